@@ -1,0 +1,227 @@
+//! What can go wrong, with the place and what was expected.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::format::Defect;
+
+/// Result of every fallible call of this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a name in [`Error::NotFound`] names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum What {
+    /// A collection of the store.
+    Collection,
+    /// A partition of a collection.
+    Partition,
+    /// A key of a partition.
+    Key,
+    /// A named array of an entry.
+    Array,
+}
+
+impl std::fmt::Display for What {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Collection => "collection",
+            Self::Partition => "partition",
+            Self::Key => "key",
+            Self::Array => "array",
+        })
+    }
+}
+
+/// Everything that a store can refuse or fail to do.
+///
+/// The cause of an error, where there is one, is its
+/// [`source`](std::error::Error::source) and is not repeated in the message.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The system refused.
+    #[error("cannot {action} `{}`", path.display())]
+    Io {
+        /// What was tried, as a verb phrase: "open", "read the header of".
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// The file is not an arraylog store; it was not touched.
+    #[error("`{}` is not an arraylog store: {reason}", path.display())]
+    NotAStore {
+        /// The file.
+        path: PathBuf,
+        /// What was found instead.
+        reason: String,
+    },
+    /// The file has a format version, or needs a feature, that this build does not read.
+    #[error("`{}` has format {found}; this build reads {supported}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// Version (and unknown features) of the file.
+        found: String,
+        /// Version that this build reads and writes.
+        supported: String,
+    },
+    /// Bytes of the file contradict the format or their checksum.
+    #[error("corrupt data in `{}` at offset {at}: {defect}", path.display())]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// First byte of the structure that is wrong.
+        at: u64,
+        /// What is wrong with it.
+        defect: Defect,
+    },
+    /// Another handle, here or in another process, writes to this file.
+    #[error("`{}` is locked for writing: {holder}", path.display())]
+    Locked {
+        /// The file.
+        path: PathBuf,
+        /// Who holds the lock, as far as is known.
+        holder: String,
+    },
+    /// A write to a store that was opened for reading.
+    #[error("cannot {action}: `{}` is open for reading only (mode \"r\")", path.display())]
+    ReadOnly {
+        /// The write.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store was closed.
+    #[error("cannot {action}: the store `{}` is closed", path.display())]
+    Closed {
+        /// What was tried.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
+    },
+    /// A write in a process forked from the one that opened the store.
+    #[error(
+        "cannot write to `{}` in process {pid}: it was opened by process {owner}, from which this one was forked; open it anew here",
+        path.display()
+    )]
+    Forked {
+        /// The file.
+        path: PathBuf,
+        /// Process that opened the store.
+        owner: u32,
+        /// This process.
+        pid: u32,
+    },
+    /// An earlier sync failed; what reached the device is not known, so writing stopped.
+    #[error("`{}` takes no more writes: an earlier sync failed; reopen it to go on", path.display())]
+    Poisoned {
+        /// The file.
+        path: PathBuf,
+        /// The first failure.
+        source: io::Error,
+    },
+    /// The commit failed and left nothing behind; the store goes on.
+    #[error("nothing was committed to `{}`", path.display())]
+    NotCommitted {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The sync of a commit failed: it may or may not survive a power loss.
+    #[error("it is not known whether the commit to `{}` is on the device: the sync failed", path.display())]
+    CommitUnknown {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Something that was asked for by name is not there.
+    #[error("no {what} {name:?}{}", hint.as_ref().map(|h| format!("; did you mean {h:?}?")).unwrap_or_default())]
+    NotFound {
+        /// What was looked for.
+        what: What,
+        /// Its name.
+        name: String,
+        /// The nearest name that exists.
+        hint: Option<String>,
+    },
+    /// A value was asked for and the entry holds arrays, or the other way round.
+    #[error("entry {key:?} holds {found}, not {expected}")]
+    Kind {
+        /// The entry.
+        key: String,
+        /// What was asked for: "a value" or "arrays".
+        expected: &'static str,
+        /// What is there: "a value of 5 bytes", "arrays temperature, salinity".
+        found: String,
+    },
+    /// An array has a dtype that cannot be stored or is not the one asked for.
+    #[error("array {array:?}: {detail}")]
+    DType {
+        /// The array.
+        array: String,
+        /// What was expected and what was found.
+        detail: String,
+    },
+    /// Shape, dims, mask or length of an array do not fit together.
+    #[error("array {array:?}: {detail}")]
+    Shape {
+        /// The array.
+        array: String,
+        /// What was expected and what was found.
+        detail: String,
+    },
+    /// A name or key that cannot be stored, or a value beyond a limit.
+    #[error("{what}: {detail}")]
+    Invalid {
+        /// What was given: "collection name", "key", "attribute `lat`".
+        what: String,
+        /// The rule and what was found.
+        detail: String,
+    },
+    /// The entry that a conditional write expected is not the one that is there.
+    #[error("conflict on key {key:?}: expected {expected}, found {found}")]
+    Conflict {
+        /// The key.
+        key: String,
+        /// The condition.
+        expected: String,
+        /// What is there.
+        found: String,
+    },
+}
+
+impl Error {
+    /// A stable name of the kind of error, for programs.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Io { .. } => "io",
+            Self::NotAStore { .. } => "not-a-store",
+            Self::Version { .. } => "version",
+            Self::Corrupt { .. } => "corrupt",
+            Self::Locked { .. } => "locked",
+            Self::ReadOnly { .. } => "read-only",
+            Self::Closed { .. } => "closed",
+            Self::Forked { .. } => "forked",
+            Self::Poisoned { .. } => "poisoned",
+            Self::NotCommitted { .. } => "not-committed",
+            Self::CommitUnknown { .. } => "commit-unknown",
+            Self::NotFound { .. } => "not-found",
+            Self::Kind { .. } => "kind",
+            Self::DType { .. } => "dtype",
+            Self::Shape { .. } => "shape",
+            Self::Invalid { .. } => "invalid",
+            Self::Conflict { .. } => "conflict",
+        }
+    }
+
+    pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+}
