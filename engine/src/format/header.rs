@@ -304,6 +304,11 @@ impl Live {
         Self { published_end, seqno, durable_end, check, slot_seq, state, pid, opened }
     }
 
+    /// Whether the last writer closed the store.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state == LiveState::Closed as u64
+    }
+
     /// The durable end, if its check holds.
     pub(crate) fn trusted_durable_end(&self, store_id: &[u8; 16]) -> Option<u64> {
         (self.check == durable_check(store_id, self.durable_end)).then_some(self.durable_end)

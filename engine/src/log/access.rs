@@ -265,6 +265,14 @@ impl Log {
         Ok(bytes)
     }
 
+    /// The whole value of a record, verified, with a reference that keeps it.
+    #[inline]
+    pub(crate) fn value(&self, located: &Located) -> Result<Bytes> {
+        let bytes = self.bytes(located)?;
+        self.verify(located, 0..located.head.value_len())?;
+        Ok(bytes)
+    }
+
     /// Compares the blocks that hold `range` of the value of a mapped record with their
     /// sums, as the store was asked to.
     pub(crate) fn verify(&self, located: &Located, range: Range<u64>) -> Result<()> {

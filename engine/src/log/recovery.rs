@@ -8,14 +8,16 @@
 //! the headers of valid frames, later ones included.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use super::window::Window;
 use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::header::{SLOT_LEN, SLOTS, Slot};
-use crate::format::record::{self, Head};
-use crate::format::{Defect, UNIT, align_up};
+use crate::format::record::{self, Head, RecordKind};
+use crate::format::{Defect, UNIT, align_up, place};
+use crate::index::{Hash, PartitionIndex};
 
 /// A record that the walk accepted.
 #[derive(Debug)]
@@ -193,7 +195,11 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
             let stored = header.frame_sum;
             return Err(Stop::Defect(at, Defect::Checksum { what: "a frame", stored, computed }));
         }
-        self.take_records(body, if header.kind == FrameKind::Batch { end } else { body })?;
+        let whole = if header.kind == FrameKind::Batch { end } else { body };
+        // The index asks for keys of records of the same frame.
+        self.log.reach(whole).map_err(Stop::Error)?;
+        self.log.limit.fetch_max(whole, Ordering::AcqRel);
+        self.take_records(body, whole)?;
         self.commits += u64::from(header.kind == FrameKind::Batch);
         self.tip = Tip { end, seqno: header.seqno, frame_sum: header.frame_sum };
         Ok(())
@@ -320,6 +326,39 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
             at = at.saturating_add(UNIT);
         }
         Ok(false)
+    }
+}
+
+impl Log {
+    /// Tells the index of its partition about a record that was replayed.
+    pub(crate) fn take_in(&self, index: &PartitionIndex, found: &Found<'_>) -> Result<()> {
+        let hash = Hash(record::key_hash(found.key, self.identity().seed));
+        let (at, previous) = (place(found.at), found.head.previous);
+        if previous >= at {
+            let defect = Defect::Field {
+                what: "the previous version of a record",
+                found: previous,
+                expected: "a place before it",
+            };
+            return Err(self.corrupt(found.at, defect));
+        }
+        let tombstone = found.head.kind == RecordKind::Tombstone;
+        let has_key = |place| self.record_has_key(place, found.key);
+        let before = match previous {
+            0 => None,
+            place => has_key(place)?,
+        };
+        index.reserve(1);
+        let replaced = index.insert(hash, at, tombstone, before.map(|old| old.place()), |place| {
+            Ok::<_, Error>(has_key(place)?.is_some())
+        })?;
+        let before = match replaced {
+            Some(place) => has_key(place)?,
+            None => before,
+        };
+        let was_live = before.is_some_and(|old| old.is_live());
+        index.count((!tombstone && !was_live).into(), (tombstone && was_live).into());
+        Ok(())
     }
 }
 

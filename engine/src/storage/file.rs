@@ -86,16 +86,6 @@ impl FileStorage {
         Ok(Self { file, live, limit: Arc::new(AtomicU64::new(LOG_START)) })
     }
 
-    /// Whether a writer, in any process, has the file open.
-    pub(crate) fn has_writer(&self) -> io::Result<bool> {
-        WriterLock::is_held(&self.file)
-    }
-
-    /// Gives the writer's lock back while views keep the file open.
-    pub(crate) fn unlock(&self) -> io::Result<()> {
-        WriterLock::release(&self.file)
-    }
-
     /// What the region of this storage lends up to.
     pub(crate) fn limit(&self) -> &Arc<AtomicU64> {
         &self.limit
@@ -197,6 +187,14 @@ impl Storage for FileStorage {
 
     fn live(&self) -> &LivePage {
         &self.live
+    }
+
+    fn has_writer(&self) -> io::Result<bool> {
+        WriterLock::is_held(&self.file)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        WriterLock::release(&self.file)
     }
 }
 

@@ -13,13 +13,13 @@ use zerocopy::{FromZeros, IntoBytes};
 use crate::format::LOG_START;
 
 /// Memory in units that keep the alignment of values.
-#[derive(FromZeros, IntoBytes, zerocopy::FromBytes, zerocopy::KnownLayout)]
+#[derive(zerocopy::FromBytes, IntoBytes, zerocopy::KnownLayout)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
 enum Owner {
     /// The file, or anonymous memory; unmapped when the region is dropped.
-    Map(MmapRaw),
+    Map(#[expect(dead_code, reason = "unmaps when it is dropped")] MmapRaw),
     /// A copy of a part of the file.
     Heap(#[expect(dead_code, reason = "owns what `base` points to")] Box<[Line]>),
 }
