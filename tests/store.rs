@@ -24,15 +24,24 @@ fn values_survive_closing_and_reopening() {
     part.put("", "").expect("stored");
     part.put("zeros", [0; 8]).expect("stored");
     part.put("long", vec![7; 200_000]).expect("stored");
-    assert_eq!(part.get("key").expect("read").as_deref(), Some(&b"value"[..]));
+    assert_eq!(
+        part.get("key").expect("read").as_deref(),
+        Some(&b"value"[..])
+    );
     assert!(part.remove("zeros").expect("removed"));
     assert!(!part.remove("zeros").expect("removed"));
     store.close().expect("closed");
     let part = read(&path).default_partition().expect("partition");
-    assert_eq!(part.get("key").expect("read").as_deref(), Some(&b"value"[..]));
+    assert_eq!(
+        part.get("key").expect("read").as_deref(),
+        Some(&b"value"[..])
+    );
     assert_eq!(part.get("").expect("read").as_deref(), Some(&b""[..]));
     assert_eq!(part.get("zeros").expect("read"), None);
-    assert_eq!(part.get("long").expect("read").as_deref(), Some(&[7; 200_000][..]));
+    assert_eq!(
+        part.get("long").expect("read").as_deref(),
+        Some(&[7; 200_000][..])
+    );
     assert_eq!(part.len().expect("counted"), 3);
 }
 
@@ -41,12 +50,19 @@ fn an_unclosed_writer_loses_nothing() {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("a.alog");
     let store = append(&path);
-    store.default_partition().expect("partition").put("key", "value").expect("stored");
+    store
+        .default_partition()
+        .expect("partition")
+        .put("key", "value")
+        .expect("stored");
     drop(store);
     let store = read(&path);
     assert!(!store.recovery().clean);
     let part = store.default_partition().expect("partition");
-    assert_eq!(part.get("key").expect("read").as_deref(), Some(&b"value"[..]));
+    assert_eq!(
+        part.get("key").expect("read").as_deref(),
+        Some(&b"value"[..])
+    );
 }
 
 #[test]
@@ -63,7 +79,12 @@ fn an_entry_keeps_arrays_dims_masks_and_attributes() {
         "float-42",
         &[
             ("depth", ArraySpec::from_slice(&depth).dims(&["depth"])),
-            ("masked", ArraySpec::from_slice(&depth).dims(&["depth"]).missing(&mask)),
+            (
+                "masked",
+                ArraySpec::from_slice(&depth)
+                    .dims(&["depth"])
+                    .missing(&mask),
+            ),
             ("platform", ArraySpec::string("6902746")),
             ("n", ArraySpec::scalar(3i64)),
         ],
@@ -78,7 +99,10 @@ fn an_entry_keeps_arrays_dims_masks_and_attributes() {
         .expect("read")
         .expect("there");
     assert_eq!(entry.kind(), Kind::Arrays);
-    assert_eq!(entry.names().collect::<Vec<_>>(), ["depth", "masked", "platform", "n"]);
+    assert_eq!(
+        entry.names().collect::<Vec<_>>(),
+        ["depth", "masked", "platform", "n"]
+    );
     let array = entry.array("depth").expect("array");
     assert_eq!(array.view().as_slice::<f32>().expect("typed"), depth);
     assert_eq!(array.info().dims, [Some("depth".to_owned())]);
@@ -88,10 +112,22 @@ fn an_entry_keeps_arrays_dims_masks_and_attributes() {
     for (i, &missing) in mask.iter().enumerate() {
         assert_eq!(validity[i / 8] >> (i % 8) & 1, 1 - missing);
     }
-    assert_eq!(entry.array("platform").expect("array").view().item(0).expect("text"), b"6902746");
+    assert_eq!(
+        entry
+            .array("platform")
+            .expect("array")
+            .view()
+            .item(0)
+            .expect("text"),
+        b"6902746"
+    );
     assert_eq!(entry.attrs().expect("attrs"), attrs);
     match entry.array("dept") {
-        Err(Error::NotFound { what: What::Array, hint, .. }) => {
+        Err(Error::NotFound {
+            what: What::Array,
+            hint,
+            ..
+        }) => {
             assert_eq!(hint.as_deref(), Some("depth"));
         }
         other => panic!("{other:?}"),
@@ -105,12 +141,26 @@ fn large_arrays_come_back_whole() {
     let store = append(&path);
     let part = store.default_partition().expect("partition");
     let data: Vec<f64> = (0..600_000u32).map(f64::from).collect();
-    let arrays = [("a", ArraySpec::from_slice(&data)), ("b", ArraySpec::from_slice(&data[7..]))];
+    let arrays = [
+        ("a", ArraySpec::from_slice(&data)),
+        ("b", ArraySpec::from_slice(&data[7..])),
+    ];
     part.write("big", &arrays, &Attrs::new()).expect("written");
     store.close().expect("closed");
-    let entry = read(&path).default_partition().expect("partition").entry("big");
+    let entry = read(&path)
+        .default_partition()
+        .expect("partition")
+        .entry("big");
     let entry = entry.expect("read").expect("there");
-    assert_eq!(entry.array("a").expect("array").view().as_slice::<f64>().expect("typed"), data);
+    assert_eq!(
+        entry
+            .array("a")
+            .expect("array")
+            .view()
+            .as_slice::<f64>()
+            .expect("typed"),
+        data
+    );
     let b = entry.array("b").expect("array");
     assert_eq!(b.view().as_slice::<f64>().expect("typed"), &data[7..]);
     assert_eq!(b.data().as_ptr() as usize % 4096, 0);
@@ -146,7 +196,14 @@ fn a_batch_is_seen_whole_or_not_at_all() {
     other.put("c", "3").expect("staged");
     assert_eq!(part.len().expect("counted"), 1);
     assert!(store.partitions("other").is_err());
-    drop(store.batch().expect("batch").partition("x", "y").expect("partition").put("k", "v"));
+    drop(
+        store
+            .batch()
+            .expect("batch")
+            .partition("x", "y")
+            .expect("partition")
+            .put("k", "v"),
+    );
     batch.commit().expect("committed");
     assert_eq!(part.len().expect("counted"), 1);
     assert_eq!(part.get("a").expect("read"), None);
@@ -186,9 +243,18 @@ fn copying_reads_give_the_same_bytes() {
     part.put("small", "value 2").expect("stored");
     let key = "k".repeat(65_535);
     part.put(&key, "long key").expect("stored");
-    assert_eq!(part.get("small").expect("read").as_deref(), Some(&b"value 2"[..]));
-    assert_eq!(part.get("large").expect("read").as_deref(), Some(&[9; 1 << 20][..]));
-    assert_eq!(part.get(&key).expect("read").as_deref(), Some(&b"long key"[..]));
+    assert_eq!(
+        part.get("small").expect("read").as_deref(),
+        Some(&b"value 2"[..])
+    );
+    assert_eq!(
+        part.get("large").expect("read").as_deref(),
+        Some(&[9; 1 << 20][..])
+    );
+    assert_eq!(
+        part.get(&key).expect("read").as_deref(),
+        Some(&b"long key"[..])
+    );
     assert!(part.reader().is_err());
 }
 
@@ -204,7 +270,11 @@ fn a_reader_in_another_handle_follows_by_refresh() {
     assert!(!reader.refresh().expect("refreshed"));
     part.put("a", "2").expect("stored");
     part.put("b", "2").expect("stored");
-    store.partition("c", "q").expect("partition").put("x", "y").expect("stored");
+    store
+        .partition("c", "q")
+        .expect("partition")
+        .put("x", "y")
+        .expect("stored");
     assert_eq!(seen.get("a").expect("read").as_deref(), Some(&b"1"[..]));
     assert_eq!(seen.len().expect("counted"), 1);
     assert!(reader.refresh().expect("refreshed"));

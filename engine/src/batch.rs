@@ -31,7 +31,11 @@ pub struct Batch {
 impl Batch {
     pub(crate) fn new(inner: &Arc<Inner>) -> Self {
         let durability = inner.log.durability();
-        Self { inner: Arc::clone(inner), staged: Mutex::default(), durability }
+        Self {
+            inner: Arc::clone(inner),
+            staged: Mutex::default(),
+            durability,
+        }
     }
 
     /// A partition to write to; made by the commit if it is new. `Error::Invalid` for a
@@ -40,7 +44,10 @@ impl Batch {
         check_name("collection", collection)?;
         check_name("partition", partition)?;
         let target = self.staged.lock().target(collection, partition);
-        Ok(BatchPartition { batch: self, target })
+        Ok(BatchPartition {
+            batch: self,
+            target,
+        })
     }
 
     /// Durability of this commit (default: the store's).
@@ -70,7 +77,8 @@ impl Batch {
         }
         let values = staged.values();
         let changes = staged.changes(&values);
-        self.inner.commit(&mut writer, &changes, &staged.interned, self.durability)
+        self.inner
+            .commit(&mut writer, &changes, &staged.interned, self.durability)
     }
 }
 
@@ -165,7 +173,10 @@ impl BatchPartition<'_> {
 
     fn push(&self, kind: RecordKind, key: &[u8], pieces: &[&[u8]]) -> Result<()> {
         let hash = self.batch.inner.hash(key)?;
-        self.batch.staged.lock().push(self.target, kind, hash, key, pieces);
+        self.batch
+            .staged
+            .lock()
+            .push(self.target, kind, hash, key, pieces);
         Ok(())
     }
 
@@ -195,5 +206,9 @@ impl BatchPartition<'_> {
 }
 
 fn not_found(key: &[u8]) -> Error {
-    Error::NotFound { what: What::Key, name: describe_key(key), hint: None }
+    Error::NotFound {
+        what: What::Key,
+        name: describe_key(key),
+        hint: None,
+    }
 }

@@ -104,35 +104,60 @@ pub(crate) fn check_name(what: &str, name: &str) -> Result<()> {
     let detail = if name.is_empty() {
         "a name is not empty".to_owned()
     } else if name.len() > MAX_NAME {
-        format!("a name has at most {MAX_NAME} bytes, this one {}", name.len())
+        format!(
+            "a name has at most {MAX_NAME} bytes, this one {}",
+            name.len()
+        )
     } else if let Some(at) = name.find('\0') {
         format!("a name has no NUL, this one has it at byte {at}")
     } else {
         return Ok(());
     };
-    Err(Error::Invalid { what: format!("{what} name {name:?}"), detail })
+    Err(Error::Invalid {
+        what: format!("{what} name {name:?}"),
+        detail,
+    })
 }
 
 impl Catalog {
     /// Takes in a record of partition 0 that was replayed.
     pub(crate) fn take(&self, log: &Arc<Log>, found: &Found<'_>) -> Result<()> {
-        let Some((&kind, rest)) = found.key.split_first() else { return Ok(()) };
+        let Some((&kind, rest)) = found.key.split_first() else {
+            return Ok(());
+        };
         if !matches!(kind, COLLECTION | PARTITION | SCHEMA) {
             return Ok(());
         }
         let place = found.at;
         let defect = |what| {
-            log.corrupt(place, Defect::Truncated { what, need: 4, have: rest.len() as u64 })
+            log.corrupt(
+                place,
+                Defect::Truncated {
+                    what,
+                    need: 4,
+                    have: rest.len() as u64,
+                },
+            )
         };
         if kind == SCHEMA {
-            let id = rest.first_chunk().ok_or_else(|| defect("the key of a schema"))?;
+            let id = rest
+                .first_chunk()
+                .ok_or_else(|| defect("the key of a schema"))?;
             let mut interned = self.interned.write();
             interned.next = interned.next.max(u32::from_le_bytes(*id).saturating_add(1));
             return Ok(());
         }
-        let stored = Stored::new(log, Located { at: found.at, head: found.head })?;
+        let stored = Stored::new(
+            log,
+            Located {
+                at: found.at,
+                head: found.head,
+            },
+        )?;
         let value = stored.value()?;
-        let id = value.first_chunk().ok_or_else(|| defect("the id of a name"))?;
+        let id = value
+            .first_chunk()
+            .ok_or_else(|| defect("the id of a name"))?;
         let id = u32::from_le_bytes(*id);
         let text = |bytes| {
             std::str::from_utf8(bytes)
@@ -142,14 +167,25 @@ impl Catalog {
             self.names.write().add_collection(text(rest)?, id);
             return Ok(());
         }
-        let (collection, name) =
-            rest.split_first_chunk().ok_or_else(|| defect("the key of a partition"))?;
+        let (collection, name) = rest
+            .split_first_chunk()
+            .ok_or_else(|| defect("the key of a partition"))?;
         let collection = u32::from_le_bytes(*collection);
-        let added = self.names.write().add_partition(collection, text(name)?, id);
+        let added = self
+            .names
+            .write()
+            .add_partition(collection, text(name)?, id);
         added.ok_or_else(|| {
             let expected = "the id of a collection that stands before";
             let what = "the collection of a partition";
-            log.corrupt(place, Defect::Field { what, found: collection.into(), expected })
+            log.corrupt(
+                place,
+                Defect::Field {
+                    what,
+                    found: collection.into(),
+                    expected,
+                },
+            )
         })?;
         Ok(())
     }
@@ -173,16 +209,28 @@ impl Catalog {
         let (what, looked_for, candidates) = if names.collections.contains_key(collection) {
             (What::Partition, name, names.partitions_of(collection))
         } else {
-            (What::Collection, collection, names.collection_names.values().cloned().collect())
+            (
+                What::Collection,
+                collection,
+                names.collection_names.values().cloned().collect(),
+            )
         };
         let hint = nearest(looked_for, candidates.iter().map(|name| &**name));
-        Err(Error::NotFound { what, name: looked_for.to_owned(), hint })
+        Err(Error::NotFound {
+            what,
+            name: looked_for.to_owned(),
+            hint,
+        })
     }
 
     /// Names of the collections, in the order first written.
     pub(crate) fn collections(&self) -> Vec<String> {
         let names = self.names.read();
-        names.collection_names.values().map(|name| name.to_string()).collect()
+        names
+            .collection_names
+            .values()
+            .map(|name| name.to_string())
+            .collect()
     }
 
     /// All partitions, in the order first written.
@@ -195,17 +243,27 @@ impl Catalog {
     pub(crate) fn draft(&self, drafts: &[Draft], collection: &str, name: &str) -> Draft {
         let names = self.names.read();
         let mut rows = Vec::new();
-        let drafted = drafts.iter().find(|draft| &*draft.state.collection == collection);
+        let drafted = drafts
+            .iter()
+            .find(|draft| &*draft.state.collection == collection);
         let known = names.collections.get(collection).copied();
-        let collection_id = known.or(drafted.map(|draft| draft.collection_id)).unwrap_or_else(|| {
-            let last = drafts.iter().map(|draft| draft.collection_id);
-            let last = last.chain(names.collection_names.keys().copied()).max();
-            let id = last.unwrap_or(0).saturating_add(1);
-            let value = id.to_le_bytes().to_vec();
-            rows.push(Row { key: key(COLLECTION, &[collection.as_bytes()]), value });
-            id
-        });
-        let last = drafts.iter().map(|draft| draft.state.id).chain(names.by_id.keys().copied());
+        let collection_id = known
+            .or(drafted.map(|draft| draft.collection_id))
+            .unwrap_or_else(|| {
+                let last = drafts.iter().map(|draft| draft.collection_id);
+                let last = last.chain(names.collection_names.keys().copied()).max();
+                let id = last.unwrap_or(0).saturating_add(1);
+                let value = id.to_le_bytes().to_vec();
+                rows.push(Row {
+                    key: key(COLLECTION, &[collection.as_bytes()]),
+                    value,
+                });
+                id
+            });
+        let last = drafts
+            .iter()
+            .map(|draft| draft.state.id)
+            .chain(names.by_id.keys().copied());
         let id = last.max().unwrap_or(CATALOG).saturating_add(1);
         rows.push(Row {
             key: key(PARTITION, &[&collection_id.to_le_bytes(), name.as_bytes()]),
@@ -217,13 +275,22 @@ impl Catalog {
             name: name.into(),
             index: PartitionIndex::default(),
         };
-        Draft { state: Arc::new(state), collection_id, rows }
+        Draft {
+            state: Arc::new(state),
+            collection_id,
+            rows,
+        }
     }
 
     /// Knows partitions whose rows were committed.
     pub(crate) fn adopt(&self, drafts: Vec<Draft>) {
         let mut names = self.names.write();
-        for Draft { state, collection_id, .. } in drafts {
+        for Draft {
+            state,
+            collection_id,
+            ..
+        } in drafts
+        {
             names.add_collection(&state.collection, collection_id);
             names.insert(collection_id, state);
         }
@@ -242,7 +309,14 @@ impl Catalog {
     fn load_schema(&self, log: &Arc<Log>, id: u32) -> Result<&Arc<Schema>> {
         let missing = |at| {
             let expected = "the id of a schema of this store";
-            log.corrupt(at, Defect::Field { what: "the schema id", found: id.into(), expected })
+            log.corrupt(
+                at,
+                Defect::Field {
+                    what: "the schema id",
+                    found: id.into(),
+                    expected,
+                },
+            )
         };
         // The table of schemas has room up to the highest id: a store cannot have more
         // schemas than it has records.
@@ -253,13 +327,17 @@ impl Catalog {
         let row = row.ok_or_else(|| missing(log.published()))?;
         let bytes = row.value()?;
         let schema = Schema::parse(&bytes).map_err(|defect| row.corrupt(0, defect))?;
-        self.schemas.set(id, Arc::new(schema)).ok_or_else(|| missing(log.published()))
+        self.schemas
+            .set(id, Arc::new(schema))
+            .ok_or_else(|| missing(log.published()))
     }
 
     /// The newest version of a row.
     fn row(&self, log: &Arc<Log>, key: &[u8]) -> Result<Option<Stored>> {
         let hash = Hash(record::key_hash(key, log.identity().seed));
-        let found = log.find(&self.index, hash, key, u64::MAX)?.filter(Located::is_live);
+        let found = log
+            .find(&self.index, hash, key, u64::MAX)?
+            .filter(Located::is_live);
         found.map(|located| Stored::new(log, located)).transpose()
     }
 
@@ -276,7 +354,11 @@ impl Catalog {
         let id = stored.unwrap_or(interned.next);
         interned.next = interned.next.max(id.saturating_add(1));
         let bytes: Arc<[u8]> = bytes.into();
-        let interning = Interning { id, bytes: Arc::clone(&bytes), committed: stored.is_some() };
+        let interning = Interning {
+            id,
+            bytes: Arc::clone(&bytes),
+            committed: stored.is_some(),
+        };
         interned.ids.insert(bytes, interning.clone());
         Ok(interning)
     }
@@ -299,17 +381,29 @@ impl Catalog {
     /// The id under which the store has a schema. Its hash finds it, its bytes decide.
     fn stored_schema(&self, log: &Arc<Log>, bytes: &[u8]) -> Result<Option<u32>> {
         let hash = xxh3_128(bytes).to_le_bytes();
-        let Some(row) = self.row(log, &key(SCHEMA_HASH, &[&hash]))? else { return Ok(None) };
-        let Some(id) = row.value()?.first_chunk().copied() else { return Ok(None) };
+        let Some(row) = self.row(log, &key(SCHEMA_HASH, &[&hash]))? else {
+            return Ok(None);
+        };
+        let Some(id) = row.value()?.first_chunk().copied() else {
+            return Ok(None);
+        };
         let row = self.row(log, &key(SCHEMA, &[&id]))?;
-        let same = row.map(|row| row.value()).transpose()?.is_some_and(|stored| *stored == *bytes);
+        let same = row
+            .map(|row| row.value())
+            .transpose()?
+            .is_some_and(|stored| *stored == *bytes);
         Ok(same.then_some(u32::from_le_bytes(id)))
     }
 
     /// Whether a commit that uses the schema has to bring it along.
     pub(crate) fn is_new(&self, interning: &Interning) -> bool {
         !interning.committed
-            && !self.interned.read().ids.get(&interning.bytes).is_some_and(|now| now.committed)
+            && !self
+                .interned
+                .read()
+                .ids
+                .get(&interning.bytes)
+                .is_some_and(|now| now.committed)
     }
 
     /// Notes that the store has these schemas.
@@ -329,8 +423,14 @@ impl Interning {
         let id = self.id.to_le_bytes();
         let hash = xxh3_128(&self.bytes).to_le_bytes();
         [
-            Row { key: key(SCHEMA_HASH, &[&hash]), value: id.to_vec() },
-            Row { key: key(SCHEMA, &[&id]), value: self.bytes.to_vec() },
+            Row {
+                key: key(SCHEMA_HASH, &[&hash]),
+                value: id.to_vec(),
+            },
+            Row {
+                key: key(SCHEMA, &[&id]),
+                value: self.bytes.to_vec(),
+            },
         ]
     }
 }
@@ -353,7 +453,11 @@ impl Names {
 
     fn partitions_of(&self, collection: &str) -> Vec<Arc<str>> {
         let of = |state: &&Arc<PartitionState>| &*state.collection == collection;
-        self.by_id.values().filter(of).map(|state| Arc::clone(&state.name)).collect()
+        self.by_id
+            .values()
+            .filter(of)
+            .map(|state| Arc::clone(&state.name))
+            .collect()
     }
 
     fn add_collection(&mut self, name: &str, id: u32) {
@@ -374,14 +478,16 @@ impl Names {
     }
 
     fn insert(&mut self, collection: u32, state: Arc<PartitionState>) {
-        self.partitions.insert((collection, Arc::clone(&state.name)), state.id);
+        self.partitions
+            .insert((collection, Arc::clone(&state.name)), state.id);
         self.by_id.entry(state.id).or_insert(state);
     }
 }
 
 /// The name that one may have meant.
 pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    let scored = candidates.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
+    let scored =
+        candidates.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
     let best = scored.min_by_key(|&(distance, _)| distance);
     // A third of the letters wrong is another name, not a slip.
     best.filter(|&(distance, candidate)| distance * 3 <= name.len().max(candidate.len()))
@@ -398,15 +504,23 @@ mod tests {
             check_name("collection", name).expect("taken");
         }
         for (name, said) in [("", "empty"), (&"x".repeat(256), "256"), ("a\0b", "byte 1")] {
-            let error = check_name("partition", name).expect_err("refused").to_string();
-            assert!(error.contains(said) && error.contains("partition"), "{error}");
+            let error = check_name("partition", name)
+                .expect_err("refused")
+                .to_string();
+            assert!(
+                error.contains(said) && error.contains("partition"),
+                "{error}"
+            );
         }
     }
 
     #[test]
     fn a_slip_is_recognised_and_another_word_is_not() {
         let names = ["temperature", "salinity"];
-        assert_eq!(nearest("temprature", names.into_iter()).as_deref(), Some("temperature"));
+        assert_eq!(
+            nearest("temprature", names.into_iter()).as_deref(),
+            Some("temperature")
+        );
         assert_eq!(nearest("pressure", names.into_iter()), None);
     }
 }

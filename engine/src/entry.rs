@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::array::{self, ArrayBytes, ArraySpec, ArrayView, Attrs, FieldInfo, FieldPlace, Mask, Schema};
+use crate::array::{
+    self, ArrayBytes, ArraySpec, ArrayView, Attrs, FieldInfo, FieldPlace, Mask, Schema,
+};
 use crate::catalog::nearest;
 use crate::error::{Error, Result, What};
 use crate::format::Defect;
@@ -47,7 +49,12 @@ impl Entry {
                 }
             }
         }
-        Ok(Self { key: key.into(), stored, schema, fields: fields.into() })
+        Ok(Self {
+            key: key.into(),
+            stored,
+            schema,
+            fields: fields.into(),
+        })
     }
 
     /// The key.
@@ -66,7 +73,11 @@ impl Entry {
     /// What the entry holds.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        if self.schema.is_some() { Kind::Arrays } else { Kind::Value }
+        if self.schema.is_some() {
+            Kind::Arrays
+        } else {
+            Kind::Value
+        }
     }
 
     /// The bytes of a plain value. `Error::Kind` if it holds arrays, `Error::Corrupt`.
@@ -81,7 +92,10 @@ impl Entry {
     pub fn names(&self) -> impl Iterator<Item = &str> + '_ {
         let schema = self.schema.as_deref();
         let info = move |&field: &u32| schema?.fields.get(field as usize);
-        self.fields.iter().filter_map(info).map(|info| info.name.as_str())
+        self.fields
+            .iter()
+            .filter_map(info)
+            .map(|info| info.name.as_str())
     }
 
     /// Number of arrays.
@@ -99,20 +113,34 @@ impl Entry {
     /// The array called `name`. `Error::NotFound` with the nearest name, `Error::Kind`
     /// for a plain value, `Error::Corrupt`.
     pub fn array(&self, name: &str) -> Result<Array> {
-        let Some(schema) = &self.schema else { return Err(self.kind_error("arrays")) };
-        let found = schema.position(name).map(|field| self.locate(schema, field)).transpose()?;
+        let Some(schema) = &self.schema else {
+            return Err(self.kind_error("arrays"));
+        };
+        let found = schema
+            .position(name)
+            .map(|field| self.locate(schema, field))
+            .transpose()?;
         found.flatten().ok_or_else(|| self.no_array(name))
     }
 
     fn no_array(&self, name: &str) -> Error {
         let hint = nearest(name, self.names());
-        Error::NotFound { what: What::Array, name: name.to_owned(), hint }
+        Error::NotFound {
+            what: What::Array,
+            name: name.to_owned(),
+            hint,
+        }
     }
 
     /// The array at `position` in the order written.
     pub fn array_at(&self, position: usize) -> Result<Array> {
-        let Some(schema) = &self.schema else { return Err(self.kind_error("arrays")) };
-        let field = self.fields.get(position).map(|&field| self.locate(schema, field as usize));
+        let Some(schema) = &self.schema else {
+            return Err(self.kind_error("arrays"));
+        };
+        let field = self
+            .fields
+            .get(position)
+            .map(|&field| self.locate(schema, field as usize));
         let found = field.transpose()?.flatten();
         found.ok_or_else(|| self.no_array(&format!("number {position}")))
     }
@@ -123,7 +151,9 @@ impl Entry {
 
     /// Attributes of the entry; none for a plain value.
     pub fn attrs(&self) -> Result<Attrs> {
-        let Some(schema) = &self.schema else { return Ok(Attrs::new()) };
+        let Some(schema) = &self.schema else {
+            return Ok(Attrs::new());
+        };
         // Texts among them lie behind the head.
         let frame = self.stored.value()?;
         array::entry_attrs(schema, &frame).map_err(|defect| self.stored.corrupt(0, defect))
@@ -151,7 +181,10 @@ impl Entry {
             return Ok(None);
         }
         let arrays: Result<Vec<Array>> = (0..self.len()).map(|at| self.array_at(at)).collect();
-        Ok(Some(Parts { arrays: arrays?, attrs: self.attrs()? }))
+        Ok(Some(Parts {
+            arrays: arrays?,
+            attrs: self.attrs()?,
+        }))
     }
 
     fn kind_error(&self, expected: &'static str) -> Error {
@@ -161,11 +194,19 @@ impl Entry {
             Some(_) => {
                 let names: Vec<&str> = self.names().take(8).collect();
                 let more = self.len().saturating_sub(names.len());
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                let more = if more > 0 {
+                    format!(" and {more} more")
+                } else {
+                    String::new()
+                };
                 format!("arrays {}{more}", names.join(", "))
             }
         };
-        Error::Kind { key: describe_key(&self.key), expected, found }
+        Error::Kind {
+            key: describe_key(&self.key),
+            expected,
+            found,
+        }
     }
 }
 
@@ -192,7 +233,10 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn specs(&self) -> Vec<(&str, ArraySpec<'_>)> {
-        self.arrays.iter().map(|array| (array.info().name.as_str(), array.to_spec())).collect()
+        self.arrays
+            .iter()
+            .map(|array| (array.info().name.as_str(), array.to_spec()))
+            .collect()
     }
 }
 
@@ -219,7 +263,9 @@ impl Array {
         let corrupt = |defect| stored.corrupt(0, defect);
         let frame = head(stored, schema)?;
         let located = array::locate(schema, frame, field).map_err(corrupt)?;
-        let Some(place) = located else { return Ok(None) };
+        let Some(place) = located else {
+            return Ok(None);
+        };
         let part = |range: &std::ops::Range<usize>| {
             let bytes = stored.verified(range.clone())?.slice(range.clone());
             let truncated = Defect::Truncated {
@@ -227,7 +273,9 @@ impl Array {
                 need: range.end as u64,
                 have: stored.located().head.value_len(),
             };
-            bytes.map(Value::new).ok_or_else(|| stored.corrupt(0, truncated))
+            bytes
+                .map(Value::new)
+                .ok_or_else(|| stored.corrupt(0, truncated))
         };
         let own_info = if array::attrs_in_frame(frame).map_err(corrupt)? {
             let attrs = array::array_attrs(schema, frame, field).map_err(corrupt)?;
@@ -249,6 +297,7 @@ impl Array {
 
     /// Name, dtype, dims, fill value, attributes.
     #[must_use]
+    #[expect(clippy::indexing_slicing, reason = "`locate` found the field in this schema")]
     pub fn info(&self) -> &FieldInfo {
         match &self.own_info {
             Some(info) => info,
@@ -297,10 +346,16 @@ impl Array {
                 Some(*end)
             });
             let offsets = std::iter::once(0).chain(ends).collect();
-            spec.data = ArrayBytes::Variable { offsets, data: (&*self.data).into() };
+            spec.data = ArrayBytes::Variable {
+                offsets,
+                data: (&*self.data).into(),
+            };
         }
         spec.dims = info.dims.clone();
-        spec.mask = self.validity.as_deref().map(|bits| Mask::Validity(bits.into()));
+        spec.mask = self
+            .validity
+            .as_deref()
+            .map(|bits| Mask::Validity(bits.into()));
         spec.fill_value = info.fill_value.clone();
         spec.attrs = info.attrs.clone();
         spec

@@ -38,7 +38,10 @@ impl<T> Grid<T> {
     pub(crate) fn set(&self, number: u32, value: T) -> Option<&T> {
         let (row, at) = Self::place(number);
         let len = FIRST << row;
-        let row = self.0.get(row)?.get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
+        let row = self
+            .0
+            .get(row)?
+            .get_or_init(|| (0..len).map(|_| OnceLock::new()).collect());
         Some(row.get(at)?.get_or_init(|| value))
     }
 }

@@ -35,7 +35,13 @@ pub(crate) fn memory(options: &OpenOptions) -> Result<Store> {
         verify: options.verify,
         durability: options.durability,
     };
-    Store::replayed(Log::new(parts)?, &OpenOptions { mode: Mode::Append, ..options.clone() })
+    Store::replayed(
+        Log::new(parts)?,
+        &OpenOptions {
+            mode: Mode::Append,
+            ..options.clone()
+        },
+    )
 }
 
 /// A store in a file. `copying`: reads copy.
@@ -45,7 +51,10 @@ pub(crate) fn file(path: &Path, options: &OpenOptions, copying: bool) -> Result<
             return over(file, path, options, copying);
         }
     }
-    let busy = io::Error::new(io::ErrorKind::ResourceBusy, "it is replaced again and again");
+    let busy = io::Error::new(
+        io::ErrorKind::ResourceBusy,
+        "it is replaced again and again",
+    );
     Err(Error::io("open", path)(busy))
 }
 
@@ -62,7 +71,9 @@ fn obtain(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
         },
         Mode::CreateNew => match make(path, options, Creation::New)? {
             Some(file) => Ok(Some(file)),
-            None => Err(Error::io("create", path)(io::ErrorKind::AlreadyExists.into())),
+            None => Err(Error::io("create", path)(
+                io::ErrorKind::AlreadyExists.into(),
+            )),
         },
         Mode::Replace => replace(path, options),
     }
@@ -96,7 +107,10 @@ fn lock(file: &File, path: &Path) -> Result<()> {
     if WriterLock::take(file).map_err(Error::io("lock", path))? {
         return Ok(());
     }
-    Err(Error::Locked { path: path.to_owned(), holder: describe_holder(file) })
+    Err(Error::Locked {
+        path: path.to_owned(),
+        holder: describe_holder(file),
+    })
 }
 
 /// Who the live page says is writing.
@@ -158,12 +172,20 @@ fn replace(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
 /// Opens a file that has been obtained.
 fn over(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Result<Store> {
     let identity = identity(&file, path)?;
-    let storage = FileStorage::new(file, options.mode.writes(), !copying)
-        .map_err(Error::io("open", path))?;
+    let storage =
+        FileStorage::new(file, options.mode.writes(), !copying).map_err(Error::io("open", path))?;
     let len = storage.len().map_err(Error::io("open", path))?;
     if len < LOG_START {
-        let defect = Defect::Truncated { what: "the header", need: LOG_START, have: len };
-        return Err(Error::Corrupt { path: path.to_owned(), at: len, defect });
+        let defect = Defect::Truncated {
+            what: "the header",
+            need: LOG_START,
+            have: len,
+        };
+        return Err(Error::Corrupt {
+            path: path.to_owned(),
+            at: len,
+            defect,
+        });
     }
     let parts = Parts {
         path: std::path::absolute(path).map_err(Error::io("open", path))?,
@@ -199,29 +221,47 @@ fn identity(file: &File, path: &Path) -> Result<Identity> {
     };
     if let IdentityError::Version(found) = first {
         let supported = format!("{}.{}", VERSION.0, VERSION.1);
-        return Err(Error::Version { path: path.to_owned(), found, supported });
+        return Err(Error::Version {
+            path: path.to_owned(),
+            found,
+            supported,
+        });
     }
     let (copy, copy_len) = read(IDENTITY_COPY)?;
     if let Ok(identity) = Identity::parse(copy.get(..copy_len).unwrap_or_default()) {
-        log::warn!("{}: the first page is damaged; its copy was used", path.display());
+        log::warn!(
+            "{}: the first page is damaged; its copy was used",
+            path.display()
+        );
         return Ok(identity);
     }
     match first {
-        IdentityError::Damaged(defect) => {
-            Err(Error::Corrupt { path: path.to_owned(), at: 0, defect })
-        }
+        IdentityError::Damaged(defect) => Err(Error::Corrupt {
+            path: path.to_owned(),
+            at: 0,
+            defect,
+        }),
         _ if len == 0 => Err(not_a_store(path, "an empty file".to_owned())),
         _ => {
-            let start: Vec<String> =
-                bytes.iter().take(len.min(8)).map(|byte| format!("{byte:02x}")).collect();
-            let reason = format!("it starts with {}, not with 89 41 4c 47 0d 0a 1a 0a", start.join(" "));
+            let start: Vec<String> = bytes
+                .iter()
+                .take(len.min(8))
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            let reason = format!(
+                "it starts with {}, not with 89 41 4c 47 0d 0a 1a 0a",
+                start.join(" ")
+            );
             Err(not_a_store(path, reason))
         }
     }
 }
 
 fn not_a_store(path: &Path, reason: String) -> Error {
-    Error::NotAStore { path: path.to_owned(), reason }
+    Error::NotAStore {
+        path: path.to_owned(),
+        reason,
+    }
 }
 
 fn new_identity(path: &Path) -> Result<Identity> {
@@ -230,7 +270,14 @@ fn new_identity(path: &Path) -> Result<Identity> {
     fill_random(&mut lineage_id, path)?;
     fill_random(&mut seed, path)?;
     let seed = u64::from_le_bytes(seed);
-    Ok(Identity { store_id, lineage_id, generation: 0, seed, first_seqno: 1, parent: [0; 16] })
+    Ok(Identity {
+        store_id,
+        lineage_id,
+        generation: 0,
+        seed,
+        first_seqno: 1,
+        parent: [0; 16],
+    })
 }
 
 /// The header pages of a new store.
@@ -244,9 +291,16 @@ fn header(identity: &Identity) -> Vec<u8> {
     };
     put(0, &identity.to_bytes());
     put(IDENTITY_COPY, &identity.to_bytes());
-    let slot = Slot { seq: 0, durable_end: LOG_START, seqno: identity.first_seqno - 1 };
+    let slot = Slot {
+        seq: 0,
+        durable_end: LOG_START,
+        seqno: identity.first_seqno - 1,
+    };
     put(SLOTS[0], &slot.to_bytes(&identity.store_id, SLOTS[0]));
-    let live = Live { published_end: LOG_START, ..Live::default() };
+    let live = Live {
+        published_end: LOG_START,
+        ..Live::default()
+    };
     for (number, word) in live.words().into_iter().enumerate() {
         put(LIVE + number as u64 * 8, &word.to_le_bytes());
     }
@@ -261,5 +315,7 @@ pub(crate) fn fill_random(bytes: &mut [u8], path: &Path) -> Result<()> {
 
 /// For messages only; nothing in the format depends on a clock.
 pub(crate) fn seconds_since_1970() -> u64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }

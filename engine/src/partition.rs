@@ -27,13 +27,19 @@ pub struct Partition {
 
 impl Partition {
     pub(crate) fn new(store: &Store, collection: &str, name: &str) -> Self {
-        Self { store: store.clone(), target: Arc::new(Target::new(collection, name)) }
+        Self {
+            store: store.clone(),
+            target: Arc::new(Target::new(collection, name)),
+        }
     }
 
     pub(crate) fn existing(store: &Store, state: Arc<PartitionState>) -> Self {
         let target = Target::new(&state.collection, &state.name);
         let _ = target.state.set(state);
-        Self { store: store.clone(), target: Arc::new(target) }
+        Self {
+            store: store.clone(),
+            target: Arc::new(target),
+        }
     }
 
     /// The store.
@@ -66,13 +72,18 @@ impl Partition {
         if let Some(state) = self.target.state.get() {
             return Ok(Some(state));
         }
-        let found = self.inner().catalog.find(&self.target.collection, &self.target.name);
+        let found = self
+            .inner()
+            .catalog
+            .find(&self.target.collection, &self.target.name);
         Ok(found.map(|state| self.target.state.get_or_init(|| state)))
     }
 
     /// Number of entries.
     pub fn len(&self) -> Result<u64> {
-        Ok(self.state("count entries")?.map_or(0, |state| state.index.len()))
+        Ok(self
+            .state("count entries")?
+            .map_or(0, |state| state.index.len()))
     }
 
     /// Whether there is no entry.
@@ -83,11 +94,16 @@ impl Partition {
     /// What a reader sees at `key` now.
     #[inline]
     fn find(&self, key: &[u8]) -> Result<Option<Located>> {
-        let Some(state) = self.state("read a key")? else { return Ok(None) };
+        let Some(state) = self.state("read a key")? else {
+            return Ok(None);
+        };
         let inner = self.inner();
         let hash = inner.hash(key)?;
         let end = place(inner.log.published());
-        Ok(inner.log.find(&state.index, hash, key, end)?.filter(Located::is_live))
+        Ok(inner
+            .log
+            .find(&state.index, hash, key, end)?
+            .filter(Located::is_live))
     }
 
     /// Whether `key` is there.
@@ -102,7 +118,9 @@ impl Partition {
     /// [`Partition::reader`] saves the last.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let key = key.as_ref();
-        let Some(located) = self.find(key)? else { return Ok(None) };
+        let Some(located) = self.find(key)? else {
+            return Ok(None);
+        };
         if located.head.kind == RecordKind::Put {
             let stored = self.inner().log.value(&located)?;
             return Ok(Some(Value::new(stored)));
@@ -114,7 +132,9 @@ impl Partition {
     pub fn entry(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry>> {
         let key = key.as_ref();
         let found = self.find(key)?;
-        found.map(|located| self.stored_entry(key, located)).transpose()
+        found
+            .map(|located| self.stored_entry(key, located))
+            .transpose()
     }
 
     fn stored_entry(&self, key: &[u8], located: Located) -> Result<Entry> {
@@ -145,7 +165,13 @@ impl Partition {
     /// Stores a plain value; replaces the whole entry, of whatever kind. `Error::Invalid`
     /// for a key above 65,535 bytes, `Error::NotCommitted` if the disk is full.
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-        self.commit("store a value", RecordKind::Put, key.as_ref(), &[value.as_ref()], &[])
+        self.commit(
+            "store a value",
+            RecordKind::Put,
+            key.as_ref(),
+            &[value.as_ref()],
+            &[],
+        )
     }
 
     /// Stores an entry of arrays; replaces the whole entry, attributes included.
@@ -164,7 +190,11 @@ impl Partition {
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
-        let needed = if inner.catalog.is_new(&interning) { vec![interning] } else { Vec::new() };
+        let needed = if inner.catalog.is_new(&interning) {
+            vec![interning]
+        } else {
+            Vec::new()
+        };
         let joined;
         let parts = if pieces.len < crate::format::BLOCK && parts.len() != 1 {
             joined = [parts.concat()];
@@ -172,7 +202,13 @@ impl Partition {
         } else {
             parts
         };
-        self.commit("store arrays", RecordKind::Entry, key.as_ref(), &parts, &needed)
+        self.commit(
+            "store arrays",
+            RecordKind::Entry,
+            key.as_ref(),
+            &parts,
+            &needed,
+        )
     }
 
     fn commit(
@@ -188,7 +224,13 @@ impl Partition {
         let len = pieces.iter().map(|piece| piece.len() as u64).sum();
         let sums = Sums::of(pieces, len);
         let value = sums.value(pieces, len);
-        let change = Change { target: &self.target, kind, key, hash, value };
+        let change = Change {
+            target: &self.target,
+            kind,
+            key,
+            hash,
+            value,
+        };
         let mut writer = inner.log.writer(action)?;
         inner.commit(&mut writer, &[change], interned, inner.log.durability())?;
         Ok(())
@@ -200,7 +242,9 @@ impl Partition {
         let inner = self.inner();
         let hash = inner.hash(key)?;
         let mut writer = inner.log.writer("remove an entry")?;
-        let Some(state) = self.state("remove an entry")? else { return Ok(false) };
+        let Some(state) = self.state("remove an entry")? else {
+            return Ok(false);
+        };
         if writer.find(&state.index, hash, key)?.is_none() {
             return Ok(false);
         }
@@ -211,7 +255,13 @@ impl Partition {
 
     fn tombstone<'a>(&'a self, hash: Hash, key: &'a [u8], nothing: &'a Sums) -> Change<'a> {
         let value = nothing.value(&[], 0);
-        Change { target: &self.target, kind: RecordKind::Tombstone, key, hash, value }
+        Change {
+            target: &self.target,
+            kind: RecordKind::Tombstone,
+            key,
+            hash,
+            value,
+        }
     }
 
     /// Gives an entry another key, in one commit; it moves to the end of the order.
@@ -239,8 +289,13 @@ impl Partition {
         let pieces: [&[u8]; 1] = [&bytes];
         let sums = Sums::of(&pieces, bytes.len() as u64);
         let value = sums.value(&pieces, bytes.len() as u64);
-        let put =
-            Change { target: &self.target, kind: located.head.kind, key: new, hash: new_hash, value };
+        let put = Change {
+            target: &self.target,
+            kind: located.head.kind,
+            key: new,
+            hash: new_hash,
+            value,
+        };
         let changes = [put, self.tombstone(hash, key, &NOTHING)];
         inner.commit(&mut writer, &changes, &[], inner.log.durability())?;
         Ok(())
@@ -255,8 +310,10 @@ impl Partition {
         if keys.is_empty() {
             return Ok(0);
         }
-        let changes: Result<Vec<Change<'_>>> =
-            keys.iter().map(|key| Ok(self.tombstone(inner.hash(key)?, key, &NOTHING))).collect();
+        let changes: Result<Vec<Change<'_>>> = keys
+            .iter()
+            .map(|key| Ok(self.tombstone(inner.hash(key)?, key, &NOTHING)))
+            .collect();
         inner.commit(&mut writer, &changes?, &[], inner.log.durability())?;
         Ok(keys.len() as u64)
     }
@@ -266,7 +323,12 @@ impl Partition {
         // The end first: the segments that are pinned then have all that it covers.
         let end = place(inner.log.published());
         let pinned = self.state("list keys")?.map(|state| state.index.pin());
-        Ok(Walk { log: Arc::clone(&inner.log), pinned, cursor: Cursor::default(), end })
+        Ok(Walk {
+            log: Arc::clone(&inner.log),
+            pinned,
+            cursor: Cursor::default(),
+            end,
+        })
     }
 
     /// Keys in the order of their latest whole write, as of this call. Costs a read of
@@ -277,7 +339,10 @@ impl Partition {
 
     /// Entries in that order, as of this call.
     pub fn entries(&self) -> Result<Entries> {
-        Ok(Entries { walk: self.walk()?, partition: self.clone() })
+        Ok(Entries {
+            walk: self.walk()?,
+            partition: self.clone(),
+        })
     }
 
     /// A fixed state that lends values without counting references: the fastest path
@@ -294,7 +359,12 @@ impl Partition {
         let end = place(inner.log.published());
         let pinned = self.state("read keys")?.map(|state| state.index.pin());
         let seed = inner.log.identity().seed;
-        Ok(Reader { log: &inner.log, pinned, end, seed })
+        Ok(Reader {
+            log: &inner.log,
+            pinned,
+            end,
+            seed,
+        })
     }
 }
 
@@ -309,7 +379,11 @@ pub(crate) fn describe_key(key: &[u8]) -> String {
 }
 
 fn no_key(key: &[u8]) -> Error {
-    Error::NotFound { what: What::Key, name: describe_key(key), hint: None }
+    Error::NotFound {
+        what: What::Key,
+        name: describe_key(key),
+        hint: None,
+    }
 }
 
 pub(crate) fn conflict(key: &[u8]) -> Error {
@@ -386,7 +460,9 @@ impl Reader<'_> {
     #[inline]
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<&[u8]>> {
         let key = key.as_ref();
-        let Some(pinned) = &self.pinned else { return Ok(None) };
+        let Some(pinned) = &self.pinned else {
+            return Ok(None);
+        };
         let hash = Hash(crate::format::record::key_hash(key, self.seed));
         let Some(located) = self.log.find_pinned(pinned, hash, key, self.end)? else {
             return Ok(None);

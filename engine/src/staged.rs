@@ -22,7 +22,11 @@ pub(crate) struct Target {
 
 impl Target {
     pub(crate) fn new(collection: &str, name: &str) -> Self {
-        Self { collection: collection.into(), name: name.into(), state: OnceLock::new() }
+        Self {
+            collection: collection.into(),
+            name: name.into(),
+            state: OnceLock::new(),
+        }
     }
 }
 
@@ -81,6 +85,9 @@ struct StagedOp {
     sums: Sums,
 }
 
+/// Number of the last operation by partition and key.
+type Overlay = HashMap<(usize, Box<[u8]>), usize>;
+
 /// Operations in the order of their calls.
 #[derive(Debug, Default)]
 pub(crate) struct Staged {
@@ -91,7 +98,7 @@ pub(crate) struct Staged {
     /// Schemas that the values need and that the store may lack.
     pub(crate) interned: Vec<Interning>,
     /// The last operation on each key; made when the first one asks.
-    overlay: Option<HashMap<(usize, Box<[u8]>), usize>>,
+    overlay: Option<Overlay>,
 }
 
 /// What the operations so far make of a key.
@@ -144,7 +151,14 @@ impl Staged {
         if let Some(overlay) = &mut self.overlay {
             overlay.insert((target, key.into()), self.ops.len());
         }
-        self.ops.push(StagedOp { target, kind, hash, key: key_span, value, sums });
+        self.ops.push(StagedOp {
+            target,
+            kind,
+            hash,
+            key: key_span,
+            value,
+            sums,
+        });
     }
 
     /// What the operations so far make of a key.
@@ -169,16 +183,23 @@ impl Staged {
         if self.chunks.last().is_none_or(full) {
             self.chunks.push(Vec::with_capacity(len.max(CHUNK)));
         }
-        let number = self.chunks.len() - 1;
-        let chunk = &mut self.chunks[number];
-        let at = chunk.len();
-        pieces.iter().for_each(|piece| chunk.extend_from_slice(piece));
-        Span { chunk: number, at, len }
+        let mut span = Span {
+            chunk: self.chunks.len().saturating_sub(1),
+            at: 0,
+            len,
+        };
+        if let Some(chunk) = self.chunks.last_mut() {
+            span.at = chunk.len();
+            pieces.iter().for_each(|piece| chunk.extend_from_slice(piece));
+        }
+        span
     }
 
     fn bytes(&self, span: Span) -> &[u8] {
         let chunk = self.chunks.get(span.chunk);
-        chunk.and_then(|chunk| chunk.get(span.at..span.at + span.len)).unwrap_or_default()
+        chunk
+            .and_then(|chunk| chunk.get(span.at..span.at + span.len))
+            .unwrap_or_default()
     }
 
     /// Each value, for [`Staged::changes`] to borrow.
@@ -194,7 +215,9 @@ impl Staged {
                 kind: op.kind,
                 key: self.bytes(op.key),
                 hash: op.hash,
-                value: op.sums.value(std::slice::from_ref(value), value.len() as u64),
+                value: op
+                    .sums
+                    .value(std::slice::from_ref(value), value.len() as u64),
             })
         };
         self.ops.iter().zip(values).filter_map(change).collect()

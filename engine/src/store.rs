@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::array::Schema;
 use crate::batch::Batch;
 use crate::catalog::{CATALOG, Catalog, Draft, Interning, PartitionState, check_name};
 use crate::entry::Entry;
@@ -11,7 +12,6 @@ use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::format::{VERSION, place};
 use crate::index::Hash;
 use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
-use crate::array::Schema;
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
@@ -106,17 +106,27 @@ impl Store {
         };
         let replayed = inner.replay(until)?;
         inner.catalog.index.freeze();
-        inner.catalog.partitions().iter().for_each(|partition| partition.index.freeze());
+        inner
+            .catalog
+            .partitions()
+            .iter()
+            .for_each(|partition| partition.index.freeze());
         inner.recovery = Recovery {
             commits: replayed.commits,
             records: replayed.records,
             clean: live.is_closed() && replayed.torn == 0,
             torn_bytes: replayed.torn,
-            torn_at: if replayed.torn == 0 { 0 } else { replayed.tip.end },
+            torn_at: if replayed.torn == 0 {
+                0
+            } else {
+                replayed.tip.end
+            },
         };
         inner.report_torn_tail();
         inner.start(&replayed)?;
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     #[inline]
@@ -328,7 +338,10 @@ impl Inner {
                     self.log.take_in(&self.catalog.index, &found)?;
                     return self.catalog.take(&self.log, &found);
                 }
-                if last.as_ref().is_none_or(|state| state.id != found.head.partition) {
+                if last
+                    .as_ref()
+                    .is_none_or(|state| state.id != found.head.partition)
+                {
                     last = self.catalog.by_id(found.head.partition);
                 }
                 // Records of a partition that is not in the catalog are dead.
@@ -339,7 +352,11 @@ impl Inner {
     }
 
     fn report_torn_tail(&self) {
-        let Recovery { torn_bytes, torn_at, .. } = self.recovery;
+        let Recovery {
+            torn_bytes,
+            torn_at,
+            ..
+        } = self.recovery;
         if torn_bytes > 0 {
             log::warn!(
                 "{}: {torn_bytes} bytes at offset {torn_at} belong to no whole commit and were skipped",
@@ -352,18 +369,29 @@ impl Inner {
         if !self.mode.writes() {
             return Ok(());
         }
-        let Some(log) = Arc::get_mut(&mut self.log) else { return Ok(()) };
+        let Some(log) = Arc::get_mut(&mut self.log) else {
+            return Ok(());
+        };
         let mut random = [0; 2];
         open::fill_random(&mut random, log.path())?;
-        log.start_writing(replayed, u16::from_le_bytes(random), open::seconds_since_1970())
+        log.start_writing(
+            replayed,
+            u16::from_le_bytes(random),
+            open::seconds_since_1970(),
+        )
     }
 
     /// The entry that a reader sees at `key` now.
     pub(crate) fn entry(&self, partition: &PartitionState, key: &[u8]) -> Result<Option<Entry>> {
         let hash = self.hash(key)?;
         let end = place(self.log.published());
-        let found = self.log.find(&partition.index, hash, key, end)?.filter(Located::is_live);
-        found.map(|located| self.stored_entry(key, located)).transpose()
+        let found = self
+            .log
+            .find(&partition.index, hash, key, end)?
+            .filter(Located::is_live);
+        found
+            .map(|located| self.stored_entry(key, located))
+            .transpose()
     }
 
     /// The entry of a record.
@@ -394,10 +422,16 @@ impl Inner {
     ) -> Result<u64> {
         let (states, drafts) = self.resolve(changes);
         let mut rows = Vec::new();
-        for interning in interned.iter().filter(|interning| self.catalog.is_new(interning)) {
+        for interning in interned
+            .iter()
+            .filter(|interning| self.catalog.is_new(interning))
+        {
             rows.extend(interning.rows());
         }
-        let rows: Vec<_> = rows.iter().chain(drafts.iter().flat_map(|draft| &draft.rows)).collect();
+        let rows: Vec<_> = rows
+            .iter()
+            .chain(drafts.iter().flat_map(|draft| &draft.rows))
+            .collect();
         let values: Vec<&[u8]> = rows.iter().map(|row| row.value.as_slice()).collect();
         let sums: Vec<Sums> = values
             .iter()
@@ -456,7 +490,8 @@ impl Inner {
         if let Some(state) = self.catalog.find(collection, name) {
             return Arc::clone(target.state.get_or_init(|| state));
         }
-        let same = |draft: &&Draft| &*draft.state.collection == collection && &*draft.state.name == name;
+        let same =
+            |draft: &&Draft| &*draft.state.collection == collection && &*draft.state.name == name;
         if let Some(draft) = drafts.iter().find(same) {
             return Arc::clone(&draft.state);
         }

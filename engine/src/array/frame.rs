@@ -206,7 +206,11 @@ pub(super) fn flags(frame: &[u8]) -> Result<u16, Defect> {
 }
 
 /// `None`: absent. Else whether the field has a mask.
-pub(super) fn state(geometry: &Geometry<'_>, frame: &[u8], field: usize) -> Result<Option<bool>, Defect> {
+pub(super) fn state(
+    geometry: &Geometry<'_>,
+    frame: &[u8],
+    field: usize,
+) -> Result<Option<bool>, Defect> {
     let [byte] = bytes_at(
         frame,
         geometry.bits_at.saturating_add(field / 4),

@@ -155,7 +155,10 @@ impl Log {
     /// Fails if the store was closed.
     pub(crate) fn check_open(&self, action: &'static str) -> Result<()> {
         if self.is_closed() {
-            return Err(Error::Closed { action, path: self.path.clone() });
+            return Err(Error::Closed {
+                action,
+                path: self.path.clone(),
+            });
         }
         Ok(())
     }
@@ -167,7 +170,10 @@ impl Log {
 
     /// The words of the live page.
     pub(crate) fn live(&self) -> Result<Live> {
-        self.storage.live().load().map_err(Error::io("read the live page of", &self.path))
+        self.storage
+            .live()
+            .load()
+            .map_err(Error::io("read the live page of", &self.path))
     }
 
     /// Whether a writer is at work, whose published end counts.
@@ -177,14 +183,13 @@ impl Log {
         if live.is_closed() || !sane {
             return Ok(false);
         }
-        self.storage.has_writer().map_err(Error::io("ask for the lock of", &self.path))
+        self.storage
+            .has_writer()
+            .map_err(Error::io("ask for the lock of", &self.path))
     }
 
     /// Takes in what `replay` finds behind the tip, and shows it to readers.
-    pub(crate) fn follow(
-        &self,
-        replay: impl FnOnce(Tip) -> Result<Replayed>,
-    ) -> Result<Replayed> {
+    pub(crate) fn follow(&self, replay: impl FnOnce(Tip) -> Result<Replayed>) -> Result<Replayed> {
         let mut tip = self.following.lock();
         let replayed = replay(*tip)?;
         *tip = replayed.tip;
@@ -196,7 +201,10 @@ impl Log {
     /// shares the lock and must leave it.
     pub(crate) fn unlock(&self) -> Result<()> {
         if self.owns_writer() {
-            return self.storage.unlock().map_err(Error::io("unlock", &self.path));
+            return self
+                .storage
+                .unlock()
+                .map_err(Error::io("unlock", &self.path));
         }
         Ok(())
     }
@@ -209,6 +217,10 @@ impl Log {
 
     /// An error of a structure at offset `at`.
     pub(crate) fn corrupt(&self, at: u64, defect: Defect) -> Error {
-        Error::Corrupt { path: self.path.clone(), at, defect }
+        Error::Corrupt {
+            path: self.path.clone(),
+            at,
+            defect,
+        }
     }
 }

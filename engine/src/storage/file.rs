@@ -1,5 +1,8 @@
 //! A store in a file.
-#![expect(unsafe_code, reason = "vectored positioned writes and preallocation need system calls")]
+#![expect(
+    unsafe_code,
+    reason = "vectored positioned writes and preallocation need system calls"
+)]
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -83,7 +86,11 @@ impl FileStorage {
     /// the words of the live page are shared through a mapping.
     pub(crate) fn new(file: File, writable: bool, mapped: bool) -> io::Result<Self> {
         let live = LivePage::open(&file, writable, mapped)?;
-        Ok(Self { file, live, limit: Arc::new(AtomicU64::new(LOG_START)) })
+        Ok(Self {
+            file,
+            live,
+            limit: Arc::new(AtomicU64::new(LOG_START)),
+        })
     }
 
     /// What the region of this storage lends up to.
@@ -224,8 +231,12 @@ mod tests {
         let storage = FileStorage::new(file, true, true).expect("opened");
         let region = storage.map().expect("mapped");
         assert!(region.get(LOG_START..LOG_START + 4).is_none());
-        storage.write_at(&[IoSlice::new(b"data")], LOG_START).expect("written");
-        storage.limit().store(LOG_START + 4, std::sync::atomic::Ordering::Release);
+        storage
+            .write_at(&[IoSlice::new(b"data")], LOG_START)
+            .expect("written");
+        storage
+            .limit()
+            .store(LOG_START + 4, std::sync::atomic::Ordering::Release);
         assert_eq!(region.get(LOG_START..LOG_START + 4), Some(&b"data"[..]));
     }
 }
