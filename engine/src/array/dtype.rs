@@ -7,7 +7,7 @@ use crate::format::Defect;
 
 /// Unit of a datetime64 or timedelta64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum TimeUnit {
     Year,
     Month,
@@ -58,7 +58,7 @@ impl fmt::Display for TimeUnit {
 /// Type of the elements of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum DType {
     Bool,
     Int8,

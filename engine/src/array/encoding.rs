@@ -371,7 +371,7 @@ fn decode_array(from: &mut Cursor<'_>) -> Result<AttrArray, Defect> {
         return decode_variable(dtype, len, from);
     };
     // Beyond the address space is beyond what is there, too.
-    let data = from.take(len.checked_mul(width).unwrap_or(usize::MAX))?;
+    let data = from.take(len.saturating_mul(width))?;
     if let Err(_text) = check_bools(dtype, data) {
         return Err(Defect::Field {
             what: "bool in an attribute array",

@@ -10,10 +10,8 @@
 //!         Schema + frame --locate--> FieldPlace (ranges) --> ArrayView
 //! ```
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-#![cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the store calls these")
-)]
+#![expect(unused_imports, reason = "the store is the caller")]
+#![cfg_attr(not(test), expect(dead_code, reason = "the store is the caller"))]
 
 #[cfg(target_endian = "big")]
 compile_error!(
@@ -22,6 +20,7 @@ compile_error!(
 
 mod attr;
 mod cursor;
+mod dims;
 mod dtype;
 mod encoding;
 mod frame;

@@ -7,10 +7,10 @@ use crate::Defect;
 
 /// An entry with everything that the format has, in frames of both widths.
 fn entry() -> (Vec<u8>, Vec<Vec<u8>>) {
-    let mut filled = sample(DType::Float64, &[2, 3])
+    let filled = sample(DType::Float64, &[2, 3])
         .dims(&["y", "x"])
-        .attr("units", "m".into());
-    filled.fill_value = Some(AttrValue::Float64(-1.0));
+        .attr("units", "m".into())
+        .fill_value((-1.0).into());
     let arrays = [
         ("scalar", sample(DType::Int32, &[])),
         ("masked scalar", masked(sample(DType::Complex128, &[]))),
