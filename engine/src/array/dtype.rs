@@ -201,7 +201,7 @@ fn decode_unit(from: &mut Cursor<'_>) -> Result<TimeUnit, Defect> {
 }
 
 impl fmt::Display for DType {
-    /// "float32", "datetime64[s]", "S5", "U7", "string", "bytes".
+    /// `float32`, `datetime64[s]`, `S5`, `U7`, `string`, `bytes`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DateTime64(unit) => write!(f, "datetime64[{unit}]"),

@@ -16,10 +16,6 @@ fn every_type() -> Attrs {
         data: noise(8),
         offsets: Vec::new(),
     };
-    let inner: Attrs = [("", AttrValue::None)]
-        .into_iter()
-        .filter(|_| false)
-        .collect();
     [
         ("none", AttrValue::None),
         ("bool", true.into()),
@@ -57,7 +53,7 @@ fn every_type() -> Attrs {
         (
             "map",
             AttrValue::Map(
-                [("z", 1_u8.into()), ("a", AttrValue::Map(inner))]
+                [("z", 1_u8.into()), ("a", AttrValue::Map(Attrs::new()))]
                     .into_iter()
                     .collect(),
             ),

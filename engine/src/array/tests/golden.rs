@@ -1,5 +1,6 @@
 //! Bytes of the format. If one of these fails, the format changed: raise its
 //! version instead of changing the expectation.
+use super::super::layout::flag;
 use super::*;
 
 #[rustfmt::skip]
@@ -92,6 +93,62 @@ fn the_golden_bytes_read_as_the_entry() {
     }
     assert_eq!(entry_attrs(&schema, FRAME).unwrap(), attrs);
     assert_eq!(schema_id(FRAME), Ok(7));
+}
+
+/// Arrays in their slots, at the edge of what fits, with all flags set.
+#[rustfmt::skip]
+const WIDE: &[u8] = &[
+    7, 0, 0, 0,  7, 0,  0, 0,               //   0 schema id, flags
+    0, 0, 0, 0,  17, 0, 0, 0,               //   8 extra part at 136
+    3, 0, 0, 0, 0, 0, 0, 0,                 //  16 dim sizes
+    8, 0, 0, 0, 0, 0, 0, 0,
+    9, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0,
+    0b01_01_01_10, 0b01,                    //  48 d, c, b, a (masked); e
+    0, 0, 0, 0, 0, 0,
+    1, 0, 2, 0, 3, 0,  0b101,  0,           //  56 a and its validity
+    0, 0, 0, 0, 0, 0, 0, 0,
+    1, 2, 3, 4, 5, 6, 7, 8,                 //  72 b
+    0, 0, 0, 0, 0, 0, 0, 0,
+    20, 0, 0, 0, 0, 0, 0, 0,                //  88 c: body at 160
+    0, 0, 0, 0, 0, 0, 0, 0,
+    0, 0, 0, 0, 0, 0, 0, 0,                 // 104 d
+    0, 0, 0, 0, 0, 0, 0, 0,
+    b'a', b'b', b'c', 0, 0, 0, 0, 0,        // 120 e
+    0, 0, 0, 0, 0, 0, 0, 0,
+    14, 0, 0, 0,                            // 136 extra part: 14 bytes
+    1, 0, 0, 0,                             //     one array with attributes
+        0, 0,                               //     a
+            1, 0, 0, 0, 1, 0, b'k', 0,      //     k: None
+    0, 0, 0, 0, 0, 0,
+    1, 2, 3, 4, 5, 6, 7, 8, 9,              // 160 c
+];
+
+#[test]
+fn arrays_in_slots_are_written_as_and_read_from_the_golden_bytes() {
+    let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    let arrays = [
+        (
+            "a",
+            ArraySpec::from_slice(&[1_i16, 2, 3])
+                .missing(&[0, 1, 0])
+                .attr("k", AttrValue::None),
+        ),
+        ("b", ArraySpec::from_slice(&bytes[..8])),
+        ("c", ArraySpec::from_slice(&bytes)),
+        ("d", sample(DType::Bytes, &[0])),
+        ("e", ArraySpec::new(DType::FixedBytes(3), &[], b"abc")),
+    ];
+    let attrs = Attrs::new();
+    let mut plan = plan(&arrays, &attrs).unwrap();
+    plan.put_array_attrs(ArrayAttrs::InFrame);
+    let flags = flag::WIDE_SLOTS | flag::WIDE_DIMS;
+    assert_eq!(join(&plan.pieces_with(7, flags)), WIDE);
+    let schema = Schema::parse(plan.schema_bytes()).unwrap();
+    for (field, (name, spec)) in arrays.iter().enumerate() {
+        assert_same(&schema, WIDE, field, name, spec);
+        assert_eq!(array_attrs(&schema, WIDE, field).unwrap(), spec.attrs);
+    }
 }
 
 /// One value of every tag, byte by byte.

@@ -68,6 +68,18 @@ fn all_of_them_fit_one_entry_in_every_width_of_dims_slots_and_offsets() {
 }
 
 #[test]
+fn up_to_four_axes_are_found_without_the_heap() {
+    for (rank, heap) in [(1, false), (4, false), (5, true)] {
+        let (schema, frame) = stored(
+            &[("t", sample(DType::Float32, &vec![2; rank]))],
+            &Attrs::new(),
+        );
+        let place = locate(&schema, &frame, 0).unwrap().unwrap();
+        assert_eq!(place.shape.spilled(), heap, "rank {rank}");
+    }
+}
+
+#[test]
 fn sizes_beyond_32_bits_come_back() {
     let huge = u64::from(u32::MAX) + 1;
     let arrays = [
