@@ -126,7 +126,7 @@ const WIDE: &[u8] = &[
 
 #[test]
 fn arrays_in_slots_are_written_as_and_read_from_the_golden_bytes() {
-    let bytes = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+    let bytes = [1_u8, 2, 3, 4, 5, 6, 7, 8, 9];
     let arrays = [
         (
             "a",
