@@ -99,29 +99,31 @@ fn the_golden_bytes_read_as_the_entry() {
 #[rustfmt::skip]
 const WIDE: &[u8] = &[
     7, 0, 0, 0,  7, 0,  0, 0,               //   0 schema id, flags
-    0, 0, 0, 0,  17, 0, 0, 0,               //   8 extra part at 136
+    0, 0, 0, 0,  19, 0, 0, 0,               //   8 extra part at 152
     3, 0, 0, 0, 0, 0, 0, 0,                 //  16 dim sizes
     8, 0, 0, 0, 0, 0, 0, 0,
     9, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0,
-    0b01_01_01_10, 0b01,                    //  48 d, c, b, a (masked); e
+    0b01_01_01_10, 0b01_01_01,              //  48 d, c, b, a (masked); g, f, e
     0, 0, 0, 0, 0, 0,
     1, 0, 2, 0, 3, 0,  0b101,  0,           //  56 a and its validity
     0, 0, 0, 0, 0, 0, 0, 0,
     1, 2, 3, 4, 5, 6, 7, 8,                 //  72 b
     0, 0, 0, 0, 0, 0, 0, 0,
-    20, 0, 0, 0, 0, 0, 0, 0,                //  88 c: body at 160
+    22, 0, 0, 0, 0, 0, 0, 0,                //  88 c: body at 176
     0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0,                 // 104 d
     0, 0, 0, 0, 0, 0, 0, 0,
     b'a', b'b', b'c', 0, 0, 0, 0, 0,        // 120 e
     0, 0, 0, 0, 0, 0, 0, 0,
-    14, 0, 0, 0,                            // 136 extra part: 14 bytes
+    0, 0, 0, 0, 0, 0, 0xf8, 0x3f,           // 136 f
+    0xff, 0, 0, 0, 0, 0, 0, 0,              // 144 g
+    14, 0, 0, 0,                            // 152 extra part: 14 bytes
     1, 0, 0, 0,                             //     one array with attributes
         0, 0,                               //     a
             1, 0, 0, 0, 1, 0, b'k', 0,      //     k: None
     0, 0, 0, 0, 0, 0,
-    1, 2, 3, 4, 5, 6, 7, 8, 9,              // 160 c
+    1, 2, 3, 4, 5, 6, 7, 8, 9,              // 176 c
 ];
 
 #[test]
@@ -138,6 +140,8 @@ fn arrays_in_slots_are_written_as_and_read_from_the_golden_bytes() {
         ("c", ArraySpec::from_slice(&bytes)),
         ("d", sample(DType::Bytes, &[0])),
         ("e", ArraySpec::new(DType::FixedBytes(3), &[], b"abc")),
+        ("f", ArraySpec::scalar(1.5_f64)),
+        ("g", ArraySpec::scalar(-1_i8)),
     ];
     let attrs = Attrs::new();
     let mut plan = plan(&arrays, &attrs).unwrap();

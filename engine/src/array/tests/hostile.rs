@@ -287,6 +287,31 @@ fn text_outside_of_the_frame_is_a_defect() {
 }
 
 #[test]
+fn texts_without_elements_have_no_bytes() {
+    let (schema, frame) = stored(&[("t", sample(DType::Bytes, &[0]))], &Attrs::new());
+    let mut frame = [&frame[..], &[0; 8]].concat();
+    assert!(locate(&schema, &frame, 0).is_ok());
+    frame[24] = 1;
+    assert!(locate(&schema, &frame, 0).is_err());
+}
+
+#[test]
+fn array_attributes_out_of_order_are_a_defect() {
+    let arrays = [
+        1, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0, 0, 1, b't', 2, 0, 0, 1, b'u', 3, 0, 0,
+    ];
+    let attrs = |first: u8, second: u8| {
+        let maps = [first, 0, 0, 0, 0, 0, second, 0, 0, 0, 0, 0];
+        Schema::parse(&[&arrays[..], &maps].concat())
+    };
+    assert!(attrs(0, 1).is_ok());
+    let message = "number of an array that has attributes is 0, expected that of an array after the one before";
+    assert_eq!(attrs(0, 0).unwrap_err().to_string(), message);
+    assert_eq!(attrs(1, 0).unwrap_err().to_string(), message);
+    assert!(attrs(0, 2).is_err());
+}
+
+#[test]
 fn offsets_that_fall_are_an_error_of_the_item() {
     let (schema, frame) = stored(&[("t", ArraySpec::strings(&["ab", "c"]))], &Attrs::new());
     let mut frame = frame.to_vec();

@@ -93,6 +93,39 @@ fn sizes_beyond_32_bits_come_back() {
     }
 }
 
+/// Nothing reads these bytes, so they cost address space only.
+#[cfg(target_pointer_width = "64")]
+#[test]
+fn slots_are_wide_from_texts_of_2_gib_and_places_of_32_gib_on() {
+    const GIB: usize = 1 << 30;
+    let zeros = vec![0_u8; 2 * GIB];
+    let text = |len: usize| ArraySpec {
+        data: ArrayBytes::Variable {
+            offsets: vec![0, len as u64],
+            data: Cow::Borrowed(&zeros[..len]),
+        },
+        ..ArraySpec::new(DType::Bytes, &[], &[])
+    };
+    let array = || ArraySpec::new(DType::UInt8, &[zeros.len() as u64], &zeros);
+    // The last of `count` arrays starts a page behind (count - 1) * 2 GiB.
+    let arrays = |count: usize| {
+        let names: Vec<_> = (0..count).map(|i| i.to_string()).collect();
+        let arrays: Vec<_> = names.iter().map(|name| (name.as_str(), array())).collect();
+        let attrs = Attrs::new();
+        let plan = plan(&arrays, &attrs).unwrap();
+        let pieces = plan.pieces(1);
+        assert_eq!(pieces.len, (4096 + count * 2 * GIB) as u64);
+        pieces.parts[0][4]
+    };
+    assert_eq!(arrays(16), 0);
+    assert_eq!(arrays(17), flag::WIDE_SLOTS as u8);
+    for (len, flags) in [(2 * GIB - 1, 0), (2 * GIB, flag::WIDE_SLOTS as u8)] {
+        let (arrays, attrs) = ([("t", text(len))], Attrs::new());
+        let plan = plan(&arrays, &attrs).unwrap();
+        assert_eq!(plan.pieces(1).parts[0][4], flags, "{len} bytes");
+    }
+}
+
 #[test]
 fn numbers_come_back_as_slices_without_a_copy() {
     let floats = [1.5_f32, f32::NAN, -0.0, f32::INFINITY];
