@@ -1,9 +1,4 @@
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod attrs;
 mod dtype;
 mod golden;
@@ -16,6 +11,7 @@ use std::borrow::Cow;
 
 use zerocopy::IntoBytes;
 
+use super::pieces::Pieces;
 use super::*;
 
 /// Every dtype, with a width or unit where it has one.

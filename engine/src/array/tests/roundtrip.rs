@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::layout::flag;
+use super::super::layout::{body_align, flag};
 use super::super::plan::Data;
 use super::*;
 
