@@ -47,7 +47,7 @@
 //! * Wide dims: a size of 2^32 or more. Wide slots: a body at 32 GiB or beyond,
 //!   or a 0-d text of 2 GiB or more.
 //!
-//! [`body_align`]: super::body_align
+//! [`body_align`]: super::layout::body_align
 use std::ops::Range;
 
 use smallvec::SmallVec;
