@@ -27,8 +27,11 @@ type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 fn rng(seed: u64) -> TestRng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
-    TestRunner::new_with_rng(Config::default(), TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
-        .new_rng()
+    TestRunner::new_with_rng(
+        Config::default(),
+        TestRng::from_seed(RngAlgorithm::ChaCha, &bytes),
+    )
+    .new_rng()
 }
 
 /// A disk as bytes.
@@ -48,7 +51,9 @@ impl Image {
     fn write_torn(&mut self, at: u64, bytes: &[u8], rng: &mut impl Rng) {
         let mut from = 0;
         while from < bytes.len() {
-            let to = bytes.len().min(from + SECTOR - (at as usize + from) % SECTOR);
+            let to = bytes
+                .len()
+                .min(from + SECTOR - (at as usize + from) % SECTOR);
             match rng.random_range(0..4) {
                 0 => {}
                 1 => {
@@ -72,7 +77,9 @@ impl Image {
 fn contents(store: &Store) -> Map {
     let mut map = Map::new();
     for info in store.info().expect("open").partitions {
-        let part = store.partition(&info.collection, &info.name).expect("partition");
+        let part = store
+            .partition(&info.collection, &info.name)
+            .expect("partition");
         for entry in part.entries().expect("walk") {
             let entry = entry.expect("whole");
             let value = entry.value().expect("whole").to_vec();
@@ -120,8 +127,11 @@ fn run(seed: u64, commits: usize) -> Run {
     let (mut state, mut states, mut marks) = (Map::new(), vec![Map::new()], vec![(0, 0, 0)]);
     for number in 1..=commits {
         let mut batch = store.batch().expect("batch");
-        let durability =
-            if rng.random_bool(0.3) { Durability::Synced } else { Durability::Buffered };
+        let durability = if rng.random_bool(0.3) {
+            Durability::Synced
+        } else {
+            Durability::Buffered
+        };
         batch.set_durability(durability);
         for _ in 0..rng.random_range(1..6) {
             let partition = ["p", "q"][rng.random_range(0..2)];
@@ -145,14 +155,23 @@ fn run(seed: u64, commits: usize) -> Run {
         marks.push((calls, if synced { number } else { before.1 }, number));
     }
     let calls = sim.journal().lock().calls.clone();
-    Run { identity, start, calls, states, marks }
+    Run {
+        identity,
+        start,
+        calls,
+        states,
+        marks,
+    }
 }
 
 impl Run {
     /// The image after `calls` calls, of which those since the last sync may be torn.
     fn image(&self, calls: usize, torn: Option<&mut TestRng>) -> Image {
         let calls = &self.calls[..calls];
-        let synced = calls.iter().rposition(|call| *call == Call::Sync).map_or(0, |at| at + 1);
+        let synced = calls
+            .iter()
+            .rposition(|call| *call == Call::Sync)
+            .map_or(0, |at| at + 1);
         let mut image = self.start.clone();
         let mut rng = torn;
         for (number, call) in calls.iter().enumerate() {
@@ -169,8 +188,18 @@ impl Run {
 
     /// Commits that were durable, and made, after `calls` calls.
     fn bounds(&self, calls: usize) -> (usize, usize) {
-        let durable = self.marks.iter().rev().find(|mark| mark.0 <= calls).expect("one").1;
-        let made = self.marks.iter().find(|mark| mark.0 >= calls).map_or(0, |mark| mark.2);
+        let durable = self
+            .marks
+            .iter()
+            .rev()
+            .find(|mark| mark.0 <= calls)
+            .expect("one")
+            .1;
+        let made = self
+            .marks
+            .iter()
+            .find(|mark| mark.0 >= calls)
+            .map_or(0, |mark| mark.2);
         (durable, made)
     }
 
@@ -182,11 +211,17 @@ impl Run {
         };
         let found = contents(&store);
         let allowed = &self.states[durable..=made];
-        assert!(allowed.contains(&found), "{what}: no state between {durable} and {made}");
+        assert!(
+            allowed.contains(&found),
+            "{what}: no state between {durable} and {made}"
+        );
         // And it goes on: what is committed from here on survives another opening.
         let part = store.partition("c", "after").expect("partition");
         part.put("after", "crash").expect("stored");
-        assert_eq!(part.get("after").expect("read").as_deref(), Some(&b"crash"[..]));
+        assert_eq!(
+            part.get("after").expect("read").as_deref(),
+            Some(&b"crash"[..])
+        );
     }
 }
 
@@ -196,7 +231,11 @@ fn a_killed_writer_loses_no_commit_that_returned() {
         let run = run(seed, 12);
         for &(calls, _, made) in &run.marks {
             let (_, store) = run.image(calls, None).open(run.identity).expect("opens");
-            assert_eq!(contents(&store), run.states[made], "seed {seed}, {calls} calls");
+            assert_eq!(
+                contents(&store),
+                run.states[made],
+                "seed {seed}, {calls} calls"
+            );
         }
     }
 }
@@ -210,7 +249,11 @@ fn a_power_loss_leaves_a_state_between_the_last_sync_and_the_last_commit() {
             for variant in 0..6 {
                 let torn = &mut rng(seed * 1000 + variant);
                 let image = run.image(calls, Some(torn));
-                run.check(&image, calls, &format!("seed {seed}, {calls} calls, variant {variant}"));
+                run.check(
+                    &image,
+                    calls,
+                    &format!("seed {seed}, {calls} calls, variant {variant}"),
+                );
                 images += 1;
             }
         }
@@ -282,7 +325,10 @@ fn a_flipped_bit_is_reported_or_without_effect() {
                 Err(other) => panic!("bit {bit}: {other}"),
                 // Nobody says that the last commits were durable: they count as torn.
                 Ok(found) if found != expected => {
-                    assert!(run.states.contains(&found), "bit {bit}: a state that never was");
+                    assert!(
+                        run.states.contains(&found),
+                        "bit {bit}: a state that never was"
+                    );
                     torn += 1;
                 }
                 Ok(_) => {}
@@ -290,7 +336,10 @@ fn a_flipped_bit_is_reported_or_without_effect() {
         }
         image.0[bit / 8] ^= 1 << (bit % 8);
     }
-    assert!(reported > 100 && torn > 0, "{reported} reported, {torn} torn");
+    assert!(
+        reported > 100 && torn > 0,
+        "{reported} reported, {torn} torn"
+    );
 }
 
 fn read_all(store: &Store) -> Result<Map, Error> {
@@ -312,10 +361,16 @@ fn a_commit_that_fails_leaves_nothing_behind_and_the_next_one_works() {
         for after in 0..4 {
             for partial in [0, 20, 39, 4000] {
                 let identity = open::new_identity(":memory:".as_ref()).expect("random");
-                let (sim, store) = Image(open::header(&identity)).open(identity).expect("opens");
+                let (sim, store) = Image(open::header(&identity))
+                    .open(identity)
+                    .expect("opens");
                 let part = store.partition("c", "p").expect("partition");
                 part.put("before", "1").expect("stored");
-                let fault = Fault { after, partial, errno: libc::ENOSPC };
+                let fault = Fault {
+                    after,
+                    partial,
+                    errno: libc::ENOSPC,
+                };
                 sim.journal().lock().fault = Some(fault);
                 let value = vec![1; len];
                 match part.put("key", &value) {
@@ -350,25 +405,46 @@ fn image_of(sim: &Sim) -> Image {
 #[test]
 fn a_failed_sync_stops_writing_and_says_that_the_commit_is_unknown() {
     let identity = open::new_identity(":memory:".as_ref()).expect("random");
-    let (sim, store) = Image(open::header(&identity)).open(identity).expect("opens");
+    let (sim, store) = Image(open::header(&identity))
+        .open(identity)
+        .expect("opens");
     let part = store.partition("c", "p").expect("partition");
     part.put("before", "1").expect("stored");
     let mut batch = store.batch().expect("batch");
     batch.set_durability(Durability::Synced);
-    batch.partition("c", "p").expect("partition").put("key", "2").expect("staged");
+    batch
+        .partition("c", "p")
+        .expect("partition")
+        .put("key", "2")
+        .expect("staged");
     // The write succeeds, the sync does not.
-    sim.journal().lock().fault = Some(Fault { after: 1, partial: 0, errno: libc::EIO });
+    sim.journal().lock().fault = Some(Fault {
+        after: 1,
+        partial: 0,
+        errno: libc::EIO,
+    });
     match batch.commit() {
         Err(Error::CommitUnknown { source, .. }) => {
             assert_eq!(source.raw_os_error(), Some(libc::EIO));
         }
         other => panic!("{other:?}"),
     }
-    for refused in [part.put("key", "3"), store.sync(), store.batch().map(drop), store.close()] {
-        assert!(matches!(refused, Err(Error::Poisoned { .. })), "{refused:?}");
+    for refused in [
+        part.put("key", "3"),
+        store.sync(),
+        store.batch().map(drop),
+        store.close(),
+    ] {
+        assert!(
+            matches!(refused, Err(Error::Poisoned { .. })),
+            "{refused:?}"
+        );
     }
     assert_eq!(store.mode(), Mode::Append);
     let (_, again) = image_of(&sim).open(identity).expect("opens");
     let part = again.partition("c", "p").expect("partition");
-    assert_eq!(part.get("before").expect("read").as_deref(), Some(&b"1"[..]));
+    assert_eq!(
+        part.get("before").expect("read").as_deref(),
+        Some(&b"1"[..])
+    );
 }
