@@ -13,7 +13,6 @@ use zerocopy::IntoBytes;
 
 use super::cursor::Cursor;
 use super::encoding::{decode_map, encode_map};
-use super::layout::body_align;
 use super::pieces::Pieces;
 use super::*;
 use crate::{Defect, Result};
