@@ -35,6 +35,10 @@ pub(crate) struct Arguments {
     /// File for all numbers.
     #[arg(long, default_value = "target/bench.json")]
     pub(crate) json: PathBuf,
+    /// GiB of memory taken and given back before each measurement, so that all of
+    /// them find free memory alike; 0 leaves it.
+    #[arg(long, default_value_t = 2)]
+    settle: usize,
     /// Python with arraylog and its peers; without it the Python rows are skipped.
     #[arg(long)]
     python: Option<PathBuf>,
@@ -82,6 +86,7 @@ impl Arguments {
             file_system,
             // Not resolved: the interpreter of a virtual environment is a link.
             python: self.python.as_ref().map(std::path::absolute).transpose()?,
+            settle: self.settle << 30,
             seed: self.seed.unwrap_or_else(|| fastrand::u64(..1 << 32)),
         })
     }

@@ -28,6 +28,8 @@ pub(crate) struct Plan {
     pub(crate) file_system: &'static str,
     /// Interpreter for the Python rows.
     pub(crate) python: Option<PathBuf>,
+    /// Bytes of memory to settle before each measurement.
+    pub(crate) settle: usize,
     /// Seed of all orders.
     pub(crate) seed: u64,
 }
@@ -79,6 +81,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Results<'_>> {
                 phase: Phase::Measure,
                 folder: folder.path().join(results.row.name),
                 quick: plan.quick,
+                settle: plan.settle,
                 seed: random.u64(..1 << 32),
                 python: plan.python.clone(),
             };
@@ -118,10 +121,17 @@ impl RowResults {
     }
 }
 
-/// One engine of a row, in a folder that exists for as long as it takes.
+/// One engine of a row, in a folder that exists for as long as it takes. What
+/// Python reads is small and warm: there the state of free memory does not matter.
 fn measure(task: &Task, row: &Row) -> Result<Answer> {
     fs::create_dir_all(&task.folder)?;
     let answer = (|| {
+        if !row.needs_python {
+            start(&Task {
+                phase: Phase::Settle,
+                ..task.clone()
+            })?;
+        }
         if row.prepare.is_some() {
             start(&Task {
                 phase: Phase::Prepare,

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
-use memmap2::{Mmap, MmapMut, MmapOptions};
+use memmap2::{Advice, Mmap, MmapMut, MmapOptions};
 
 use crate::task::Answer;
 
@@ -34,6 +34,26 @@ pub(crate) fn map_shared(file: &File, range: Range<u64>) -> Result<MmapMut> {
     // file or change its length.
     let mapping = unsafe { options.map_mut(file) };
     mapping.context("cannot map a part of the file")
+}
+
+/// Takes `bytes` of memory in pages of 2 MiB and, with the end of this process,
+/// gives them back.
+///
+/// A write to a fresh file takes free memory, and what that costs depends on the
+/// past of the machine: pages that the kernel or the host of a virtual machine
+/// has never handed out, and free memory in small pieces, make it several times
+/// slower. Memory just given back is the first to be taken again, so that every
+/// measurement begins alike.
+pub(crate) fn settle(bytes: usize) -> Result<()> {
+    if bytes == 0 {
+        return Ok(());
+    }
+    let memory = MmapMut::map_anon(bytes)?;
+    // Without huge pages the kernel refuses, and small ones have to do.
+    let _ = memory.advise(Advice::HugePage);
+    memory
+        .advise(Advice::PopulateWrite)
+        .context("cannot take the memory to settle; choose a smaller --settle")
 }
 
 /// Maps `path` anew and touches one byte of every 64 KiB in order:

@@ -28,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) repetitions: usize,
     pub(crate) quick: bool,
     pub(crate) seed: u64,
+    /// Bytes of memory settled before each measurement.
+    pub(crate) settle: usize,
     pub(crate) skipped_without_python: Vec<&'static str>,
 }
 
@@ -86,6 +88,7 @@ impl Report {
                 repetitions: plan.repetitions,
                 quick: plan.quick,
                 seed: plan.seed,
+                settle: plan.settle,
                 skipped_without_python: plan.skipped.clone(),
             },
             rows: results.rows.iter().map(RowReport::of).collect(),

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context as _, Result, anyhow};
 use serde::{Deserialize, Serialize};
 
+use crate::mapping;
 use crate::rows;
 
 /// Data of a quick run, as a part of the whole.
@@ -24,6 +25,8 @@ pub(crate) struct Task {
     pub(crate) folder: PathBuf,
     /// A tenth of the data.
     pub(crate) quick: bool,
+    /// Bytes of memory to settle.
+    pub(crate) settle: usize,
     /// Seed of the orders: one for all engines of a repetition.
     pub(crate) seed: u64,
     /// The interpreter, for rows in Python.
@@ -34,6 +37,8 @@ pub(crate) struct Task {
 #[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Phase {
+    /// Puts the free memory of the machine into a known state.
+    Settle,
     /// Makes the data.
     Prepare,
     /// Measures.
@@ -60,6 +65,7 @@ impl Task {
     pub(crate) fn run(&self) -> Result<Answer> {
         let row = rows::find(&self.row)?;
         match (self.phase, row.prepare) {
+            (Phase::Settle, _) => mapping::settle(self.settle).map(|()| Answer::default()),
             (Phase::Prepare, Some(prepare)) => prepare(self).map(|()| Answer::default()),
             (Phase::Prepare, None) => Ok(Answer::default()),
             (Phase::Measure, _) => (row.measure)(self),
