@@ -31,6 +31,7 @@ const ENGINES: &[&str] = &[
     "populate",
     "populate-huge",
     "read-huge",
+    "reserve-read-huge",
     "blocks-2m",
 ];
 
@@ -47,11 +48,13 @@ const COMPARISONS: &[Comparison] = &[
     Comparison::of(("populate", "append"), ("pwrite", "append")),
     Comparison::of(("populate-huge", "append"), ("pwrite", "append")),
     Comparison::of(("read-huge", "append"), ("pwrite", "append")),
+    Comparison::of(("reserve-read-huge", "append"), ("pwrite", "append")),
     Comparison::of(("fallocate", "touch"), ("pwrite", "touch")),
     Comparison::of(("zeros", "touch"), ("pwrite", "touch")),
     Comparison::of(("populate", "touch"), ("pwrite", "touch")),
     Comparison::of(("populate-huge", "touch"), ("pwrite", "touch")),
     Comparison::of(("read-huge", "touch"), ("pwrite", "touch")),
+    Comparison::of(("reserve-read-huge", "touch"), ("pwrite", "touch")),
 ];
 
 pub(super) const ROWS: [&Row; 2] = [
@@ -77,36 +80,54 @@ pub(super) const ROWS: [&Row; 2] = [
     },
 ];
 
-/// How the pages ahead of the tail are made.
-#[derive(Clone, Copy, Debug)]
-enum Ahead {
-    /// Not at all.
-    Nothing,
-    /// Blocks are reserved, the length of the file stays: no pages.
-    Reserve,
-    /// One write of 2 MiB of zeros.
-    Zeros,
-    /// The file is lengthened and its new part mapped and given advice.
-    Mapped { huge: bool, advice: Advice },
+/// What is done ahead of the tail, step by step.
+#[derive(Clone, Copy, Debug, Default)]
+struct Ahead {
+    /// Reserve the blocks; the length of the file stays.
+    reserve: bool,
+    /// Write zeros.
+    zeros: bool,
+    /// Lengthen the file, map the new part and give this advice on it.
+    advice: Option<Advice>,
+    /// Ask for huge pages before.
+    huge: bool,
 }
 
 impl Ahead {
     fn of(engine: &str) -> Option<Self> {
+        let nothing = Self::default();
+        let huge = Self {
+            huge: true,
+            ..nothing
+        };
+        let write = Some(Advice::PopulateWrite);
+        let read = Some(Advice::PopulateRead);
         Some(match engine {
-            "pwrite" | "blocks-2m" => Self::Nothing,
-            "fallocate" => Self::Reserve,
-            "zeros" => Self::Zeros,
-            "populate" => Self::Mapped {
-                huge: false,
-                advice: Advice::PopulateWrite,
+            "pwrite" | "blocks-2m" => nothing,
+            "fallocate" => Self {
+                reserve: true,
+                ..nothing
             },
-            "populate-huge" => Self::Mapped {
-                huge: true,
-                advice: Advice::PopulateWrite,
+            "zeros" => Self {
+                zeros: true,
+                ..nothing
             },
-            "read-huge" => Self::Mapped {
-                huge: true,
-                advice: Advice::PopulateRead,
+            "populate" => Self {
+                advice: write,
+                ..nothing
+            },
+            "populate-huge" => Self {
+                advice: write,
+                ..huge
+            },
+            "read-huge" => Self {
+                advice: read,
+                ..huge
+            },
+            "reserve-read-huge" => Self {
+                advice: read,
+                reserve: true,
+                ..huge
             },
             _ => return None,
         })
@@ -114,18 +135,19 @@ impl Ahead {
 
     /// Makes the pages of the step at `start`.
     fn make(self, file: &File, start: u64, zeros: &[u8]) -> Result<()> {
-        match self {
-            Self::Nothing => {}
-            Self::Reserve => rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, start, STEP)?,
-            Self::Zeros => file.write_all_at(zeros, start)?,
-            Self::Mapped { huge, advice } => {
-                file.set_len(start + STEP)?;
-                let part = mapping::map_shared(file, start..start + STEP)?;
-                if huge {
-                    part.advise(Advice::HugePage)?;
-                }
-                part.advise(advice)?;
+        if self.reserve {
+            rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, start, STEP)?;
+        }
+        if self.zeros {
+            file.write_all_at(zeros, start)?;
+        }
+        if let Some(advice) = self.advice {
+            file.set_len(start + STEP)?;
+            let part = mapping::map_shared(file, start..start + STEP)?;
+            if self.huge {
+                part.advise(Advice::HugePage)?;
             }
+            part.advise(advice)?;
         }
         Ok(())
     }
