@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::machine::Machine;
+use crate::machine::{self, Machine};
 use crate::row::Row;
 use crate::task::{Answer, Phase, Task};
 
@@ -39,6 +39,8 @@ pub(crate) struct Plan {
 pub(crate) struct Results<'p> {
     /// The plan.
     pub(crate) plan: &'p Plan,
+    /// The commit that was checked out when the run began.
+    pub(crate) commit: String,
     /// The machine, as it was when the run began.
     pub(crate) machine: Machine,
     /// One for each row of the plan.
@@ -66,6 +68,7 @@ pub(crate) struct EngineResults {
 /// Runs the plan: in each repetition each row, and in each row all engines in
 /// an order that changes, so that drift of the machine meets all of them.
 pub(crate) fn run(plan: &Plan) -> Result<Results<'_>> {
+    let commit = machine::commit();
     let machine = Machine::describe(plan.file_system);
     let folder = tempfile::Builder::new()
         .prefix("run-")
@@ -101,6 +104,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Results<'_>> {
     }
     Ok(Results {
         plan,
+        commit,
         machine,
         rows,
     })
@@ -162,15 +166,16 @@ fn start(task: &Task) -> Result<Answer> {
     serde_json::from_str(line).with_context(|| format!("not an answer: {line:?}"))
 }
 
-/// The last lines of what a process complained, in one.
+/// The last lines of what a process complained, in one: a panic has its place
+/// and its message there, a traceback its line and its error.
 fn ending(text: &str) -> String {
     let lines: Vec<_> = text
         .lines()
         .map(str::trim)
-        .filter(|line| !line.is_empty())
+        .filter(|line| line.contains(char::is_alphanumeric) && !line.starts_with("note: "))
         .collect();
-    let last = lines.len().saturating_sub(4);
-    lines.get(last..).unwrap_or_default().join(" | ")
+    let last = lines.len().saturating_sub(2);
+    lines.get(last..).unwrap_or_default().join(" ")
 }
 
 /// Says what was measured, for somebody who waits.
@@ -188,4 +193,18 @@ fn tell(place: &str, engine: &str, answer: &Result<Answer, String>) -> Result<()
         Err(reason) => writeln!(error, "{place} {engine} failed: {reason}")?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ending;
+
+    #[test]
+    fn a_failure_is_told_by_its_last_lines_that_say_something() {
+        let panic = "thread 'main' panicked at a.rs:1:\nnot there\nnote: run with more\n";
+        assert_eq!(ending(panic), "thread 'main' panicked at a.rs:1: not there");
+        let traceback =
+            "Traceback:\n  File \"b.py\"\n    import x\n    ^^^^^^^^\nModuleNotFoundError: x";
+        assert_eq!(ending(traceback), "import x ModuleNotFoundError: x");
+    }
 }

@@ -25,8 +25,15 @@ use clap::Parser;
 
 use arguments::{Arguments, Mode};
 
-fn main() -> Result<ExitCode> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    run(&Arguments::parse()).unwrap_or_else(|error| {
+        // Nobody is left to tell if this cannot be written.
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn run(arguments: &Arguments) -> Result<ExitCode> {
     match &arguments.mode {
         Some(Mode::Task { task }) => {
             let answer = task::Task::from_json(task)?.run()?;
@@ -39,7 +46,7 @@ fn main() -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        None => compare(&arguments),
+        None => compare(arguments),
     }
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn map_shared(file: &File, range: Range<u64>) -> Result<MmapMut> {
     let len = usize::try_from(range.end.saturating_sub(range.start))?;
     let mut options = MmapOptions::new();
     options.offset(range.start).len(len);
-    // SAFETY: as above; the callers drop the mapping before they write to the
+    // SAFETY: the file is as private as in `map`; the callers drop the mapping before they write to the
     // file or change its length.
     let mapping = unsafe { options.map_mut(file) };
     mapping.context("cannot map a part of the file")

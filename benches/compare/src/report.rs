@@ -81,7 +81,7 @@ impl Report {
             versions.extend(answer.versions.clone());
         }
         Self {
-            commit: machine::commit(),
+            commit: results.commit.clone(),
             machine: results.machine.clone(),
             versions,
             settings: Settings {

@@ -27,7 +27,7 @@ pub(super) const M1: Size = Size {
     batch: 64,
 };
 
-/// What the issue of large writes is held to: part of a plain file write.
+/// The part of a plain file write that large values are to reach.
 const TARGET: f64 = 0.8;
 
 const SINGLE: &[Comparison] = &[
