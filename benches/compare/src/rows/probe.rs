@@ -3,9 +3,18 @@
 /// The ways that are measured beside each other.
 pub(super) const VARIANTS: [&str; 3] = ["scalar", "sse2", "avx2"];
 
-/// Makes every reader made from here on probe by `variant`; whether this
-/// build and this processor can.
+/// Makes every probe from here on use `variant`; whether this processor can.
 pub(super) fn force(variant: &str) -> bool {
-    let _ = variant;
-    false
+    is_supported(variant) && arraylog::__bench::force_probe(variant)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn is_supported(variant: &str) -> bool {
+    variant != "avx2" || std::arch::is_x86_feature_detected!("avx2")
+}
+
+/// "sse2" stands for what every processor of the architecture has.
+#[cfg(not(target_arch = "x86_64"))]
+fn is_supported(variant: &str) -> bool {
+    variant != "avx2"
 }
