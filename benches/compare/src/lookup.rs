@@ -30,6 +30,17 @@ pub(crate) enum Which {
     Misses,
 }
 
+impl Which {
+    /// What the figure `hit…` or `miss…` looks up.
+    pub(crate) fn of(figure: &str) -> Self {
+        if figure.starts_with("miss") {
+            Self::Misses
+        } else {
+            Self::Hits
+        }
+    }
+}
+
 impl Lookups {
     /// Lookups of `count` keys in an order that `seed` decides.
     pub(crate) fn new(count: usize, values: &Values, seed: u64) -> Self {
@@ -73,39 +84,39 @@ impl Lookups {
         Ok(elapsed * 1e9 / keys.len() as f64)
     }
 
-    /// `hit`, `miss` and `first` (the warm-up pass), in ns.
+    /// `first` (the first pass), `hit` and `miss`, in ns.
     pub(crate) fn measure(
         &self,
         answer: &mut Answer,
         mut get: impl FnMut(&[u8]) -> Result<Option<u64>>,
     ) -> Result<()> {
         answer.set("first", self.pass(Which::Hits, &mut get)?);
-        let (mut hits, mut misses) = (Vec::new(), Vec::new());
-        self.pass(Which::Misses, &mut get)?;
-        for _ in 0..PASSES {
-            hits.push(self.pass(Which::Hits, &mut get)?);
-            misses.push(self.pass(Which::Misses, &mut get)?);
-        }
-        set_median(answer, "hit", &hits);
-        set_median(answer, "miss", &misses);
-        Ok(())
+        measure_in_turn(answer, &["hit", "miss"], |figure| {
+            self.pass(Which::of(figure), &mut get)
+        })
     }
+}
 
-    /// `name`, in ns: the median of the passes after a warm-up pass.
-    pub(crate) fn measure_as(
-        &self,
-        answer: &mut Answer,
-        name: &str,
-        which: Which,
-        mut get: impl FnMut(&[u8]) -> Result<Option<u64>>,
-    ) -> Result<()> {
-        self.pass(which, &mut get)?;
-        let times = (0..PASSES)
-            .map(|_| self.pass(which, &mut get))
-            .collect::<Result<Vec<_>>>()?;
-        set_median(answer, name, &times);
-        Ok(())
+/// Figures that passes give: after a warm-up round, in each round one pass of
+/// each figure in turn, so that drift meets all of them; the medians.
+pub(crate) fn measure_in_turn(
+    answer: &mut Answer,
+    figures: &[&str],
+    mut pass: impl FnMut(&str) -> Result<f64>,
+) -> Result<()> {
+    let mut times = vec![Vec::new(); figures.len()];
+    for round in 0..=PASSES {
+        for (times, figure) in times.iter_mut().zip(figures) {
+            let time = pass(figure)?;
+            if round > 0 {
+                times.push(time);
+            }
+        }
     }
+    for (figure, times) in figures.iter().zip(&times) {
+        set_median(answer, figure, times);
+    }
+    Ok(())
 }
 
 fn set_median(answer: &mut Answer, name: &str, times: &[f64]) {

@@ -10,11 +10,21 @@ use arraylog_benches::leading;
 
 use super::{probe, small};
 use crate::ingest;
-use crate::lookup::{Lookups, Which};
+use crate::lookup::{Lookups, Which, measure_in_turn};
 use crate::mapping;
 use crate::peers::{self, Commit, FileSink, Lmdb, Map, StoreSink};
 use crate::row::{Comparison, Figure, Row};
 use crate::task::{Answer, Task};
+
+/// Figures of one way of probing each.
+const PROBED: [&str; 6] = [
+    "hit-scalar",
+    "miss-scalar",
+    "hit-sse2",
+    "miss-sse2",
+    "hit-avx2",
+    "miss-avx2",
+];
 
 pub(super) const ROW: Row = Row {
     name: "get",
@@ -101,20 +111,29 @@ fn measure_store(path: &Path, lookups: &Lookups, answer: &mut Answer) -> Result<
     let partition = peers::partition(&store)?;
     answer.set("open", start.elapsed().as_secs_f64() * 1e6);
     let reader = partition.reader()?;
-    lookups.measure(answer, |key| Ok(reader.get(key)?.map(leading)))?;
-    lookups.measure_as(answer, "hit-owned", Which::Hits, |key| {
-        Ok(partition.get(key)?.map(|value| leading(&value)))
+    let lent = |key: &[u8]| Ok(reader.get(key)?.map(leading));
+    answer.set("first", lookups.pass(Which::Hits, lent)?);
+    measure_in_turn(answer, &["hit", "hit-owned", "miss"], |figure| {
+        if figure == "hit-owned" {
+            return lookups.pass(Which::Hits, |key| {
+                Ok(partition.get(key)?.map(|value| leading(&value)))
+            });
+        }
+        lookups.pass(Which::of(figure), lent)
     })?;
-    for variant in probe::VARIANTS {
-        if !probe::force(variant) {
-            continue;
-        }
-        let reader = partition.reader()?;
-        for (name, which) in [("hit", Which::Hits), ("miss", Which::Misses)] {
-            lookups.measure_as(answer, &format!("{name}-{variant}"), which, |key| {
-                Ok(reader.get(key)?.map(leading))
-            })?;
-        }
-    }
-    Ok(())
+    let figures: Vec<_> = PROBED
+        .into_iter()
+        .filter(|figure| probe::force(variant(figure)))
+        .collect();
+    measure_in_turn(answer, &figures, |figure| {
+        probe::force(variant(figure));
+        lookups.pass(Which::of(figure), lent)
+    })
+}
+
+/// The way of probing that a figure is of.
+fn variant(figure: &str) -> &str {
+    figure
+        .split_once('-')
+        .map_or(figure, |(_, variant)| variant)
 }

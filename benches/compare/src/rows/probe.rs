@@ -1,8 +1,5 @@
 //! Holding the engine to one way of probing.
 
-/// The ways that are measured beside each other.
-pub(super) const VARIANTS: [&str; 3] = ["scalar", "sse2", "avx2"];
-
 /// Makes every probe from here on use `variant`; whether this processor can.
 pub(super) fn force(variant: &str) -> bool {
     is_supported(variant) && arraylog::__bench::force_probe(variant)
