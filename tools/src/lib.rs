@@ -1,1 +1,2 @@
 //! Command line of arraylog.
+mod ndjson;
