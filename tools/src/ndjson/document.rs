@@ -35,7 +35,6 @@ impl Parser {
     ) -> Result<R, Finding> {
         self.parse_tape(line, read).map_err(|fault| {
             let at = match fault.place {
-                Place::Line => None,
                 Place::Byte(at) => Some(at),
                 Place::Node(number) => scan::offset_of(line, number),
             };
@@ -250,6 +249,13 @@ impl<'t, 'i> Value<'t, 'i> {
         }
         refuse_duplicates(&members)?;
         Ok(members)
+    }
+
+    /// The value at a path of member names.
+    pub(crate) fn find(self, path: &[&str]) -> Option<Self> {
+        let [first, rest @ ..] = path else { return Some(self) };
+        let members = self.members().ok()?;
+        members.iter().find(|member| member.name == *first)?.value.find(rest)
     }
 
     pub(crate) fn text(self) -> Option<&'i str> {

@@ -13,7 +13,7 @@ use super::infer;
 
 /// What a `null` among the elements is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Nulls {
+pub(crate) enum Nulls {
     /// A missing element: the array gets a mask.
     #[default]
     Mask,

@@ -8,8 +8,6 @@ pub(crate) type Parsed<T> = Result<T, Box<Fault>>;
 /// Where in a line a fault is, before the line is searched for the column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// The line as a whole.
-    Line,
     /// The node of the parsed line with this number.
     Node(usize),
     /// This byte of the line, from 0.

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use arraylog::{ArraySpec, Attrs};
 use simd_json::{Node, StaticNode};
 
-use super::defaults::{self, Defaults, Stated};
+use super::defaults::{self, Defaults};
+pub(crate) use super::defaults::Stated;
 use super::document::{Member, Value};
 use super::elements::Nulls;
 use super::fault::{Fault, Parsed, Within};

@@ -28,6 +28,7 @@ pub(crate) mod attrs;
 pub(crate) mod defaults;
 pub(crate) mod document;
 pub(crate) mod elements;
+pub(crate) mod export;
 pub(crate) mod fault;
 pub(crate) mod float16;
 pub(crate) mod infer;

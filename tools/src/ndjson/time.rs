@@ -31,11 +31,11 @@ pub(crate) fn parse(text: &str, unit: TimeUnit) -> Result<i64, String> {
     }
     let moment = moment(text)?;
     let count = count(moment, unit).ok_or_else(|| {
-        format!("{text:?} is finer than the unit {}", symbol(unit))
+        format!("{text:?} is finer than the unit {}", unit.name())
     })?;
     match i64::try_from(count) {
         Ok(count) if count != NAT => Ok(count),
-        _ => Err(format!("{text:?} is beyond the range of datetime64[{}]", symbol(unit))),
+        _ => Err(format!("{text:?} is beyond the range of datetime64[{}]", unit.name())),
     }
 }
 
@@ -74,25 +74,6 @@ fn per_second(unit: TimeUnit) -> (i128, i128) {
         TimeUnit::Femtosecond => (1_000_000_000_000_000, 1),
         TimeUnit::Attosecond => (ATTOS, 1),
         _ => (1, 1),
-    }
-}
-
-/// Letters of a unit.
-pub(crate) fn symbol(unit: TimeUnit) -> &'static str {
-    match unit {
-        TimeUnit::Year => "Y",
-        TimeUnit::Month => "M",
-        TimeUnit::Week => "W",
-        TimeUnit::Day => "D",
-        TimeUnit::Hour => "h",
-        TimeUnit::Minute => "m",
-        TimeUnit::Second => "s",
-        TimeUnit::Millisecond => "ms",
-        TimeUnit::Microsecond => "us",
-        TimeUnit::Nanosecond => "ns",
-        TimeUnit::Picosecond => "ps",
-        TimeUnit::Femtosecond => "fs",
-        TimeUnit::Attosecond => "as",
     }
 }
 
