@@ -194,6 +194,9 @@ pub(crate) fn read_mask(value: Value<'_, '_>, shape: &[u64]) -> Parsed<Vec<u8>> 
         for (i, node) in row.iter().enumerate() {
             match node {
                 Node::Static(StaticNode::Bool(missing)) => mask.push(u8::from(*missing)),
+                other if shape::is_container(other) => {
+                    return Err(shape::ragged_leaf(row, first, i));
+                }
                 other => {
                     let found = super::document::describe(other);
                     return Err(Fault::at(first + i, format!("expected true or false, found {found}")));

@@ -40,8 +40,7 @@ struct Seen<'i> {
 pub(crate) fn dtype(data: Value<'_, '_>, shape: &[u64], name: &str) -> Parsed<DType> {
     let mut census = Census::default();
     shape::rows(data, shape, &mut |row, first| {
-        census.count_row(row, first);
-        Ok(())
+        census.count_row(row, first)
     })?;
     if let Some(at) = data.large_integer() {
         return Err(Fault::at(
@@ -53,7 +52,7 @@ pub(crate) fn dtype(data: Value<'_, '_>, shape: &[u64], name: &str) -> Parsed<DT
 }
 
 impl<'i> Census<'i> {
-    fn count_row(&mut self, row: &[Node<'i>], first: usize) {
+    fn count_row(&mut self, row: &[Node<'i>], first: usize) -> Parsed<()> {
         let start = self.elements;
         self.elements += row.len();
         // Nothing but floats is the common case, and one comparison each.
@@ -63,11 +62,15 @@ impl<'i> Census<'i> {
                 self.float = Some(seen);
                 self.number.get_or_insert(seen);
             }
-            return;
+            return Ok(());
         }
         for (i, node) in row.iter().enumerate() {
+            if shape::is_container(node) {
+                return Err(shape::ragged_leaf(row, first, i));
+            }
             self.count(Seen { at: first + i, element: start + i, node: *node });
         }
+        Ok(())
     }
 
     fn count(&mut self, seen: Seen<'i>) {

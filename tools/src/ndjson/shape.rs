@@ -44,8 +44,12 @@ pub(crate) fn of(data: Value<'_, '_>, innermost: Innermost) -> Parsed<Vec<u64>> 
     Ok(shape)
 }
 
-/// Calls `row` for each innermost row of scalars, in C order, with the number of
-/// its first node. A scalar is a row of one.
+/// Calls `row` for each innermost row, in C order, with the number of its first
+/// node. A scalar is a row of one.
+///
+/// Nodes of a row are scalars, or empty lists and objects, which have no node
+/// below them: `row` refuses those by [`ragged_leaf`] where it meets them, so
+/// that no row is walked for them alone.
 pub(crate) fn rows<'t, 'i>(
     data: Value<'t, 'i>,
     shape: &[u64],
@@ -61,10 +65,6 @@ pub(crate) fn rows<'t, 'i>(
         let Some(leaves) = data.leaves() else {
             return Err(nested(data));
         };
-        // A list of empty lists has as many nodes as elements: look at the first.
-        if let Some(at) = leaves.iter().position(is_container) {
-            return Err(ragged_leaf(data.first_leaf() + at, at, leaves));
-        }
         return row(leaves, data.first_leaf());
     }
     for (number, element) in data.elements().enumerate() {
@@ -92,7 +92,8 @@ pub(crate) fn elements<'t, 'i>(
     Ok(())
 }
 
-fn is_container(node: &Node<'_>) -> bool {
+/// Whether a node of a row is no scalar.
+pub(crate) fn is_container(node: &Node<'_>) -> bool {
     matches!(node, Node::Array { .. } | Node::Object { .. })
 }
 
@@ -123,10 +124,13 @@ fn nested(data: Value<'_, '_>) -> Box<Fault> {
     }
 }
 
-fn ragged_leaf(node: usize, number: usize, leaves: &[Node<'_>]) -> Box<Fault> {
-    let found = leaves.get(number).map(describe).unwrap_or_default();
+/// Node `number` of a row is no scalar.
+#[cold]
+pub(crate) fn ragged_leaf(row: &[Node<'_>], first: usize, number: usize) -> Box<Fault> {
+    let found = row.get(number).map(describe).unwrap_or_default();
+    let at = first + number;
     match number {
-        0 => Fault::at(node, format!("expected a scalar or a list, found {found}")),
-        _ => Fault::at(node, format!("ragged: element 0 is a scalar, element {number} is {found}")),
+        0 => Fault::at(at, format!("expected a scalar or a list, found {found}")),
+        _ => Fault::at(at, format!("ragged: element 0 is a scalar, element {number} is {found}")),
     }
 }

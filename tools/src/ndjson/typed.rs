@@ -70,9 +70,21 @@ impl Column {
             DType::UInt32 => self.integers(row, first, u32::to_le_bytes),
             DType::UInt64 => self.integers(row, first, u64::to_le_bytes),
             DType::Float16 => self.floats(row, first, |node| float16(node).map(u16::to_le_bytes)),
-            DType::Float32 => self.floats(row, first, |node| float32(node).map(f32::to_le_bytes)),
-            DType::Float64 => self.floats(row, first, |node| float(node).map(f64::to_le_bytes)),
-            _ => row.iter().enumerate().try_for_each(|(i, node)| self.element(node, first + i)),
+            DType::Float32 => self.floats(row, first, |node| match node {
+                // The common token without the general case around it.
+                Node::Static(StaticNode::F64(wide)) => narrowed(*wide).map(f32::to_le_bytes),
+                _ => float32(node).map(f32::to_le_bytes),
+            }),
+            DType::Float64 => self.floats(row, first, |node| match node {
+                Node::Static(StaticNode::F64(value)) => Some(value.to_le_bytes()),
+                _ => float(node).map(f64::to_le_bytes),
+            }),
+            _ => match row.iter().position(shape::is_container) {
+                Some(number) => Err(shape::ragged_leaf(row, first, number)),
+                None => {
+                    row.iter().enumerate().try_for_each(|(i, node)| self.element(node, first + i))
+                }
+            },
         }
     }
 
@@ -114,6 +126,9 @@ impl Column {
             match convert(node) {
                 Some(bytes) => slot.copy_from_slice(&bytes),
                 None if is_null(node) => mark(&mut self.missing, self.len + i),
+                None if shape::is_container(node) => {
+                    return Err(shape::ragged_leaf(row, first, i));
+                }
                 None => return Err(refusal(self.dtype, node, first + i)),
             }
         }
@@ -260,7 +275,12 @@ fn float(node: &Node<'_>) -> Option<f64> {
 }
 
 fn float32(node: &Node<'_>) -> Option<f32> {
-    let wide = float(node)?;
+    float(node).and_then(narrowed)
+}
+
+/// Rounded to float32; `None` if it overflows.
+#[inline]
+fn narrowed(wide: f64) -> Option<f32> {
     let value = wide as f32;
     (value.is_finite() || !wide.is_finite()).then_some(value)
 }
