@@ -32,22 +32,6 @@ const ARRAY: u8 = 0x40;
 const LIST: u8 = 0x41;
 const MAP: u8 = 0x42;
 
-/// The map of `attrs`; `owner` says whose they are ("the entry"), for errors.
-pub(crate) fn encode_attrs(attrs: &Attrs, owner: &str) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    encode_map(attrs, &mut out, 0).map_err(|fault| fault.of(owner))?;
-    check_size(out.len(), owner)?;
-    Ok(out)
-}
-
-/// The attributes of which `bytes` are the map.
-pub(crate) fn decode_attrs(bytes: &[u8]) -> Result<Attrs, Defect> {
-    let mut from = Cursor::new("attributes", bytes);
-    let attrs = decode_map(&mut from, 0)?;
-    from.end()?;
-    Ok(attrs)
-}
-
 /// Whether as many bytes of attributes can be stored together.
 pub(super) fn check_size(bytes: usize, owner: &str) -> Result<()> {
     if bytes <= MAX_ATTR_BYTES {
@@ -371,7 +355,7 @@ fn decode_array(from: &mut Cursor<'_>) -> Result<AttrArray, Defect> {
         return decode_variable(dtype, len, from);
     };
     // Beyond the address space is beyond what is there, too.
-    let data = from.take(len.checked_mul(width).unwrap_or(usize::MAX))?;
+    let data = from.take(len.saturating_mul(width))?;
     if let Err(_text) = check_bools(dtype, data) {
         return Err(Defect::Field {
             what: "bool in an attribute array",

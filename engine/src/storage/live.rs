@@ -1,5 +1,8 @@
 //! The live page: how far a running writer has come.
-#![expect(unsafe_code, reason = "shares words with other processes through a mapping")]
+#![expect(
+    unsafe_code,
+    reason = "shares words with other processes through a mapping"
+)]
 
 use std::fs::File;
 use std::io;
@@ -62,7 +65,8 @@ impl LivePage {
             Self::Mapped { .. } | Self::Memory(_) => {
                 // The published end first: whatever else is read is at least as new.
                 std::array::from_fn(|index| {
-                    self.word(index).map_or(0, |word| u64::from_le(word.load(Ordering::Acquire)))
+                    self.word(index)
+                        .map_or(0, |word| u64::from_le(word.load(Ordering::Acquire)))
                 })
             }
         };
@@ -78,6 +82,9 @@ impl LivePage {
                 *bytes = word.to_le_bytes();
             }
             return file.write_all_at(&bytes, LIVE);
+        }
+        if matches!(self, Self::Mapped { writable, .. } if !writable) {
+            return Err(io::ErrorKind::PermissionDenied.into());
         }
         for (index, word) in words.into_iter().enumerate().rev() {
             if let Some(place) = self.word(index) {
@@ -95,18 +102,11 @@ impl LivePage {
                 // at a page, so that the word is aligned.
                 let word = unsafe { page.as_mut_ptr().add(index * 8) };
                 // SAFETY: the word is mapped for as long as `self`, and every access to it
-                // in any process is atomic. Only a writer, whose mapping is writable,
-                // stores to it.
+                // in any process is atomic. `store` refuses a page that is not writable.
                 Some(unsafe { AtomicU64::from_ptr(word.cast()) })
             }
             _ => None,
         }
-    }
-
-    /// Whether a store of words reaches others.
-    #[cfg(test)]
-    pub(crate) fn is_writable(&self) -> bool {
-        !matches!(self, Self::Mapped { writable: false, .. })
     }
 }
 
@@ -118,15 +118,22 @@ mod tests {
     fn mapped_called_and_memory_pages_agree() {
         let file = tempfile::tempfile().expect("temporary file");
         file.set_len(16384).expect("length");
-        let live = Live { published_end: 1, seqno: 2, opened: 8, ..Live::default() };
+        let live = Live {
+            published_end: 1,
+            seqno: 2,
+            opened: 8,
+            ..Live::default()
+        };
         let mapped = LivePage::open(&file, true, true).expect("mapped");
         assert!(matches!(mapped, LivePage::Mapped { .. }));
-        assert!(mapped.is_writable());
         mapped.store(live).expect("stored");
         let called = LivePage::open(&file, false, false).expect("called");
         assert_eq!(called.load().expect("loaded"), live);
         called.store(Live { seqno: 3, ..live }).expect("stored");
         assert_eq!(mapped.load().expect("loaded").seqno, 3);
+        let read_only = LivePage::open(&file, false, true).expect("mapped");
+        assert_eq!(read_only.load().expect("loaded").seqno, 3);
+        assert!(read_only.store(live).is_err());
         let memory = LivePage::memory();
         memory.store(live).expect("stored");
         assert_eq!(memory.load().expect("loaded"), live);
