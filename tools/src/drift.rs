@@ -18,7 +18,11 @@ pub(crate) struct Form {
 impl std::fmt::Display for Form {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} rank {}", self.dtype, self.rank)?;
-        if self.masked { f.write_str(" masked") } else { Ok(()) }
+        if self.masked {
+            f.write_str(" masked")
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -41,7 +45,9 @@ pub(crate) struct Drift<P> {
 
 impl<P> Default for Drift<P> {
     fn default() -> Self {
-        Self { names: BTreeMap::new() }
+        Self {
+            names: BTreeMap::new(),
+        }
     }
 }
 
@@ -51,10 +57,18 @@ impl<P> Drift<P> {
         if let Some(variants) = self.names.get_mut(name) {
             match variants.iter_mut().find(|variant| variant.form == form) {
                 Some(variant) => variant.count += 1,
-                None => variants.push(Variant { form, count: 1, first: place() }),
+                None => variants.push(Variant {
+                    form,
+                    count: 1,
+                    first: place(),
+                }),
             }
         } else if self.names.len() < MAX_NAMES {
-            let variant = Variant { form, count: 1, first: place() };
+            let variant = Variant {
+                form,
+                count: 1,
+                first: place(),
+            };
             self.names.insert(name.to_owned(), vec![variant]);
         }
     }
@@ -131,7 +145,11 @@ mod tests {
     use super::*;
 
     fn form(dtype: DType, rank: usize, masked: bool) -> Form {
-        Form { dtype, rank, masked }
+        Form {
+            dtype,
+            rank,
+            masked,
+        }
     }
 
     #[test]
@@ -149,16 +167,25 @@ mod tests {
         drift.meet("x", form(DType::Float64, 1, true), || 2);
         drift.meet("x", form(DType::Float64, 1, true), || 3);
         let (name, variants) = drift.drifting().next().expect("a drift");
-        let counts: Vec<_> = variants.iter().map(|variant| (variant.count, variant.first)).collect();
+        let counts: Vec<_> = variants
+            .iter()
+            .map(|variant| (variant.count, variant.first))
+            .collect();
         assert_eq!(counts, [(1, 1), (2, 2)]);
         let advice = advice(name, variants);
-        assert!(advice.contains("--dtype x=float64") && advice.contains("--null nan"), "{advice}");
+        assert!(
+            advice.contains("--dtype x=float64") && advice.contains("--null nan"),
+            "{advice}"
+        );
     }
 
     #[test]
     fn text_and_numbers_have_no_common_dtype() {
         let dtypes = [DType::String, DType::Int64];
         assert_eq!(common(dtypes.into_iter()), None);
-        assert_eq!(common([DType::Int64, DType::UInt64].into_iter()), Some(DType::UInt64));
+        assert_eq!(
+            common([DType::Int64, DType::UInt64].into_iter()),
+            Some(DType::UInt64)
+        );
     }
 }

@@ -38,13 +38,21 @@ impl Failure {
         if source.kind() == io::ErrorKind::BrokenPipe {
             return Self::BrokenPipe;
         }
-        Self::Io { action: "write", path: "standard output".into(), source }
+        Self::Io {
+            action: "write",
+            path: "standard output".into(),
+            source,
+        }
     }
 
     /// A failure to do `action` with the file `path`.
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
-        move |source| Self::Io { action, path, source }
+        move |source| Self::Io {
+            action,
+            path,
+            source,
+        }
     }
 
     pub(crate) fn exit_code(&self) -> u8 {
@@ -67,7 +75,11 @@ impl Failure {
             | Self::Input(message)
             | Self::Interrupted(message) => message.clone(),
             Self::Store(error) => with_causes(error),
-            Self::Io { action, path, source } => {
+            Self::Io {
+                action,
+                path,
+                source,
+            } => {
                 format!("cannot {action} `{}`: {source}", path.display())
             }
         })

@@ -26,7 +26,10 @@ impl Interrupt {
             signal_hook::flag::register_conditional_default(SIGINT, Arc::clone(&flag)),
             signal_hook::flag::register(SIGINT, Arc::clone(&flag)),
         ];
-        Self { flag, handlers: handlers.into_iter().flatten().collect() }
+        Self {
+            flag,
+            handlers: handlers.into_iter().flatten().collect(),
+        }
     }
 
     pub(crate) fn came(&self) -> bool {
@@ -40,7 +43,11 @@ impl Interrupt {
 
     /// Ends a command that leaves nothing behind.
     pub(crate) fn check(&self) -> Outcome {
-        if self.came() { Err(Failure::Interrupted("interrupted".to_owned())) } else { Ok(()) }
+        if self.came() {
+            Err(Failure::Interrupted("interrupted".to_owned()))
+        } else {
+            Ok(())
+        }
     }
 }
 

@@ -20,7 +20,9 @@ pub(crate) fn bytes(argument: &OsStr) -> Outcome<Vec<u8>> {
 pub(crate) fn bytes(argument: &OsStr) -> Outcome<Vec<u8>> {
     match argument.to_str() {
         Some(text) => Ok(text.as_bytes().to_vec()),
-        None => Err(Failure::Usage(format!("key {argument:?} is not Unicode text"))),
+        None => Err(Failure::Usage(format!(
+            "key {argument:?} is not Unicode text"
+        ))),
     }
 }
 
@@ -31,7 +33,9 @@ pub(crate) fn absent(key: &[u8]) -> Failure {
 
 /// Base64 of a key that is not UTF-8, which text alone does not give back.
 pub(crate) fn base64_unless_text(key: &[u8]) -> Option<String> {
-    std::str::from_utf8(key).is_err().then(|| BASE64.encode(key))
+    std::str::from_utf8(key)
+        .is_err()
+        .then(|| BASE64.encode(key))
 }
 
 /// A key or name on one line of a terminal: control characters, backslashes and

@@ -93,7 +93,10 @@ where
             return u8::try_from(error.exit_code()).unwrap_or(2);
         }
     };
-    let context = Context { quiet: cli.quiet, interrupt: Interrupt::listen() };
+    let context = Context {
+        quiet: cli.quiet,
+        interrupt: Interrupt::listen(),
+    };
     match dispatch(cli, &context) {
         Ok(()) => 0,
         Err(failure) => {
@@ -127,6 +130,10 @@ fn dispatch(cli: Cli, context: &Context) -> Outcome {
 
 fn version(out: &mut dyn Write) -> Outcome {
     let format = arraylog::Store::memory()?.info()?.format;
-    writeln!(out, "arraylog {} (format {format})", env!("CARGO_PKG_VERSION"))
-        .map_err(Failure::output)
+    writeln!(
+        out,
+        "arraylog {} (format {format})",
+        env!("CARGO_PKG_VERSION")
+    )
+    .map_err(Failure::output)
 }

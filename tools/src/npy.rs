@@ -29,7 +29,10 @@ pub(crate) fn header(array: &Array) -> Outcome<Vec<u8>> {
             info.name, info.dtype
         )));
     };
-    if view.validity().is_some_and(|validity| export::any_missing(validity, view.size())) {
+    if view
+        .validity()
+        .is_some_and(|validity| export::any_missing(validity, view.size()))
+    {
         return Err(Failure::Usage(format!(
             "array {:?} has missing elements, which .npy cannot say; use --format json",
             info.name

@@ -55,7 +55,10 @@ pub(crate) fn for_writing(path: &Path, mode: Mode, sure: Sure) -> Outcome<Store>
         Sure::Buffered => Durability::Buffered,
         Sure::Synced => Durability::Synced,
     };
-    Ok(OpenOptions::new().mode(mode).durability(durability).open(path)?)
+    Ok(OpenOptions::new()
+        .mode(mode)
+        .durability(durability)
+        .open(path)?)
 }
 
 /// A partition that exists.

@@ -5,7 +5,7 @@ pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::with_capacity(digits.len() * 4 / 3);
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -31,7 +31,11 @@ pub(crate) fn bytes(number: u64) -> String {
 
 /// "1 entry", "2,000 entries".
 pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+    format!(
+        "{} {}",
+        grouped(number),
+        if number == 1 { one } else { many }
+    )
 }
 
 /// A shape as in Python: "()", "(3,)", "(3, 4)".
@@ -45,11 +49,17 @@ pub(crate) fn shape(shape: &[u64]) -> String {
     }
 }
 
-/// Dims beside a shape: "depth, -"; an axis without name is "-".
+/// Dims beside a shape: "depth, -"; an axis without name is "-". Nothing if none has a name.
 pub(crate) fn dims(dims: &[Option<String>]) -> String {
+    if dims.iter().all(Option::is_none) {
+        return String::new();
+    }
     let names: Vec<_> = dims
         .iter()
-        .map(|dim| dim.as_deref().map_or_else(|| "-".to_owned(), |dim| crate::key::escaped(dim.as_bytes())))
+        .map(|dim| {
+            dim.as_deref()
+                .map_or_else(|| "-".to_owned(), |dim| crate::key::escaped(dim.as_bytes()))
+        })
         .collect();
     names.join(", ")
 }
@@ -63,7 +73,10 @@ pub(crate) struct Table {
 impl Table {
     /// A table with a row of titles; the columns of numbers in `right` are set to the right.
     pub(crate) fn new(titles: &[&str], right: &'static [usize]) -> Self {
-        Self { rows: vec![titles.iter().map(|&title| title.to_owned()).collect()], right }
+        Self {
+            rows: vec![titles.iter().map(|&title| title.to_owned()).collect()],
+            right,
+        }
     }
 
     pub(crate) fn row(&mut self, cells: Vec<String>) {
@@ -79,13 +92,17 @@ impl Table {
         };
         let widths: Vec<usize> = (0..columns).map(width).collect();
         self.rows.iter().map(move |row| {
-            let cells = row.iter().zip(&widths).enumerate().map(|(column, (cell, &width))| {
-                if self.right.contains(&column) {
-                    format!("{cell:>width$}")
-                } else {
-                    format!("{cell:<width$}")
-                }
-            });
+            let cells = row
+                .iter()
+                .zip(&widths)
+                .enumerate()
+                .map(|(column, (cell, &width))| {
+                    if self.right.contains(&column) {
+                        format!("{cell:>width$}")
+                    } else {
+                        format!("{cell:<width$}")
+                    }
+                });
             cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         })
     }
@@ -109,13 +126,19 @@ mod tests {
 
     #[test]
     fn shapes_read_as_in_python() {
-        assert_eq!([shape(&[]), shape(&[3]), shape(&[3, 4])], ["()", "(3,)", "(3, 4)"]);
+        assert_eq!(
+            [shape(&[]), shape(&[3]), shape(&[3, 4])],
+            ["()", "(3,)", "(3, 4)"]
+        );
     }
 
     #[test]
     fn a_table_is_as_wide_as_its_cells() {
         let mut table = Table::new(&["name", "n"], &[1]);
         table.row(vec!["x".into(), "1000".into()]);
-        assert_eq!(table.lines().collect::<Vec<_>>(), ["name     n", "x     1000"]);
+        assert_eq!(
+            table.lines().collect::<Vec<_>>(),
+            ["name     n", "x     1000"]
+        );
     }
 }

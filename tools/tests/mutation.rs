@@ -18,9 +18,30 @@ impl Random {
 
 /// Pieces that turn one kind of token into another.
 const PIECES: [&[u8]; 24] = [
-    b"\"", b"{", b"}", b"[", b"]", b",", b":", b"null", b"true", b"1e999", b"-0", b"NaN", b"\\u", b"\\ud800",
-    b"\xff", b"\x00", b"18446744073709551616", b"1.5", b"\"dtype\":\"S0\",", b"\"shape\":[99999999999999],", b"\"mask\":[true],",
-    b"[[[[", b"\"$dtype\"", b"\"2024-02-30T99\"",
+    b"\"",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"null",
+    b"true",
+    b"1e999",
+    b"-0",
+    b"NaN",
+    b"\\u",
+    b"\\ud800",
+    b"\xff",
+    b"\x00",
+    b"18446744073709551616",
+    b"1.5",
+    b"\"dtype\":\"S0\",",
+    b"\"shape\":[99999999999999],",
+    b"\"mask\":[true],",
+    b"[[[[",
+    b"\"$dtype\"",
+    b"\"2024-02-30T99\"",
 ];
 
 fn mutate(line: &[u8], random: &mut Random) -> Vec<u8> {
@@ -35,7 +56,10 @@ fn mutate(line: &[u8], random: &mut Random) -> Vec<u8> {
                 line.splice(at..at, copy);
             }
             _ => {
-                let piece = PIECES.get(random.below(PIECES.len())).copied().unwrap_or_default();
+                let piece = PIECES
+                    .get(random.below(PIECES.len()))
+                    .copied()
+                    .unwrap_or_default();
                 line.splice(at..end.min(at + 1), piece.iter().copied());
             }
         }
@@ -47,17 +71,33 @@ fn mutate(line: &[u8], random: &mut Random) -> Vec<u8> {
 #[test]
 fn two_thousand_damaged_lines_are_stored_or_reported() {
     let good = std::fs::read(example("floats.ndjson")).expect("the example");
-    let good: Vec<&[u8]> = good.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect();
+    let good: Vec<&[u8]> = good
+        .split(|&byte| byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .collect();
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     let mut input = Vec::new();
     for i in 0..2000 {
-        input.extend(mutate(good.get(i % good.len()).copied().unwrap_or_default(), &mut random));
+        input.extend(mutate(
+            good.get(i % good.len()).copied().unwrap_or_default(),
+            &mut random,
+        ));
         input.push(b'\n');
     }
     let bench = Bench::new();
     let file = bench.file("damaged.ndjson", &input);
     let assert = bench
-        .arraylog("ingest", &["--collection", "c", "--partition", "p", "--skip-bad", "--json"])
+        .arraylog(
+            "ingest",
+            &[
+                "--collection",
+                "c",
+                "--partition",
+                "p",
+                "--skip-bad",
+                "--json",
+            ],
+        )
         .arg(&file)
         .assert()
         .code(1);

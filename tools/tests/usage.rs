@@ -14,7 +14,10 @@ fn every_command_has_help_on_stdout() {
             .args([command, "--help"])
             .assert()
             .success()
-            .stdout(predicate::str::contains("Usage: arraylog ").and(predicate::str::contains("<STORE>")))
+            .stdout(
+                predicate::str::contains("Usage: arraylog ")
+                    .and(predicate::str::contains("<STORE>")),
+            )
             .stderr("");
     }
     let mut all = program().arg("--help").assert().success();
@@ -27,7 +30,11 @@ fn every_command_has_help_on_stdout() {
 #[test]
 fn the_version_names_program_and_format() {
     let expected = format!("arraylog {} (format 0.1)\n", env!("CARGO_PKG_VERSION"));
-    program().arg("--version").assert().success().stdout(expected.clone());
+    program()
+        .arg("--version")
+        .assert()
+        .success()
+        .stdout(expected.clone());
     program().arg("-V").assert().success().stdout(expected);
 }
 
@@ -49,7 +56,12 @@ fn wrong_arguments_are_usage_errors() {
         &["ingest", "s", "-", "--dtype", "x=bfloat16"],
         &["info", "s", "--sample", "some"],
     ] {
-        program().args(args).assert().code(2).stdout("").stderr(predicate::str::is_empty().not());
+        program()
+            .args(args)
+            .assert()
+            .code(2)
+            .stdout("")
+            .stderr(predicate::str::is_empty().not());
     }
 }
 
@@ -66,7 +78,11 @@ fn a_misspelt_option_is_answered_with_the_right_one() {
 fn a_store_that_is_missing_is_an_io_error_and_is_not_made_by_reading() {
     let bench = Bench::new();
     for command in ["info", "ls"] {
-        bench.arraylog(command, &[]).assert().code(3).stderr(predicate::str::contains("store.alog"));
+        bench
+            .arraylog(command, &[])
+            .assert()
+            .code(3)
+            .stderr(predicate::str::contains("store.alog"));
     }
     bench.arraylog("get", &["c", "p", "k"]).assert().code(3);
     bench.arraylog("rm", &["c", "p", "k"]).assert().code(3);
@@ -78,22 +94,41 @@ fn a_file_that_is_no_store_is_refused_untouched() {
     let bench = Bench::new();
     let content = "this is not a store, and long enough to be read as one".repeat(1000);
     std::fs::write(bench.store(), &content).expect("a file");
-    bench.arraylog("info", &[]).assert().code(3).stderr(predicate::str::contains("not an arraylog store"));
-    bench.arraylog("put", &["c", "p", "k", "--value", "x"]).assert().code(3);
+    bench
+        .arraylog("info", &[])
+        .assert()
+        .code(3)
+        .stderr(predicate::str::contains("not an arraylog store"));
+    bench
+        .arraylog("put", &["c", "p", "k", "--value", "x"])
+        .assert()
+        .code(3);
     bench.ingest("").code(3);
-    assert_eq!(std::fs::read_to_string(bench.store()).expect("the file"), content);
+    assert_eq!(
+        std::fs::read_to_string(bench.store()).expect("the file"),
+        content
+    );
 }
 
 #[test]
 fn a_store_that_another_writer_holds_is_exit_code_4() {
     let bench = Bench::new();
-    let store = arraylog::OpenOptions::new().mode(arraylog::Mode::Append).open(bench.store());
+    let store = arraylog::OpenOptions::new()
+        .mode(arraylog::Mode::Append)
+        .open(bench.store());
     let store = store.expect("a store");
-    bench.arraylog("put", &["c", "p", "k", "--value", "x"]).assert().code(4).stderr(predicate::str::contains("locked"));
+    bench
+        .arraylog("put", &["c", "p", "k", "--value", "x"])
+        .assert()
+        .code(4)
+        .stderr(predicate::str::contains("locked"));
     bench.ingest("").code(4);
     bench.arraylog("info", &[]).assert().success();
     store.close().expect("closed");
-    bench.arraylog("put", &["c", "p", "k", "--value", "x"]).assert().success();
+    bench
+        .arraylog("put", &["c", "p", "k", "--value", "x"])
+        .assert()
+        .success();
 }
 
 #[test]
@@ -101,10 +136,19 @@ fn names_that_cannot_be_stored_are_usage_errors() {
     let bench = Bench::new();
     let long = "n".repeat(256);
     for name in ["", long.as_str()] {
-        bench.arraylog("put", &[name, "p", "k", "--value", "x"]).assert().code(2);
-        bench.arraylog("put", &["c", name, "k", "--value", "x"]).assert().code(2);
+        bench
+            .arraylog("put", &[name, "p", "k", "--value", "x"])
+            .assert()
+            .code(2);
+        bench
+            .arraylog("put", &["c", name, "k", "--value", "x"])
+            .assert()
+            .code(2);
     }
-    bench.arraylog("put", &["c/d é", "p.q", "k", "--value", "x"]).assert().success();
+    bench
+        .arraylog("put", &["c/d é", "p.q", "k", "--value", "x"])
+        .assert()
+        .success();
 }
 
 #[test]
@@ -112,8 +156,19 @@ fn the_library_can_be_called_again_and_again() {
     let bench = Bench::new();
     let store = bench.store();
     let store = store.to_str().expect("a path");
-    assert_eq!(arraylog_cli::run(["arraylog", "-q", "put", store, "c", "p", "k", "--value", "x"]), 0);
-    assert_eq!(arraylog_cli::run(["arraylog", "-q", "rm", store, "c", "p", "k"]), 0);
-    assert_eq!(arraylog_cli::run(["arraylog", "-q", "rm", store, "c", "p", "k"]), 1);
+    assert_eq!(
+        arraylog_cli::run([
+            "arraylog", "-q", "put", store, "c", "p", "k", "--value", "x"
+        ]),
+        0
+    );
+    assert_eq!(
+        arraylog_cli::run(["arraylog", "-q", "rm", store, "c", "p", "k"]),
+        0
+    );
+    assert_eq!(
+        arraylog_cli::run(["arraylog", "-q", "rm", store, "c", "p", "k"]),
+        1
+    );
     assert_eq!(arraylog_cli::run(["arraylog", "rm"]), 2);
 }

@@ -80,9 +80,9 @@ enum Target {
 /// The output must not be the store: creating it would cut the file under the mapping.
 fn refuse_store(output: &Path, store: &Path) -> Outcome {
     match (output.canonicalize(), store.canonicalize()) {
-        (Ok(a), Ok(b)) if a == b => {
-            Err(Failure::Usage("the output file is the store itself".to_owned()))
-        }
+        (Ok(a), Ok(b)) if a == b => Err(Failure::Usage(
+            "the output file is the store itself".to_owned(),
+        )),
         _ => Ok(()),
     }
 }
@@ -97,14 +97,16 @@ fn write(args: &Args, entry: &Entry, out: &mut dyn Write, target: Target) -> Out
     };
     match (args.format.unwrap_or(default), entry.kind()) {
         (Format::Json, _) => {
-            let place =
-                export::Place { collection: &args.collection, partition: &args.partition };
+            let place = export::Place {
+                collection: &args.collection,
+                partition: &args.partition,
+            };
             export::entry(out, place, entry)
         }
         (Format::Raw, Kind::Value) => write_bytes(args, &entry.value()?, out, target),
-        (_, Kind::Value) => {
-            Err(Failure::Usage("a value has no dtype and shape; use --format raw or json".into()))
-        }
+        (_, Kind::Value) => Err(Failure::Usage(
+            "a value has no dtype and shape; use --format raw or json".into(),
+        )),
         (_, Kind::Arrays) => Err(Failure::Usage(format!(
             "name one array of the entry for this format; it holds {}",
             entry.names().collect::<Vec<_>>().join(", ")
@@ -156,8 +158,10 @@ fn refuse_terminal(args: &Args, target: Target, bytes: &[u8]) -> Outcome {
 }
 
 fn printable(bytes: &[u8]) -> bool {
-    std::str::from_utf8(bytes)
-        .is_ok_and(|text| text.chars().all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r')))
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        text.chars()
+            .all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+    })
 }
 
 #[cfg(test)]

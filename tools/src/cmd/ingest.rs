@@ -91,14 +91,25 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
     let begin = Instant::now();
     let sources: Vec<_> = args.file.iter().cloned().map(Source::new).collect();
-    if sources.iter().filter(|&source| *source == Source::Stdin).count() > 1 {
-        return Err(Failure::Usage("`-` (standard input) can be read once".to_owned()));
+    if sources
+        .iter()
+        .filter(|&source| *source == Source::Stdin)
+        .count()
+        > 1
+    {
+        return Err(Failure::Usage(
+            "`-` (standard input) can be read once".to_owned(),
+        ));
     }
     let bar = progress(args, context, &sources)?;
     let store = open::for_writing(&args.store, Mode::Append, args.durability)?;
     let mut session = Session::new(
         &store,
-        Parser::new(if args.allow_nan { BareNan::Allowed } else { BareNan::Refused }),
+        Parser::new(if args.allow_nan {
+            BareNan::Allowed
+        } else {
+            BareNan::Refused
+        }),
         Defaults::new(Flags {
             collection: args.collection.clone(),
             partition: args.partition.clone(),
@@ -111,16 +122,31 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
         if args.atomic {
             Commits::Once
         } else {
-            Commits::Every { operations: args.batch, bytes: BATCH_BYTES }
+            Commits::Every {
+                operations: args.batch,
+                bytes: BATCH_BYTES,
+            }
         },
-        if args.skip_bad { BadLines::Skip } else { BadLines::Stop },
+        if args.skip_bad {
+            BadLines::Skip
+        } else {
+            BadLines::Stop
+        },
     );
-    let result = crate::ingest::run(&mut session, &sources, args.resume, &context.interrupt, &bar);
+    let result = crate::ingest::run(
+        &mut session,
+        &sources,
+        args.resume,
+        &context.interrupt,
+        &bar,
+    );
     let totals = std::mem::take(&mut session.totals);
     drop(session);
     let closed = store.close().map_err(Failure::Store);
     bar.finish_and_clear();
-    let result = result.map_err(|failure| stopped(failure, &totals, args)).and(closed);
+    let result = result
+        .map_err(|failure| stopped(failure, &totals, args))
+        .and(closed);
     report(args, context, &totals, begin.elapsed(), &result, out)?;
     result?;
     if totals.bad_count > 0 {
@@ -210,6 +236,8 @@ fn progress(args: &Args, context: &Context, sources: &[Source]) -> Outcome<Progr
         Some(_) => "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
         None => "{spinner} {bytes} {bytes_per_sec}",
     };
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    bar.set_style(
+        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
     Ok(bar)
 }

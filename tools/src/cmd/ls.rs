@@ -10,9 +10,9 @@ use serde::Serialize;
 use super::{json, line};
 use crate::Context;
 use crate::failure::Outcome;
+use crate::key;
 use crate::open::{self, Io};
 use crate::text::{self, Table};
-use crate::key;
 
 /// List collections, partitions, keys or arrays
 ///
@@ -44,7 +44,12 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
     let store = open::for_reading(&args.store, args.io)?;
-    let mut listing = Listing { args, context, out, table: None };
+    let mut listing = Listing {
+        args,
+        context,
+        out,
+        table: None,
+    };
     match (&args.collection, &args.partition, &args.key) {
         (None, ..) => listing.collections(&store)?,
         (Some(collection), None, _) => listing.partitions(&store, collection)?,
@@ -158,9 +163,13 @@ impl Listing<'_> {
                 entries: partitions().map(|partition| partition.entries).sum(),
             };
             let counts = [answer.partitions, answer.entries].map(text::grouped);
-            self.put(name.as_bytes(), &["collection", "partitions", "entries"], &[1, 2], &answer, || {
-                counts.to_vec()
-            })?;
+            self.put(
+                name.as_bytes(),
+                &["collection", "partitions", "entries"],
+                &[1, 2],
+                &answer,
+                || counts.to_vec(),
+            )?;
         }
         Ok(())
     }
@@ -173,10 +182,18 @@ impl Listing<'_> {
                 .iter()
                 .find(|partition| partition.collection == collection && partition.name == *name);
             let entries = found.map_or(0, |partition| partition.entries);
-            let answer = PartitionLine { collection, partition: name, entries };
-            self.put(name.as_bytes(), &["partition", "entries"], &[1], &answer, || {
-                vec![text::grouped(entries)]
-            })?;
+            let answer = PartitionLine {
+                collection,
+                partition: name,
+                entries,
+            };
+            self.put(
+                name.as_bytes(),
+                &["partition", "entries"],
+                &[1],
+                &answer,
+                || vec![text::grouped(entries)],
+            )?;
         }
         Ok(())
     }
@@ -213,7 +230,13 @@ impl Listing<'_> {
             key_b64: key::base64_unless_text(key),
             details,
         };
-        self.put(key, &["key", "kind", "arrays", "bytes"], &[2, 3], &answer, || cells)
+        self.put(
+            key,
+            &["key", "kind", "arrays", "bytes"],
+            &[2, 3],
+            &answer,
+            || cells,
+        )
     }
 
     fn arrays(&mut self, entry: &Entry) -> Outcome {
@@ -224,9 +247,13 @@ impl Listing<'_> {
         for position in 0..entry.len().min(self.args.limit) {
             let array = entry.array_at(position)?;
             let answer = ArrayLine::of(&array);
-            self.put(answer.array.as_bytes(), &ArrayLine::TITLES, &[3], &answer, || {
-                answer.cells().split_off(1)
-            })?;
+            self.put(
+                answer.array.as_bytes(),
+                &ArrayLine::TITLES,
+                &[3],
+                &answer,
+                || answer.cells().split_off(1),
+            )?;
         }
         Ok(())
     }
@@ -249,7 +276,9 @@ impl Listing<'_> {
         }
         let mut row = vec![name];
         row.extend(details());
-        self.table.get_or_insert_with(|| Table::new(titles, numbers)).row(row);
+        self.table
+            .get_or_insert_with(|| Table::new(titles, numbers))
+            .row(row);
         Ok(())
     }
 

@@ -40,9 +40,15 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let key = key::bytes(&args.key)?;
     let value = value(args)?;
     let store = open::for_writing(&args.store, Mode::Append, args.durability)?;
-    store.partition(&args.collection, &args.partition)?.put(&key, &value)?;
+    store
+        .partition(&args.collection, &args.partition)?
+        .put(&key, &value)?;
     store.close()?;
-    context.say(&format!("stored {} under \"{}\"", text::bytes(value.len() as u64), key::escaped(&key)));
+    context.say(&format!(
+        "stored {} under \"{}\"",
+        text::bytes(value.len() as u64),
+        key::escaped(&key)
+    ));
     Ok(())
 }
 
@@ -55,7 +61,10 @@ fn value(args: &Args) -> Outcome<Vec<u8>> {
         _ => {
             let mut value = Vec::new();
             let path = Path::new("standard input");
-            std::io::stdin().lock().read_to_end(&mut value).map_err(Failure::io("read", path))?;
+            std::io::stdin()
+                .lock()
+                .read_to_end(&mut value)
+                .map_err(Failure::io("read", path))?;
             Ok(value)
         }
     }

@@ -47,7 +47,10 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     batch.commit()?;
     store.close()?;
     let removed = (args.key.len() - absent.len()) as u64;
-    context.say(&format!("removed {}", text::count(removed, "entry", "entries")));
+    context.say(&format!(
+        "removed {}",
+        text::count(removed, "entry", "entries")
+    ));
     if absent.is_empty() || args.ignore_missing {
         return Ok(());
     }

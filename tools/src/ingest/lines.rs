@@ -29,7 +29,14 @@ pub(crate) struct Lines<R> {
 impl<R: Read> Lines<R> {
     pub(crate) fn new(source: R, limit: usize) -> Self {
         let buffer = vec![0; FIRST_BUFFER.min(limit + 1)];
-        Self { source, buffer, start: 0, end: 0, ended: false, limit }
+        Self {
+            source,
+            buffer,
+            start: 0,
+            end: 0,
+            ended: false,
+            limit,
+        }
     }
 
     /// The next line, and the bytes that it took with its end; `None` at the end.

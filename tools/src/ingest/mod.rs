@@ -36,7 +36,13 @@ pub(crate) fn run(
     session.totals.stored_through = resume - 1;
     for source in sources {
         let (stream, _) = source.open(interrupt.flag())?;
-        let mut feed = Feed { source, several: sources.len() > 1, resume, interrupt, bar };
+        let mut feed = Feed {
+            source,
+            several: sources.len() > 1,
+            resume,
+            interrupt,
+            bar,
+        };
         feed.read(session, Lines::new(stream, MAX_LINE))?;
     }
     session.commit()
@@ -67,12 +73,16 @@ impl Feed<'_> {
             session.totals.lines += 1;
             session.totals.bytes += taken;
             let number = session.totals.lines;
-            if number % LINES_A_TICK == 0 {
+            if number.is_multiple_of(LINES_A_TICK) {
                 self.bar.set_position(session.totals.bytes);
             }
             let line = line.strip_suffix(b"\r").unwrap_or(line);
             let first = number == before + 1;
-            let line = if first { line.strip_prefix(BOM).unwrap_or(line) } else { line };
+            let line = if first {
+                line.strip_prefix(BOM).unwrap_or(line)
+            } else {
+                line
+            };
             if line.iter().all(u8::is_ascii_whitespace) {
                 continue;
             }
@@ -88,7 +98,11 @@ impl Feed<'_> {
     fn place(&self, number: u64, in_file: u64) -> String {
         let number = text::grouped(number);
         if self.several {
-            format!("line {number} (`{}` line {})", self.source.name(), text::grouped(in_file))
+            format!(
+                "line {number} (`{}` line {})",
+                self.source.name(),
+                text::grouped(in_file)
+            )
         } else {
             format!("line {number}")
         }
@@ -96,9 +110,11 @@ impl Feed<'_> {
 
     fn halted(&self, halt: Halt, lines: u64) -> Failure {
         match halt {
-            Halt::Io(source) => {
-                Failure::Io { action: "read", path: self.source.name().into(), source }
-            }
+            Halt::Io(source) => Failure::Io {
+                action: "read",
+                path: self.source.name().into(),
+                source,
+            },
             Halt::TooLong(limit) => Failure::Input(format!(
                 "line {} of `{}` is longer than {}",
                 text::grouped(lines + 1),

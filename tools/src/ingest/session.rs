@@ -65,7 +65,10 @@ impl Keys {
     /// Whether this is the second write of a key. Two keys in 2^64 are taken for one.
     fn second(&mut self, operation: &Operation<'_>) -> bool {
         let mut hasher = self.state.build_hasher();
-        for part in [operation.collection.as_bytes(), operation.partition.as_bytes()] {
+        for part in [
+            operation.collection.as_bytes(),
+            operation.partition.as_bytes(),
+        ] {
             hasher.write(part);
             // Ends a name: no name holds it.
             hasher.write_u8(0);
@@ -78,7 +81,11 @@ impl Keys {
 
 /// What one line did.
 enum Done {
-    Stored { second: bool, removed: Option<bool>, value: bool },
+    Stored {
+        second: bool,
+        removed: Option<bool>,
+        value: bool,
+    },
     Defaults(line::Stated),
 }
 
@@ -116,7 +123,12 @@ impl<'s> Session<'s> {
         if memchr::memmem::find(text, b"\"defaults\"").is_none() {
             return;
         }
-        let Self { parser, defaults, nulls, .. } = self;
+        let Self {
+            parser,
+            defaults,
+            nulls,
+            ..
+        } = self;
         if let Ok(Line::Defaults(stated)) =
             parser.parse(text, |value| line::read(value, defaults, *nulls).map(owned))
         {
@@ -128,7 +140,11 @@ impl<'s> Session<'s> {
     pub(crate) fn line(&mut self, text: &[u8], place: impl FnOnce() -> String) -> Outcome {
         let number = self.totals.lines;
         match self.apply(text, number) {
-            Ok(Done::Stored { second, removed, value }) => {
+            Ok(Done::Stored {
+                second,
+                removed,
+                value,
+            }) => {
                 let counts = &mut self.pending.counts;
                 match removed {
                     Some(found) => {
@@ -145,7 +161,11 @@ impl<'s> Session<'s> {
             Ok(Done::Defaults(stated)) => self.defaults.replace(stated),
             Err(LineFault::Store(error)) => return Err(Failure::Store(error)),
             Err(LineFault::Bad(finding)) => {
-                let bad = BadLine { line: number, place: place(), finding };
+                let bad = BadLine {
+                    line: number,
+                    place: place(),
+                    finding,
+                };
                 let message = bad.to_string();
                 self.totals.bad_line(bad);
                 if self.bad_lines == BadLines::Stop {
@@ -179,7 +199,14 @@ impl<'s> Session<'s> {
             Some(batch) => batch,
             None => self.store.batch().map_err(LineFault::Store)?,
         };
-        let Self { parser, defaults, nulls, keys, totals, .. } = self;
+        let Self {
+            parser,
+            defaults,
+            nulls,
+            keys,
+            totals,
+            ..
+        } = self;
         let done = parser.parse(text, |value| match line::read(value, defaults, *nulls)? {
             Line::Defaults(stated) => Ok(Ok(Done::Defaults(stated))),
             Line::Operation(operation) => match store(&batch, &operation) {
@@ -235,14 +262,24 @@ fn at_fault(value: Value<'_, '_>, error: arraylog::Error) -> Parsed<arraylog::Re
 }
 
 fn note_forms(totals: &mut Totals, operation: &Operation<'_>, number: u64) {
-    let Action::Write { arrays, .. } = &operation.action else { return };
+    let Action::Write { arrays, .. } = &operation.action else {
+        return;
+    };
     if !totals.drift.contains_key(operation.collection.as_ref()) {
-        totals.drift.insert(operation.collection.clone().into_owned(), Default::default());
+        totals.drift.insert(
+            operation.collection.clone().into_owned(),
+            Default::default(),
+        );
     }
-    let Some(drift) = totals.drift.get_mut(operation.collection.as_ref()) else { return };
+    let Some(drift) = totals.drift.get_mut(operation.collection.as_ref()) else {
+        return;
+    };
     for (name, array) in arrays {
-        let form =
-            Form { dtype: array.dtype, rank: array.shape.len(), masked: array.mask.is_some() };
+        let form = Form {
+            dtype: array.dtype,
+            rank: array.shape.len(),
+            masked: array.mask.is_some(),
+        };
         drift.meet(name, form, || number);
     }
 }

@@ -20,7 +20,11 @@ pub(crate) enum Source {
 
 impl Source {
     pub(crate) fn new(argument: PathBuf) -> Self {
-        if argument == Path::new("-") { Self::Stdin } else { Self::File(argument) }
+        if argument == Path::new("-") {
+            Self::Stdin
+        } else {
+            Self::File(argument)
+        }
     }
 
     /// Its name in messages.
@@ -86,7 +90,12 @@ impl Blocks {
                 }
             }
         });
-        Self { receiver, block: Vec::new(), given: 0, interrupt }
+        Self {
+            receiver,
+            block: Vec::new(),
+            given: 0,
+            interrupt,
+        }
     }
 }
 

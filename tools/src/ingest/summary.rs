@@ -45,7 +45,11 @@ pub(crate) struct BadLine {
 
 impl std::fmt::Display for BadLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let separator = if self.finding.column.is_some() { "," } else { ":" };
+        let separator = if self.finding.column.is_some() {
+            ","
+        } else {
+            ":"
+        };
         write!(f, "{}{separator} {}", self.place, self.finding)
     }
 }
@@ -76,14 +80,24 @@ impl Totals {
 
     /// Lines for people.
     pub(crate) fn text(&self, took: Duration) -> Vec<String> {
-        let Counts { entries, values, deletes, absent_deletes, repeated_keys } = self.counts;
+        let Counts {
+            entries,
+            values,
+            deletes,
+            absent_deletes,
+            repeated_keys,
+        } = self.counts;
         let mut out = vec![format!(
             "stored {}, {}, {} ({} absent); {}",
             text::count(entries, "entry", "entries"),
             text::count(values, "value", "values"),
             text::count(deletes, "delete", "deletes"),
             text::grouped(absent_deletes),
-            text::count(repeated_keys, "key written more than once", "keys written more than once"),
+            text::count(
+                repeated_keys,
+                "key written more than once",
+                "keys written more than once"
+            ),
         )];
         out.push(format!(
             "read {}, {} in {:.2} s ({:.1} MB/s)",
@@ -93,7 +107,10 @@ impl Totals {
             self.rate(took),
         ));
         if self.bad_count > 0 {
-            out.push(format!("skipped {}", text::count(self.bad_count, "bad line", "bad lines")));
+            out.push(format!(
+                "skipped {}",
+                text::count(self.bad_count, "bad line", "bad lines")
+            ));
         }
         for drift in self.drift() {
             let variants = drift.variants.iter().map(|variant| {

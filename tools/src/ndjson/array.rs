@@ -5,13 +5,22 @@ use std::borrow::Cow;
 use arraylog::{ArraySpec, AttrValue, Attrs, DType, Mask};
 use simd_json::{Node, StaticNode};
 
+use super::attrs;
 use super::document::{Member, Value};
 use super::elements::{self, Elements, Nulls};
 use super::fault::{Fault, Parsed, Within};
-use super::attrs;
 
 const MEMBERS: [&str; 10] = [
-    "data", "data_b64", "shape", "dtype", "dims", "mask", "chunks", "codec", "fill_value", "attrs",
+    "data",
+    "data_b64",
+    "shape",
+    "dtype",
+    "dims",
+    "mask",
+    "chunks",
+    "codec",
+    "fill_value",
+    "attrs",
 ];
 
 /// Members that a defaults line may state for the arrays of a name.
@@ -98,7 +107,10 @@ pub(crate) fn read(
     let stated = if value.is_object() {
         Stated::read(value, &MEMBERS)?
     } else {
-        Stated { data: Some(value), ..Stated::default() }
+        Stated {
+            data: Some(value),
+            ..Stated::default()
+        }
     };
     let dtype = match stated.dtype {
         Some(text) => Some(dtype(text).within("dtype")?),
@@ -106,7 +118,9 @@ pub(crate) fn read(
     };
     let mut elements = data(value, &stated, name, dtype, nulls)?;
     let mask = mask(&stated, &mut elements)?;
-    let Elements { dtype, shape, data, .. } = elements;
+    let Elements {
+        dtype, shape, data, ..
+    } = elements;
     let mut spec = ArraySpec {
         dtype,
         dims: Vec::new(),
@@ -128,23 +142,32 @@ fn data(
     dtype: Option<DType>,
     nulls: Nulls,
 ) -> Parsed<Elements> {
-    let shape = stated.shape.map(|value| Ok((value, shape(value)?))).transpose();
+    let shape = stated
+        .shape
+        .map(|value| Ok((value, shape(value)?)))
+        .transpose();
     let shape = shape.within("shape")?;
     match (stated.data, stated.data_b64) {
-        (Some(_), Some(second)) => {
-            Err(second.fault("`data` and `data_b64` exclude each other").within("data_b64"))
-        }
+        (Some(_), Some(second)) => Err(second
+            .fault("`data` and `data_b64` exclude each other")
+            .within("data_b64")),
         (None, None) => Err(value.fault("expected `data` or `data_b64` in this object")),
         (None, Some(text)) => match (dtype, shape) {
             (Some(dtype), Some((_, shape))) => {
                 elements::read_base64(text, dtype, &shape).within("data_b64")
             }
-            _ => Err(text.fault("`data_b64` needs `dtype` and `shape` beside it").within("data_b64")),
+            _ => Err(text
+                .fault("`data_b64` needs `dtype` and `shape` beside it")
+                .within("data_b64")),
         },
         (Some(data), None) => {
             let elements = elements::read(data, dtype, nulls, name);
             // Bare data has no member of its own.
-            let mut elements = if value.is_object() { elements.within("data")? } else { elements? };
+            let mut elements = if value.is_object() {
+                elements.within("data")?
+            } else {
+                elements?
+            };
             if let Some((at, shape)) = shape {
                 elements.shape = agreed(&elements.shape, shape, at).within("shape")?;
             }
@@ -165,12 +188,20 @@ fn agreed(found: &[u64], stated: Vec<u64>, at: Value<'_, '_>) -> Parsed<Vec<u64>
 /// The mask as stated, or as the nulls say; `None` for an array without.
 fn mask(stated: &Stated<'_, '_>, elements: &mut Elements) -> Parsed<Option<Vec<u8>>> {
     let nulls = elements.missing.take();
-    let Some(value) = stated.mask else { return Ok(nulls) };
+    let Some(value) = stated.mask else {
+        return Ok(nulls);
+    };
     let mask = elements::read_mask(value, &elements.shape).within("mask")?;
     match nulls {
         Some(nulls) if nulls != mask => {
-            let element = nulls.iter().zip(&mask).position(|(a, b)| a != b).unwrap_or(0);
-            Err(value.fault(format!("disagrees with the null at element {element}")).within("mask"))
+            let element = nulls
+                .iter()
+                .zip(&mask)
+                .position(|(a, b)| a != b)
+                .unwrap_or(0);
+            Err(value
+                .fault(format!("disagrees with the null at element {element}"))
+                .within("mask"))
         }
         _ => Ok(Some(mask)),
     }
@@ -183,7 +214,10 @@ fn describe(
     stated: &Stated<'_, '_>,
     defaults: Option<&ArrayDefaults>,
 ) -> Parsed<()> {
-    spec.dims = match (stated.dims, defaults.and_then(|defaults| defaults.dims.as_ref())) {
+    spec.dims = match (
+        stated.dims,
+        defaults.and_then(|defaults| defaults.dims.as_ref()),
+    ) {
         (Some(value), _) => dims(value)?,
         (None, Some(dims)) => dims.clone(),
         (None, None) => Vec::new(),
@@ -198,7 +232,10 @@ fn describe(
         );
         return Err(stated.dims.unwrap_or(value).fault(message).within("dims"));
     }
-    spec.fill_value = match (stated.fill_value, defaults.and_then(|d| d.fill_value.as_ref())) {
+    spec.fill_value = match (
+        stated.fill_value,
+        defaults.and_then(|d| d.fill_value.as_ref()),
+    ) {
         (Some(fill), _) => Some(fill_value(fill, spec.dtype)?),
         (None, Some(_)) if defaults.and_then(|d| d.dtype) != Some(spec.dtype) => {
             let message = format!(
@@ -209,7 +246,10 @@ fn describe(
         }
         (None, fill) => fill.cloned(),
     };
-    spec.attrs = match (stated.attrs, defaults.and_then(|defaults| defaults.attrs.as_ref())) {
+    spec.attrs = match (
+        stated.attrs,
+        defaults.and_then(|defaults| defaults.attrs.as_ref()),
+    ) {
         (Some(value), _) => attrs::read(value).within("attrs")?,
         (None, Some(attrs)) => attrs.clone(),
         (None, None) => Attrs::new(),
@@ -223,7 +263,9 @@ fn dtype(value: Value<'_, '_>) -> Parsed<DType> {
 
 fn dims(value: Value<'_, '_>) -> Parsed<Vec<Option<String>>> {
     if value.list_len().is_none() {
-        return Err(value.expected("a list of names (null for an axis without)").within("dims"));
+        return Err(value
+            .expected("a list of names (null for an axis without)")
+            .within("dims"));
     }
     let names = value.elements().map(|element| match element.node() {
         Node::String(name) => Ok(Some(name.to_owned())),
@@ -250,7 +292,11 @@ fn fill_value(value: Value<'_, '_>, dtype: DType) -> Parsed<AttrValue> {
     let fill = match dtype {
         DType::FixedBytes(_) | DType::FixedString(_) => {
             elements::read(value, Some(dtype), Nulls::Mask, "fill_value").and_then(|_| {
-                read(if matches!(dtype, DType::FixedBytes(_)) { DType::Bytes } else { DType::String })
+                read(if matches!(dtype, DType::FixedBytes(_)) {
+                    DType::Bytes
+                } else {
+                    DType::String
+                })
             })
         }
         _ => read(dtype),

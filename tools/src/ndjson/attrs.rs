@@ -56,7 +56,10 @@ fn object(members: &[Member<'_, '_>]) -> Parsed<AttrValue> {
             Some(_) => {
                 return Err(Fault::at(
                     member.name_at,
-                    format!("a key that starts with `$` is written with one more: \"${}\"", member.name),
+                    format!(
+                        "a key that starts with `$` is written with one more: \"${}\"",
+                        member.name
+                    ),
                 )
                 .within(member.name));
             }
@@ -77,12 +80,15 @@ fn typed(members: &[Member<'_, '_>]) -> Parsed<AttrValue> {
         return Err(Fault::at(at, "`$dtype` and `$data` stand together"));
     };
     let name = dtype.value.expect_text().within("$dtype")?;
-    let dtype =
-        elements::parse_dtype(name).map_err(|why| dtype.value.fault(why)).within("$dtype")?;
+    let dtype = elements::parse_dtype(name)
+        .map_err(|why| dtype.value.fault(why))
+        .within("$dtype")?;
     let value = data.value;
     let found = elements::read(value, Some(dtype), Nulls::Mask, "$data").within("$data")?;
     if found.missing.is_some() {
-        return Err(value.fault("an attribute has no missing elements, found null").within("$data"));
+        return Err(value
+            .fault("an attribute has no missing elements, found null")
+            .within("$data"));
     }
     found.attr().map_err(|why| value.fault(why)).within("$data")
 }

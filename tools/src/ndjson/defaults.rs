@@ -32,8 +32,12 @@ pub(crate) struct Defaults {
 
 impl Defaults {
     pub(crate) fn new(flags: Flags) -> Self {
-        let mut defaults =
-            Self { flags, collection: None, partition: None, arrays: HashMap::new() };
+        let mut defaults = Self {
+            flags,
+            collection: None,
+            partition: None,
+            arrays: HashMap::new(),
+        };
         defaults.replace(Stated::default());
         defaults
     }
@@ -48,7 +52,11 @@ impl Defaults {
 
     /// What is stated for the arrays called `name`.
     pub(crate) fn array(&self, name: &str) -> Option<&ArrayDefaults> {
-        if self.arrays.is_empty() { None } else { self.arrays.get(name) }
+        if self.arrays.is_empty() {
+            None
+        } else {
+            self.arrays.get(name)
+        }
     }
 
     /// Puts a defaults line in the place of the one before.
@@ -57,7 +65,11 @@ impl Defaults {
         self.partition = stated.partition.or_else(|| self.flags.partition.clone());
         self.arrays = stated.arrays;
         for (name, dtype) in &self.flags.dtypes {
-            self.arrays.entry(name.clone()).or_default().dtype.get_or_insert(*dtype);
+            self.arrays
+                .entry(name.clone())
+                .or_default()
+                .dtype
+                .get_or_insert(*dtype);
         }
     }
 }
@@ -89,8 +101,9 @@ fn read_member(stated: &mut Stated, member: &Member<'_, '_>) -> Parsed<()> {
         }
         "arrays" => {
             for array in member.value.members().within("arrays")? {
-                let defaults =
-                    array::read_defaults(array.value).within(array.name).within("arrays")?;
+                let defaults = array::read_defaults(array.value)
+                    .within(array.name)
+                    .within("arrays")?;
                 stated.arrays.insert(array.name.to_owned(), defaults);
             }
         }
@@ -107,5 +120,8 @@ pub(crate) fn parse_flag(text: &str) -> Result<(String, DType), String> {
 
 /// A line without the member `name`, which no default gives.
 pub(crate) fn missing(name: &str, flag: &str) -> Box<Fault> {
-    Fault::at(0, format!("no `{name}`: not in the line, not in a defaults line, and no {flag}"))
+    Fault::at(
+        0,
+        format!("no `{name}`: not in the line, not in a defaults line, and no {flag}"),
+    )
 }

@@ -24,7 +24,12 @@ pub(crate) struct Parser {
 impl Parser {
     pub(crate) fn new(bare_nan: BareNan) -> Self {
         let buffers = Buffers::with_max_depth(4096, MAX_DEPTH);
-        Self { scratch: Vec::new(), buffers, spare: None, bare_nan }
+        Self {
+            scratch: Vec::new(),
+            buffers,
+            spare: None,
+            bare_nan,
+        }
     }
 
     /// Parses `line` and hands it to `read`; a fault comes back with its column.
@@ -49,10 +54,18 @@ impl Parser {
     ) -> Parsed<R> {
         load(&mut self.scratch, line);
         let mut tape = self.spare.take().unwrap_or_else(Tape::null).reset();
-        let parsed =
-            simd_json::fill_tape_padded(&mut self.scratch, line.len(), &mut self.buffers, &mut tape);
+        let parsed = simd_json::fill_tape_padded(
+            &mut self.scratch,
+            line.len(),
+            &mut self.buffers,
+            &mut tape,
+        );
         if parsed.is_ok() {
-            let result = read(Value { nodes: &tape.0, large: &[], at: 0 });
+            let result = read(Value {
+                nodes: &tape.0,
+                large: &[],
+                at: 0,
+            });
             self.spare = Some(tape.reset());
             return result;
         }
@@ -68,7 +81,11 @@ impl Parser {
         line: &[u8],
         read: impl FnOnce(Value<'_, '_>) -> Parsed<R>,
     ) -> Parsed<R> {
-        let Rewritten { text, numbers, large } = rewrite(line, self.bare_nan)?;
+        let Rewritten {
+            text,
+            numbers,
+            large,
+        } = rewrite(line, self.bare_nan)?;
         load(&mut self.scratch, &text);
         let mut tape = Tape::null();
         simd_json::fill_tape_padded(&mut self.scratch, text.len(), &mut self.buffers, &mut tape)
@@ -78,7 +95,11 @@ impl Parser {
                 *node = Node::Static(StaticNode::F64(value));
             }
         }
-        read(Value { nodes: &tape.0, large: &large, at: 0 })
+        read(Value {
+            nodes: &tape.0,
+            large: &large,
+            at: 0,
+        })
     }
 }
 
@@ -98,7 +119,11 @@ struct Rewritten {
 }
 
 fn rewrite(line: &[u8], bare_nan: BareNan) -> Parsed<Rewritten> {
-    let mut out = Rewritten { text: Vec::new(), numbers: Vec::new(), large: Vec::new() };
+    let mut out = Rewritten {
+        text: Vec::new(),
+        numbers: Vec::new(),
+        large: Vec::new(),
+    };
     let mut copied = 0;
     let mut number = 0;
     let mut refused = None;
@@ -125,7 +150,8 @@ fn rewrite(line: &[u8], bare_nan: BareNan) -> Parsed<Rewritten> {
             _ => None,
         };
         if let Some(value) = value {
-            out.text.extend_from_slice(line.get(copied..bytes.start).unwrap_or_default());
+            out.text
+                .extend_from_slice(line.get(copied..bytes.start).unwrap_or_default());
             out.text.push(b'0');
             copied = bytes.end;
             out.numbers.push((number, value));
@@ -136,7 +162,8 @@ fn rewrite(line: &[u8], bare_nan: BareNan) -> Parsed<Rewritten> {
     if let Some((at, message)) = refused {
         return Err(Fault::new(Place::Byte(at), message));
     }
-    out.text.extend_from_slice(line.get(copied..).unwrap_or_default());
+    out.text
+        .extend_from_slice(line.get(copied..).unwrap_or_default());
     Ok(out)
 }
 
@@ -165,7 +192,10 @@ pub(crate) struct Value<'t, 'i> {
 impl<'t, 'i> Value<'t, 'i> {
     /// The node itself; `Null` beyond the end, which a well-formed tape does not have.
     pub(crate) fn node(self) -> Node<'i> {
-        self.nodes.get(self.at).copied().unwrap_or(Node::Static(StaticNode::Null))
+        self.nodes
+            .get(self.at)
+            .copied()
+            .unwrap_or(Node::Static(StaticNode::Null))
     }
 
     fn end(self) -> usize {
@@ -245,7 +275,11 @@ impl<'t, 'i> Value<'t, 'i> {
         let mut members: Vec<Member<'t, 'i>> = Vec::with_capacity(len);
         let mut children = self.children();
         while let (Some(name), Some(value)) = (children.next(), children.next()) {
-            members.push(Member { name: name.text().unwrap_or_default(), name_at: name.at, value });
+            members.push(Member {
+                name: name.text().unwrap_or_default(),
+                name_at: name.at,
+                value,
+            });
         }
         refuse_duplicates(&members)?;
         Ok(members)
@@ -253,9 +287,15 @@ impl<'t, 'i> Value<'t, 'i> {
 
     /// The value at a path of member names.
     pub(crate) fn find(self, path: &[&str]) -> Option<Self> {
-        let [first, rest @ ..] = path else { return Some(self) };
+        let [first, rest @ ..] = path else {
+            return Some(self);
+        };
         let members = self.members().ok()?;
-        members.iter().find(|member| member.name == *first)?.value.find(rest)
+        members
+            .iter()
+            .find(|member| member.name == *first)?
+            .value
+            .find(rest)
     }
 
     pub(crate) fn text(self) -> Option<&'i str> {
@@ -273,12 +313,18 @@ impl<'t, 'i> Value<'t, 'i> {
     /// First integer beyond 64 bits among the nodes of this value.
     pub(crate) fn large_integer(self) -> Option<usize> {
         let end = self.end();
-        self.large.iter().copied().find(|&node| (self.at..end).contains(&node))
+        self.large
+            .iter()
+            .copied()
+            .find(|&node| (self.at..end).contains(&node))
     }
 
     /// A fault here: `what` was expected.
     pub(crate) fn expected(self, what: &str) -> Box<Fault> {
-        Fault::at(self.at, format!("expected {what}, found {}", describe(&self.node())))
+        Fault::at(
+            self.at,
+            format!("expected {what}, found {}", describe(&self.node())),
+        )
     }
 
     /// A fault here.
@@ -293,7 +339,11 @@ const FEW: usize = 16;
 fn refuse_duplicates(members: &[Member<'_, '_>]) -> Parsed<()> {
     let twice = if members.len() <= FEW {
         members.iter().enumerate().find_map(|(i, later)| {
-            members.iter().take(i).any(|earlier| earlier.name == later.name).then_some(*later)
+            members
+                .iter()
+                .take(i)
+                .any(|earlier| earlier.name == later.name)
+                .then_some(*later)
         })
     } else {
         let mut sorted: Vec<_> = members.iter().collect();

@@ -7,9 +7,9 @@ use simd_json::{Node, StaticNode};
 
 use super::document::Value;
 use super::fault::{Fault, Parsed};
+use super::infer;
 use super::shape::{self, Innermost};
 use super::typed::{self, Column};
-use super::infer;
 
 /// What a `null` among the elements is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,9 +50,17 @@ pub(crate) fn read(
     let missing = column.missing();
     let data = match dtype.item_size() {
         Some(_) => ArrayBytes::Fixed(Cow::Owned(column.data)),
-        None => ArrayBytes::Variable { offsets: column.offsets, data: Cow::Owned(column.data) },
+        None => ArrayBytes::Variable {
+            offsets: column.offsets,
+            data: Cow::Owned(column.data),
+        },
     };
-    Ok(Elements { dtype, shape, data, missing })
+    Ok(Elements {
+        dtype,
+        shape,
+        data,
+        missing,
+    })
 }
 
 fn innermost(dtype: Option<DType>) -> Innermost {
@@ -91,9 +99,9 @@ pub(crate) fn read_base64(text: Value<'_, '_>, dtype: DType, shape: &[u64]) -> P
 fn check_values(dtype: DType, bytes: &[u8]) -> Result<(), String> {
     let wrong = match dtype {
         DType::Bool => bytes.iter().position(|&b| b > 1),
-        DType::FixedString(_) => {
-            bytes.chunks_exact(4).position(|c| char::from_u32(le_u32(c)).is_none())
-        }
+        DType::FixedString(_) => bytes
+            .chunks_exact(4)
+            .position(|c| char::from_u32(le_u32(c)).is_none()),
         _ => None,
     };
     match wrong {
@@ -106,7 +114,10 @@ fn check_values(dtype: DType, bytes: &[u8]) -> Result<(), String> {
 }
 
 fn le_u32(bytes: &[u8]) -> u32 {
-    bytes.iter().rev().fold(0, |sum, &b| (sum << 8) | u32::from(b))
+    bytes
+        .iter()
+        .rev()
+        .fold(0, |sum, &b| (sum << 8) | u32::from(b))
 }
 
 /// The one element, as the value of an attribute or a fill value.
@@ -140,7 +151,10 @@ impl Elements {
                 };
                 Ok(AttrValue::Array(array))
             }
-            (shape, _) => Err(format!("an attribute has at most one axis, found {}", shape.len())),
+            (shape, _) => Err(format!(
+                "an attribute has at most one axis, found {}",
+                shape.len()
+            )),
         }
     }
 }
@@ -199,7 +213,10 @@ pub(crate) fn read_mask(value: Value<'_, '_>, shape: &[u64]) -> Parsed<Vec<u8>> 
                 }
                 other => {
                     let found = super::document::describe(other);
-                    return Err(Fault::at(first + i, format!("expected true or false, found {found}")));
+                    return Err(Fault::at(
+                        first + i,
+                        format!("expected true or false, found {found}"),
+                    ));
                 }
             }
         }
@@ -216,12 +233,32 @@ pub(crate) fn parse_dtype(text: &str) -> Result<DType, String> {
     text.parse().map_err(|_| {
         let names = KNOWN_DTYPES.iter().copied();
         let hint = super::fault::nearest(text, names);
-        format!("unknown dtype {text:?}{hint} (known: {})", KNOWN_DTYPES.join(", "))
+        format!(
+            "unknown dtype {text:?}{hint} (known: {})",
+            KNOWN_DTYPES.join(", ")
+        )
     })
 }
 
 const KNOWN_DTYPES: [&str; 20] = [
-    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16",
-    "float32", "float64", "complex64", "complex128", "datetime64[s]", "timedelta64[s]", "string",
-    "bytes", "S<n>", "U<n>",
+    "bool",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    "datetime64[s]",
+    "timedelta64[s]",
+    "string",
+    "bytes",
+    "S<n>",
+    "U<n>",
 ];

@@ -55,7 +55,10 @@ fn text_or_base64(out: &mut dyn Write, name: &str, bytes: &[u8]) -> Outcome {
             raw(out, &format!(", \"{name}\": "))?;
             string(out, text)
         }
-        Err(_) => raw(out, &format!(", \"{name}_b64\": \"{}\"", BASE64.encode(bytes))),
+        Err(_) => raw(
+            out,
+            &format!(", \"{name}_b64\": \"{}\"", BASE64.encode(bytes)),
+        ),
     }
 }
 
@@ -81,10 +84,20 @@ pub(crate) fn array(out: &mut dyn Write, array: &Array) -> Outcome {
     }
     raw(out, ", \"data\": ")?;
     data(out, &view)?;
-    if let Some(validity) = view.validity().filter(|validity| !any_missing(validity, view.size())) {
+    if let Some(validity) = view
+        .validity()
+        .filter(|validity| !any_missing(validity, view.size()))
+    {
         raw(out, ", \"mask\": ")?;
         nested(out, shape, &mut |out, element| {
-            raw(out, if is_missing(validity, element) { "true" } else { "false" })
+            raw(
+                out,
+                if is_missing(validity, element) {
+                    "true"
+                } else {
+                    "false"
+                },
+            )
         })?;
     }
     if let Some(fill) = &info.fill_value {
@@ -103,7 +116,10 @@ fn data(out: &mut dyn Write, view: &ArrayView<'_>) -> Outcome {
     let dtype = view.info().dtype;
     let bytes = view.data();
     nested(out, view.shape(), &mut |out, element| {
-        if view.validity().is_some_and(|validity| is_missing(validity, element)) {
+        if view
+            .validity()
+            .is_some_and(|validity| is_missing(validity, element))
+        {
             return raw(out, "null");
         }
         let item = match dtype.item_size() {
@@ -116,12 +132,16 @@ fn data(out: &mut dyn Write, view: &ArrayView<'_>) -> Outcome {
 
 /// Element `element` of the bytes of a fixed-width array.
 fn item_of(bytes: &[u8], width: usize, element: usize) -> &[u8] {
-    bytes.get(element * width..(element + 1) * width).unwrap_or_default()
+    bytes
+        .get(element * width..(element + 1) * width)
+        .unwrap_or_default()
 }
 
 /// Whether Arrow validity bits say that an element is missing.
 fn is_missing(validity: &[u8], element: u64) -> bool {
-    validity.get((element / 8) as usize).is_none_or(|byte| byte >> (element % 8) & 1 == 0)
+    validity
+        .get((element / 8) as usize)
+        .is_none_or(|byte| byte >> (element % 8) & 1 == 0)
 }
 
 /// Whether any of `size` elements is missing.
@@ -196,15 +216,20 @@ fn cell(out: &mut dyn Write, dtype: DType, bytes: &[u8]) -> Outcome {
             time::NAT => raw(out, "\"NaT\""),
             count => display(out, count),
         },
-        DType::FixedBytes(_) | DType::Bytes => {
-            raw(out, &format!("\"{}\"", BASE64.encode(unpadded(dtype, bytes))))
-        }
+        DType::FixedBytes(_) | DType::Bytes => raw(
+            out,
+            &format!("\"{}\"", BASE64.encode(unpadded(dtype, bytes))),
+        ),
         DType::FixedString(_) => string(out, &characters(bytes)?),
         DType::String => match std::str::from_utf8(bytes) {
             Ok(text) => string(out, text),
-            Err(error) => Err(Failure::Input(format!("a stored text is not UTF-8: {error}"))),
+            Err(error) => Err(Failure::Input(format!(
+                "a stored text is not UTF-8: {error}"
+            ))),
         },
-        _ => Err(Failure::Input(format!("dtype {dtype} has no text in this version"))),
+        _ => Err(Failure::Input(format!(
+            "dtype {dtype} has no text in this version"
+        ))),
     }
 }
 
@@ -218,24 +243,32 @@ fn unpadded(dtype: DType, bytes: &[u8]) -> &[u8] {
     if dtype == DType::Bytes {
         return bytes;
     }
-    let end = bytes.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    let end = bytes
+        .iter()
+        .rposition(|&byte| byte != 0)
+        .map_or(0, |last| last + 1);
     bytes.get(..end).unwrap_or_default()
 }
 
 /// The text in characters of four bytes, without the zeros that fill it.
 fn characters(bytes: &[u8]) -> Outcome<String> {
-    let units = bytes.chunks_exact(4).map(|unit| u32::from_le_bytes(fixed(unit)));
+    let units = bytes
+        .chunks_exact(4)
+        .map(|unit| u32::from_le_bytes(fixed(unit)));
     let text: Option<String> = units.map(char::from_u32).collect();
     let text = text.ok_or_else(|| Failure::Input("a stored text is not Unicode".to_owned()))?;
     Ok(text.trim_end_matches('\0').to_owned())
 }
 
 fn float16(out: &mut dyn Write, bits: u16) -> Outcome {
-    float64(out, if float16::to_f64(bits).is_finite() {
-        float16::shortest(bits)
-    } else {
-        float16::to_f64(bits)
-    })
+    float64(
+        out,
+        if float16::to_f64(bits).is_finite() {
+            float16::shortest(bits)
+        } else {
+            float16::to_f64(bits)
+        },
+    )
 }
 
 // `Debug` of a float is its shortest decimal, with a point or an exponent always.
@@ -250,11 +283,14 @@ fn float64(out: &mut dyn Write, value: f64) -> Outcome {
     if value.is_finite() {
         return write!(out, "{value:?}").map_err(Failure::output);
     }
-    raw(out, match value {
-        f64::INFINITY => "\"Infinity\"",
-        f64::NEG_INFINITY => "\"-Infinity\"",
-        _ => "\"NaN\"",
-    })
+    raw(
+        out,
+        match value {
+            f64::INFINITY => "\"Infinity\"",
+            f64::NEG_INFINITY => "\"-Infinity\"",
+            _ => "\"NaN\"",
+        },
+    )
 }
 
 /// Writes attributes as an object.
@@ -303,12 +339,18 @@ fn attr(out: &mut dyn Write, value: &AttrValue) -> Outcome {
             raw(out, "}")
         }
         AttrValue::Array(array) => {
-            raw(out, &format!("{{\"$dtype\": \"{}\", \"$data\": ", array.dtype))?;
+            raw(
+                out,
+                &format!("{{\"$dtype\": \"{}\", \"$data\": ", array.dtype),
+            )?;
             attr_array(out, array)?;
             raw(out, "}")
         }
         scalar => {
-            let dtype = scalar.dtype().map(|dtype| dtype.to_string()).unwrap_or_default();
+            let dtype = scalar
+                .dtype()
+                .map(|dtype| dtype.to_string())
+                .unwrap_or_default();
             raw(out, &format!("{{\"$dtype\": \"{dtype}\", \"$data\": "))?;
             bare_scalar(out, scalar)?;
             raw(out, "}")
@@ -323,7 +365,10 @@ fn attr_array(out: &mut dyn Write, array: &AttrArray) -> Outcome {
             Some(width) => item_of(&array.data, width, element),
             None => {
                 let end = |i: usize| array.offsets.get(i).map_or(0, |&end| end as usize);
-                array.data.get(end(element)..end(element + 1)).unwrap_or_default()
+                array
+                    .data
+                    .get(end(element)..end(element + 1))
+                    .unwrap_or_default()
             }
         };
         cell(out, array.dtype, item)
@@ -343,12 +388,16 @@ pub(crate) fn bare_scalar(out: &mut dyn Write, value: &AttrValue) -> Outcome {
         AttrValue::Float16(bits) => float16(out, *bits),
         AttrValue::Float32(value) => float32(out, *value),
         AttrValue::Float64(value) => float64(out, *value),
-        AttrValue::Complex64(re, im) => {
-            cell(out, DType::Complex64, &[re.to_le_bytes(), im.to_le_bytes()].concat())
-        }
-        AttrValue::Complex128(re, im) => {
-            cell(out, DType::Complex128, &[re.to_le_bytes(), im.to_le_bytes()].concat())
-        }
+        AttrValue::Complex64(re, im) => cell(
+            out,
+            DType::Complex64,
+            &[re.to_le_bytes(), im.to_le_bytes()].concat(),
+        ),
+        AttrValue::Complex128(re, im) => cell(
+            out,
+            DType::Complex128,
+            &[re.to_le_bytes(), im.to_le_bytes()].concat(),
+        ),
         AttrValue::Bytes(bytes) => cell(out, DType::Bytes, bytes),
         AttrValue::DateTime64(count, unit) => {
             cell(out, DType::DateTime64(*unit), &count.to_le_bytes())

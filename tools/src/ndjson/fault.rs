@@ -31,7 +31,11 @@ impl Fault {
 
     /// A fault at a place.
     pub(crate) fn new(place: Place, message: impl Into<String>) -> Box<Self> {
-        Box::new(Self { place, path: Vec::new(), message: message.into() })
+        Box::new(Self {
+            place,
+            path: Vec::new(),
+            message: message.into(),
+        })
     }
 
     /// The same fault, known to be inside the member `name`.
@@ -45,7 +49,11 @@ impl Fault {
     pub(crate) fn located(self, column: Option<u64>) -> Finding {
         let mut path = self.path;
         path.reverse();
-        Finding { column, member: path.join("."), message: self.message }
+        Finding {
+            column,
+            member: path.join("."),
+            message: self.message,
+        }
     }
 }
 

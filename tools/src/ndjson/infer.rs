@@ -39,9 +39,7 @@ struct Seen<'i> {
 /// The dtype of `data`, whose lists have `shape`.
 pub(crate) fn dtype(data: Value<'_, '_>, shape: &[u64], name: &str) -> Parsed<DType> {
     let mut census = Census::default();
-    shape::rows(data, shape, &mut |row, first| {
-        census.count_row(row, first)
-    })?;
+    shape::rows(data, shape, &mut |row, first| census.count_row(row, first))?;
     if let Some(at) = data.large_integer() {
         return Err(Fault::at(
             at,
@@ -56,9 +54,16 @@ impl<'i> Census<'i> {
         let start = self.elements;
         self.elements += row.len();
         // Nothing but floats is the common case, and one comparison each.
-        if row.iter().all(|node| matches!(node, Node::Static(StaticNode::F64(_)))) {
+        if row
+            .iter()
+            .all(|node| matches!(node, Node::Static(StaticNode::F64(_))))
+        {
             if let Some(node) = row.first().filter(|_| self.float.is_none()) {
-                let seen = Seen { at: first, element: start, node: *node };
+                let seen = Seen {
+                    at: first,
+                    element: start,
+                    node: *node,
+                };
                 self.float = Some(seen);
                 self.number.get_or_insert(seen);
             }
@@ -68,7 +73,11 @@ impl<'i> Census<'i> {
             if shape::is_container(node) {
                 return Err(shape::ragged_leaf(row, first, i));
             }
-            self.count(Seen { at: first + i, element: start + i, node: *node });
+            self.count(Seen {
+                at: first + i,
+                element: start + i,
+                node: *node,
+            });
         }
         Ok(())
     }
@@ -126,9 +135,10 @@ impl<'i> Census<'i> {
     fn decide_number(&self) -> Parsed<DType> {
         match (self.float, self.unsigned, self.negative) {
             (Some(float), ..) => match self.inexact {
-                Some(inexact) => {
-                    Err(mixed(&[float, inexact], "the integer is not exact in float64; state a dtype"))
-                }
+                Some(inexact) => Err(mixed(
+                    &[float, inexact],
+                    "the integer is not exact in float64; state a dtype",
+                )),
                 None => Ok(DType::Float64),
             },
             (None, Some(unsigned), Some(negative)) => {

@@ -5,16 +5,24 @@ use std::borrow::Cow;
 use arraylog::{ArraySpec, Attrs};
 use simd_json::{Node, StaticNode};
 
-use super::defaults::{self, Defaults};
 pub(crate) use super::defaults::Stated;
+use super::defaults::{self, Defaults};
 use super::document::{Member, Value};
 use super::elements::Nulls;
 use super::fault::{Fault, Parsed, Within};
 use super::{array, attrs, typed};
 
 const MEMBERS: [&str; 10] = [
-    "collection", "partition", "entry", "entry_b64", "arrays", "attrs", "value", "value_b64",
-    "delete", "defaults",
+    "collection",
+    "partition",
+    "entry",
+    "entry_b64",
+    "arrays",
+    "attrs",
+    "value",
+    "value_b64",
+    "delete",
+    "defaults",
 ];
 
 /// Bytes that a key may have.
@@ -40,7 +48,10 @@ pub(crate) struct Operation<'a> {
 /// What happens to the key.
 #[derive(Debug)]
 pub(crate) enum Action<'a> {
-    Write { arrays: Vec<(&'a str, ArraySpec<'static>)>, attrs: Attrs },
+    Write {
+        arrays: Vec<(&'a str, ArraySpec<'static>)>,
+        attrs: Attrs,
+    },
     Put(Cow<'a, [u8]>),
     Remove,
 }
@@ -70,7 +81,9 @@ pub(crate) fn read<'i>(
     members.one_kind(value)?;
     if let Some(member) = members.defaults {
         members.only_defaults()?;
-        return Ok(Line::Defaults(defaults::read(member.value).within("defaults")?));
+        return Ok(Line::Defaults(
+            defaults::read(member.value).within("defaults")?,
+        ));
     }
     let key = members.key(value)?;
     let name = |member: Option<Member<'_, 'i>>, default: Option<&str>, name, flag| match member {
@@ -80,8 +93,18 @@ pub(crate) fn read<'i>(
             .ok_or_else(|| defaults::missing(name, flag)),
     };
     Ok(Line::Operation(Operation {
-        collection: name(members.collection, defaults.collection(), "collection", "--collection")?,
-        partition: name(members.partition, defaults.partition(), "partition", "--partition")?,
+        collection: name(
+            members.collection,
+            defaults.collection(),
+            "collection",
+            "--collection",
+        )?,
+        partition: name(
+            members.partition,
+            defaults.partition(),
+            "partition",
+            "--partition",
+        )?,
         key,
         action: members.action(defaults, nulls)?,
     }))
@@ -154,12 +177,18 @@ impl<'t, 'i> Members<'t, 'i> {
                 (Cow::Borrowed(text.as_bytes()), entry)
             }
             (None, Some(entry)) => {
-                let bytes = entry.value.expect_text().and_then(|t| typed::base64(t, entry.value.at));
+                let bytes = entry
+                    .value
+                    .expect_text()
+                    .and_then(|t| typed::base64(t, entry.value.at));
                 (Cow::Owned(bytes.within("entry_b64")?), entry)
             }
         };
         if key.len() > MAX_KEY {
-            let message = format!("a key has at most {MAX_KEY} bytes, this one has {}", key.len());
+            let message = format!(
+                "a key has at most {MAX_KEY} bytes, this one has {}",
+                key.len()
+            );
             return Err(member.value.fault(message).within(member.name));
         }
         Ok(key)
@@ -172,7 +201,9 @@ impl<'t, 'i> Members<'t, 'i> {
         }
         if let Some(value) = self.value_b64 {
             let value = value.value;
-            let bytes = value.expect_text().and_then(|text| typed::base64(text, value.at));
+            let bytes = value
+                .expect_text()
+                .and_then(|text| typed::base64(text, value.at));
             return Ok(Action::Put(Cow::Owned(bytes.within("value_b64")?)));
         }
         if let Some(delete) = self.delete {
@@ -190,7 +221,10 @@ impl<'t, 'i> Members<'t, 'i> {
                 arrays.push((name, spec.within(name).within("arrays")?));
             }
         }
-        let attrs = self.attrs.map(|member| attrs::read(member.value)).transpose();
+        let attrs = self
+            .attrs
+            .map(|member| attrs::read(member.value))
+            .transpose();
         let attrs = attrs.within("attrs")?.unwrap_or_default();
         Ok(Action::Write { arrays, attrs })
     }
@@ -198,10 +232,17 @@ impl<'t, 'i> Members<'t, 'i> {
 
 /// Two members of which a line has one; the later one is the place.
 fn exclude(a: &Member<'_, '_>, b: &Member<'_, '_>) -> Box<Fault> {
-    let (first, second) = if a.name_at < b.name_at { (a, b) } else { (b, a) };
+    let (first, second) = if a.name_at < b.name_at {
+        (a, b)
+    } else {
+        (b, a)
+    };
     Fault::at(
         second.name_at,
-        format!("`{}` and `{}` exclude each other in one line", first.name, second.name),
+        format!(
+            "`{}` and `{}` exclude each other in one line",
+            first.name, second.name
+        ),
     )
     .within(second.name)
 }

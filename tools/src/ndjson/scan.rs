@@ -40,7 +40,10 @@ type Scanned<T> = Result<T, Syntax>;
 /// Calls `visit` for each node of `line` in the order of the tape, with its bytes.
 pub(crate) fn walk(line: &[u8], visit: &mut impl FnMut(Token, Range<usize>)) -> Scanned<()> {
     if let Err(error) = std::str::from_utf8(line) {
-        return Err(Syntax { at: error.valid_up_to(), message: "bytes that are not UTF-8".into() });
+        return Err(Syntax {
+            at: error.valid_up_to(),
+            message: "bytes that are not UTF-8".into(),
+        });
     }
     let mut walk = Walk { line, at: 0, visit };
     walk.space();
@@ -64,7 +67,10 @@ impl<V: FnMut(Token, Range<usize>)> Walk<'_, V> {
     }
 
     fn fail<T>(&self, message: impl Into<String>) -> Scanned<T> {
-        Err(Syntax { at: self.at, message: message.into() })
+        Err(Syntax {
+            at: self.at,
+            message: message.into(),
+        })
     }
 
     /// "expected X, found Y" at the current byte.
@@ -206,7 +212,11 @@ impl<V: FnMut(Token, Range<usize>)> Walk<'_, V> {
         while self.peek().is_some_and(|b| b.is_ascii_digit()) {
             self.at += 1;
         }
-        if self.at == start { self.expected("a digit") } else { Ok(()) }
+        if self.at == start {
+            self.expected("a digit")
+        } else {
+            Ok(())
+        }
     }
 
     fn text(&mut self) -> Scanned<()> {
@@ -263,7 +273,9 @@ impl<V: FnMut(Token, Range<usize>)> Walk<'_, V> {
     /// The number in `\uXXXX` at `at`.
     fn code_unit(&self, at: usize) -> Option<u32> {
         let digits = self.line.get(at..at + 6)?.strip_prefix(b"\\u")?;
-        digits.iter().try_fold(0, |sum, &b| Some(sum * 16 + char::from(b).to_digit(16)?))
+        digits
+            .iter()
+            .try_fold(0, |sum, &b| Some(sum * 16 + char::from(b).to_digit(16)?))
     }
 }
 
@@ -300,13 +312,27 @@ mod tests {
         let line = br#"{"a": [1, 2.5, {"b": null}], "c\"": NaN}"#;
         let mut met = Vec::new();
         walk(line, &mut |token, bytes| {
-            met.push((token == Token::Integer, String::from_utf8_lossy(&line[bytes]).into_owned()));
+            met.push((
+                token == Token::Integer,
+                String::from_utf8_lossy(&line[bytes]).into_owned(),
+            ));
         })
         .expect("legal but for NaN");
         let texts: Vec<_> = met.iter().map(|(_, text)| text.as_str()).collect();
         assert_eq!(
             texts,
-            ["{", "\"a\"", "[", "1", "2.5", "{", "\"b\"", "null", "\"c\\\"\"", "NaN"]
+            [
+                "{",
+                "\"a\"",
+                "[",
+                "1",
+                "2.5",
+                "{",
+                "\"b\"",
+                "null",
+                "\"c\\\"\"",
+                "NaN"
+            ]
         );
         assert!(met[3].0 && !met[4].0);
         assert_eq!(offset_of(line, 4), Some(10));
@@ -319,15 +345,24 @@ mod tests {
         assert_eq!(fault(r#"{"a": 1,}"#).0, 8);
         assert_eq!(fault(r#"{"a": 1} x"#).0, 9);
         assert_eq!(fault(r#"{"a": "x"#).0, 6);
-        assert_eq!(fault(r#"{"a": 1e400}"#), (6, "the number is beyond the range of float64".into()));
+        assert_eq!(
+            fault(r#"{"a": 1e400}"#),
+            (6, "the number is beyond the range of float64".into())
+        );
         assert_eq!(fault(r#"{"a": "\ud800"}"#).0, 7);
         assert_eq!(fault(r#"{"a": "\x"}"#).0, 7);
-        assert_eq!(fault("").1, "expected a JSON value, found the end of the line");
+        assert_eq!(
+            fault("").1,
+            "expected a JSON value, found the end of the line"
+        );
     }
 
     #[test]
     fn bytes_that_are_not_utf8_are_named() {
-        assert_eq!(walk(b"{\"a\": \"\xff\"}", &mut |_, _| {}).map_err(|e| e.at), Err(7));
+        assert_eq!(
+            walk(b"{\"a\": \"\xff\"}", &mut |_, _| {}).map_err(|e| e.at),
+            Err(7)
+        );
     }
 
     #[test]

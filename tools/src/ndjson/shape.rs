@@ -29,9 +29,10 @@ pub(crate) fn of(data: Value<'_, '_>, innermost: Innermost) -> Parsed<Vec<u64>> 
         // A missing complex number is `null` in the place of a pair.
         let first = match innermost {
             Innermost::Axis => at.elements().next(),
-            Innermost::Pair => {
-                at.elements().find(|element| !element.is_null()).or_else(|| at.elements().next())
-            }
+            Innermost::Pair => at
+                .elements()
+                .find(|element| !element.is_null())
+                .or_else(|| at.elements().next()),
         };
         match first {
             Some(first) => at = first,
@@ -102,9 +103,9 @@ fn agree(element: Value<'_, '_>, number: usize, inner: &[u64]) -> Parsed<()> {
     let expected = inner.first().copied().unwrap_or_default();
     match element.list_len() {
         Some(found) if found as u64 == expected => Ok(()),
-        Some(found) => {
-            Err(element.fault(format!("ragged: row 0 has {expected}, row {number} has {found}")))
-        }
+        Some(found) => Err(element.fault(format!(
+            "ragged: row 0 has {expected}, row {number} has {found}"
+        ))),
         None => Err(element.fault(format!(
             "ragged: row 0 is a list of {expected}, row {number} is {}",
             describe(&element.node())
@@ -114,7 +115,10 @@ fn agree(element: Value<'_, '_>, number: usize, inner: &[u64]) -> Parsed<()> {
 
 /// A list whose first element is a scalar has something nested in it.
 fn nested(data: Value<'_, '_>) -> Box<Fault> {
-    let found = data.elements().enumerate().find(|(_, element)| is_container(&element.node()));
+    let found = data
+        .elements()
+        .enumerate()
+        .find(|(_, element)| is_container(&element.node()));
     match found {
         Some((number, element)) => element.fault(format!(
             "ragged: element 0 is a scalar, element {number} is {}",
@@ -131,6 +135,9 @@ pub(crate) fn ragged_leaf(row: &[Node<'_>], first: usize, number: usize) -> Box<
     let at = first + number;
     match number {
         0 => Fault::at(at, format!("expected a scalar or a list, found {found}")),
-        _ => Fault::at(at, format!("ragged: element 0 is a scalar, element {number} is {found}")),
+        _ => Fault::at(
+            at,
+            format!("ragged: element 0 is a scalar, element {number} is {found}"),
+        ),
     }
 }

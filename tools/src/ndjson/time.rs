@@ -30,12 +30,14 @@ pub(crate) fn parse(text: &str, unit: TimeUnit) -> Result<i64, String> {
         return Ok(NAT);
     }
     let moment = moment(text)?;
-    let count = count(moment, unit).ok_or_else(|| {
-        format!("{text:?} is finer than the unit {}", unit.name())
-    })?;
+    let count = count(moment, unit)
+        .ok_or_else(|| format!("{text:?} is finer than the unit {}", unit.name()))?;
     match i64::try_from(count) {
         Ok(count) if count != NAT => Ok(count),
-        _ => Err(format!("{text:?} is beyond the range of datetime64[{}]", unit.name())),
+        _ => Err(format!(
+            "{text:?} is beyond the range of datetime64[{}]",
+            unit.name()
+        )),
     }
 }
 
@@ -100,7 +102,11 @@ fn clock(tick: i128, unit: TimeUnit) -> String {
         TimeUnit::Hour => format!("{hour:02}"),
         TimeUnit::Minute => format!("{hour:02}:{minute:02}"),
         _ if digits == 0 => format!("{hour:02}:{minute:02}:{:02}", second % 60),
-        _ => format!("{hour:02}:{minute:02}:{:02}.{:0digits$}", second % 60, tick % ticks),
+        _ => format!(
+            "{hour:02}:{minute:02}:{:02}.{:0digits$}",
+            second % 60,
+            tick % ticks
+        ),
     }
 }
 
@@ -110,12 +116,14 @@ fn count(moment: Moment, unit: TimeUnit) -> Option<i128> {
     let midnight = moment.second == 0 && moment.attos == 0;
     let exact = |is: bool, count: i64| is.then_some(i128::from(count));
     match unit {
-        TimeUnit::Year => {
-            exact(midnight && moment.day == 1 && moment.month == 1, moment.year - 1970)
-        }
-        TimeUnit::Month => {
-            exact(midnight && moment.day == 1, (moment.year - 1970) * 12 + moment.month - 1)
-        }
+        TimeUnit::Year => exact(
+            midnight && moment.day == 1 && moment.month == 1,
+            moment.year - 1970,
+        ),
+        TimeUnit::Month => exact(
+            midnight && moment.day == 1,
+            (moment.year - 1970) * 12 + moment.month - 1,
+        ),
         TimeUnit::Week => exact(midnight && days.rem_euclid(7) == 0, days.div_euclid(7)),
         TimeUnit::Day => exact(midnight, days),
         _ => {
@@ -143,7 +151,13 @@ fn moment(text: &str) -> Result<Moment, String> {
         return refuse("expected a year of four digits (0000 to 9999)");
     };
     let (month, day) = (parts.next(), parts.next());
-    let mut moment = Moment { year, month: 1, day: 1, second: 0, attos: 0 };
+    let mut moment = Moment {
+        year,
+        month: 1,
+        day: 1,
+        second: 0,
+        attos: 0,
+    };
     if month.is_some() {
         match number(month, 2) {
             Some(month @ 1..=12) => moment.month = month,
@@ -187,7 +201,9 @@ fn time_of_day(text: &str) -> Result<(i64, i128), &'static str> {
             _ => return Err("expected a minute from 00 to 59"),
         }
     }
-    let Some(second) = second else { return Ok((total, 0)) };
+    let Some(second) = second else {
+        return Ok((total, 0));
+    };
     let (whole, fraction) = match second.split_once(['.', ',']) {
         Some((whole, fraction)) => (whole, Some(fraction)),
         None => (second, None),
@@ -207,7 +223,9 @@ fn attoseconds(fraction: &str) -> Result<i128, &'static str> {
     if digits.len() > 18 {
         return Err("finer than an attosecond");
     }
-    format!("{digits:0<18}").parse().map_err(|_| "expected digits after the point")
+    format!("{digits:0<18}")
+        .parse()
+        .map_err(|_| "expected digits after the point")
 }
 
 /// A number of exactly `digits` digits.
@@ -282,7 +300,11 @@ mod tests {
         let mut days = days_from_civil(0, 1, 1);
         let mut date = Date::new(0, 1, 1).expect("a date");
         loop {
-            let expected = (i64::from(date.year()), i64::from(date.month()), i64::from(date.day()));
+            let expected = (
+                i64::from(date.year()),
+                i64::from(date.month()),
+                i64::from(date.day()),
+            );
             assert_eq!(civil_from_days(days), expected);
             assert_eq!(days_from_civil(expected.0, expected.1, expected.2), days);
             match date.tomorrow() {
@@ -306,8 +328,16 @@ mod tests {
             ("2024-03", TimeUnit::Month, 650),
             ("1970-01-08", TimeUnit::Week, 1),
             ("1969-12-25", TimeUnit::Week, -1),
-            ("2262-04-11T23:47:16.854775807", TimeUnit::Nanosecond, i64::MAX),
-            ("1970-01-01T00:00:00.000000000000000001", TimeUnit::Attosecond, 1),
+            (
+                "2262-04-11T23:47:16.854775807",
+                TimeUnit::Nanosecond,
+                i64::MAX,
+            ),
+            (
+                "1970-01-01T00:00:00.000000000000000001",
+                TimeUnit::Attosecond,
+                1,
+            ),
             ("NaT", TimeUnit::Day, NAT),
         ] {
             assert_eq!(parse(text, unit), Ok(count), "{text}");
@@ -323,7 +353,12 @@ mod tests {
             ("1970-01-02", TimeUnit::Week),
             ("2024-01-01T00:00:00.5", TimeUnit::Second),
         ] {
-            assert!(parse(text, unit).expect_err(text).contains("finer than the unit"), "{text}");
+            assert!(
+                parse(text, unit)
+                    .expect_err(text)
+                    .contains("finer than the unit"),
+                "{text}"
+            );
         }
         assert_eq!(parse("2024-01-01T00:00:00.000", TimeUnit::Year), Ok(54));
     }
@@ -346,20 +381,39 @@ mod tests {
             ("", "year"),
         ] {
             let unit = TimeUnit::Nanosecond;
-            assert!(parse(text, unit).expect_err(text).contains(why), "{text}: {:?}", parse(text, unit));
+            assert!(
+                parse(text, unit).expect_err(text).contains(why),
+                "{text}: {:?}",
+                parse(text, unit)
+            );
         }
     }
 
     #[test]
     fn text_of_a_count_is_read_as_that_count_in_every_unit() {
         for unit in UNITS {
-            for count in [0, 1, -1, 7, -13, 86_399, -86_401, 123_456_789, NAT, i64::MAX, -i64::MAX] {
+            for count in [
+                0,
+                1,
+                -1,
+                7,
+                -13,
+                86_399,
+                -86_401,
+                123_456_789,
+                NAT,
+                i64::MAX,
+                -i64::MAX,
+            ] {
                 if let Some(text) = format(count, unit) {
                     assert_eq!(parse(&text, unit), Ok(count), "{text} {unit:?}");
                 }
             }
         }
-        assert_eq!(format(-1, TimeUnit::Millisecond).as_deref(), Some("1969-12-31T23:59:59.999"));
+        assert_eq!(
+            format(-1, TimeUnit::Millisecond).as_deref(),
+            Some("1969-12-31T23:59:59.999")
+        );
         assert_eq!(format(i64::MAX, TimeUnit::Second), None);
     }
 }

@@ -81,9 +81,10 @@ impl Column {
             }),
             _ => match row.iter().position(shape::is_container) {
                 Some(number) => Err(shape::ragged_leaf(row, first, number)),
-                None => {
-                    row.iter().enumerate().try_for_each(|(i, node)| self.element(node, first + i))
-                }
+                None => row
+                    .iter()
+                    .enumerate()
+                    .try_for_each(|(i, node)| self.element(node, first + i)),
             },
         }
     }
@@ -94,7 +95,9 @@ impl Column {
         first: usize,
         bytes: impl Fn(T) -> [u8; N],
     ) -> Parsed<()> {
-        self.fixed(row, first, |node| Some(bytes(T::try_from(integer(node)?).ok()?)))
+        self.fixed(row, first, |node| {
+            Some(bytes(T::try_from(integer(node)?).ok()?))
+        })
     }
 
     fn floats<const N: usize>(
@@ -121,7 +124,11 @@ impl Column {
     ) -> Parsed<()> {
         let start = self.data.len();
         self.data.resize(start + row.len() * N, 0);
-        let slots = self.data.get_mut(start..).unwrap_or_default().chunks_exact_mut(N);
+        let slots = self
+            .data
+            .get_mut(start..)
+            .unwrap_or_default()
+            .chunks_exact_mut(N);
         for (i, (node, slot)) in row.iter().zip(slots).enumerate() {
             match convert(node) {
                 Some(bytes) => slot.copy_from_slice(&bytes),
@@ -140,7 +147,8 @@ impl Column {
     fn element(&mut self, node: &Node<'_>, at: usize) -> Parsed<()> {
         if is_null(node) {
             mark(&mut self.missing, self.len);
-            self.data.resize(self.data.len() + self.dtype.item_size().unwrap_or(0), 0);
+            self.data
+                .resize(self.data.len() + self.dtype.item_size().unwrap_or(0), 0);
         } else {
             self.push(node, at)?;
         }
@@ -163,7 +171,8 @@ impl Column {
             }
             (DType::DateTime64(_) | DType::TimeDelta64(_), Node::Static(_)) => {
                 let count = integer(node).and_then(|count| i64::try_from(count).ok());
-                self.data.extend_from_slice(&count.ok_or_else(refuse)?.to_le_bytes());
+                self.data
+                    .extend_from_slice(&count.ok_or_else(refuse)?.to_le_bytes());
             }
             (DType::String, Node::String(text)) => self.data.extend_from_slice(text.as_bytes()),
             (DType::Bytes, Node::String(text)) => self.data.extend_from_slice(&base64(text, at)?),
@@ -172,8 +181,10 @@ impl Column {
                 self.padded(&bytes, width as usize, Unit::Byte, at)?;
             }
             (DType::FixedString(width), Node::String(text)) => {
-                let wide: Vec<u8> =
-                    text.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
+                let wide: Vec<u8> = text
+                    .chars()
+                    .flat_map(|c| u32::from(c).to_le_bytes())
+                    .collect();
                 self.padded(&wide, width as usize * 4, Unit::Character, at)?;
             }
             _ => return Err(refuse()),
@@ -217,7 +228,8 @@ impl Column {
             } else {
                 let parts = element.leaves().filter(|parts| parts.len() == 2);
                 let parts = parts.filter(|_| element.list_len().is_some());
-                let parts = parts.ok_or_else(|| element.expected("a complex number as [re, im]"))?;
+                let parts =
+                    parts.ok_or_else(|| element.expected("a complex number as [re, im]"))?;
                 for (i, part) in parts.iter().enumerate() {
                     let bytes = convert(part)
                         .ok_or_else(|| refusal(self.dtype, part, element.first_leaf() + i))?;
@@ -293,7 +305,9 @@ fn float16(node: &Node<'_>) -> Option<u16> {
 
 /// Bytes written as base64 (with padding).
 pub(crate) fn base64(text: &str, at: usize) -> Parsed<Vec<u8>> {
-    BASE64.decode(text).map_err(|error| Fault::at(at, format!("not base64: {error}")))
+    BASE64
+        .decode(text)
+        .map_err(|error| Fault::at(at, format!("not base64: {error}")))
 }
 
 /// Why a token is no element of `dtype`.
@@ -317,5 +331,8 @@ fn refusal(dtype: DType, node: &Node<'_>, at: usize) -> Box<Fault> {
         }
         _ => "an integer",
     };
-    Fault::at(at, format!("expected {expected} for {dtype}, found {found}"))
+    Fault::at(
+        at,
+        format!("expected {expected} for {dtype}, found {found}"),
+    )
 }

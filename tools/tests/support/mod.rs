@@ -8,78 +8,82 @@ use assert_cmd::Command;
 use assert_cmd::assert::Assert;
 
 /// A folder that goes away with the test, and a store in it.
-pub struct Bench {
+pub(crate) struct Bench {
     folder: tempfile::TempDir,
 }
 
 impl Bench {
-    pub fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder") }
+    pub(crate) fn new() -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+        }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn store(&self) -> PathBuf {
+    pub(crate) fn store(&self) -> PathBuf {
         self.path("store.alog")
     }
 
     /// Writes a file and gives its path.
-    pub fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, content).expect("a file");
         path
     }
 
     /// `arraylog COMMAND STORE ARGS`.
-    pub fn arraylog(&self, command: &str, args: &[&str]) -> Command {
+    pub(crate) fn arraylog(&self, command: &str, args: &[&str]) -> Command {
         let mut program = program();
         program.arg(command).arg(self.store()).args(args);
         program
     }
 
     /// Ingests lines into collection c, partition p.
-    pub fn ingest(&self, lines: &str) -> Assert {
+    pub(crate) fn ingest(&self, lines: &str) -> Assert {
         self.ingest_with(lines, &[])
     }
 
-    pub fn ingest_with(&self, lines: &str, args: &[&str]) -> Assert {
+    pub(crate) fn ingest_with(&self, lines: &str, args: &[&str]) -> Assert {
         let mut program = self.arraylog("ingest", &["-", "--collection", "c", "--partition", "p"]);
         program.args(args).write_stdin(lines).assert()
     }
 
     /// `get` of a key of c/p.
-    pub fn get(&self, args: &[&str]) -> Assert {
+    pub(crate) fn get(&self, args: &[&str]) -> Assert {
         self.arraylog("get", &["c", "p"]).args(args).assert()
     }
 
     /// Keys of c/p, one a line.
-    pub fn keys(&self) -> String {
+    pub(crate) fn keys(&self) -> String {
         text(&self.arraylog("ls", &["c", "p"]).assert().success())
     }
 }
 
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_arraylog"))
 }
 
 /// What went to stdout.
-pub fn text(assert: &Assert) -> String {
+pub(crate) fn text(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stdout.clone()).expect("UTF-8")
 }
 
 /// What went to stderr.
-pub fn errors(assert: &Assert) -> String {
+pub(crate) fn errors(assert: &Assert) -> String {
     String::from_utf8(assert.get_output().stderr.clone()).expect("UTF-8")
 }
 
 /// What went to stdout, as JSON.
-pub fn answer(assert: &Assert) -> serde_json::Value {
+pub(crate) fn answer(assert: &Assert) -> serde_json::Value {
     serde_json::from_str(&text(assert)).expect("JSON")
 }
 
 /// The examples of this package.
-pub fn example(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(name)
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("examples")
+        .join(name)
 }
