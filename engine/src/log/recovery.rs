@@ -457,11 +457,8 @@ pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> 
     if replayed.torn == 0 {
         return Ok(tip);
     }
-    let body_len = align_up(
-        replayed.torn.saturating_sub(HEADER_LEN.min(replayed.torn)),
-        3,
-    );
-    let body_len = body_len.unwrap_or_default();
+    let behind_header = replayed.torn.saturating_sub(HEADER_LEN);
+    let body_len = align_up(behind_header, 3).unwrap_or_default();
     let frame_sum = frame::frame_sum(&[], tip.frame_sum, tip.seqno, epoch);
     let header = FrameHeader {
         kind: FrameKind::Space,
@@ -472,13 +469,22 @@ pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> 
         frame_sum,
     };
     let bytes = header.to_bytes(&log.identity().store_id, tip.end);
+    let end = tip.end.saturating_add(HEADER_LEN).saturating_add(body_len);
+    // The end becomes a durable end: the file has to reach it.
+    let missing = [0; UNIT as usize];
+    let missing = missing
+        .get(..body_len.saturating_sub(behind_header) as usize)
+        .unwrap_or_default();
     let write = || {
-        log.storage()
-            .write_at(&[io::IoSlice::new(&bytes)], tip.end)?;
-        log.storage().sync()
+        let storage = log.storage();
+        storage.write_at(&[io::IoSlice::new(&bytes)], tip.end)?;
+        if !missing.is_empty() {
+            let at = end.saturating_sub(missing.len() as u64);
+            storage.write_at(&[io::IoSlice::new(missing)], at)?;
+        }
+        storage.sync()
     };
     write().map_err(Error::io("cover the torn tail of", log.path()))?;
-    let end = tip.end.saturating_add(HEADER_LEN).saturating_add(body_len);
     Ok(Tip {
         end,
         frame_sum,
