@@ -341,7 +341,7 @@ impl<'a> WriterGuard<'a> {
     }
 
     /// Makes the index lead to the new records. Nobody sees them before they are
-    /// published. `first` is the place of the frame.
+    /// published. `first` is the place of the frame, the end of what is published.
     fn tell_index(&mut self, ops: &[Op<'_>], first: u64) -> Result<()> {
         let log = self.log;
         let placed = &self.writer.room.placed;
@@ -350,7 +350,8 @@ impl<'a> WriterGuard<'a> {
             if index.is_none_or(|index| !std::ptr::eq(index, op.index)) {
                 let rest = ops.get(number..).unwrap_or_default();
                 let same = |next: &&Op<'_>| std::ptr::eq(next.index, op.index);
-                op.index.reserve(rest.iter().take_while(same).count());
+                op.index
+                    .reserve(rest.iter().take_while(same).count(), first);
                 index = Some(op.index);
             }
             let tombstone = op.kind == RecordKind::Tombstone;

@@ -411,8 +411,14 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 }
 
 impl Log {
-    /// Tells the index of its partition about a record that was replayed.
-    pub(crate) fn take_in(&self, index: &PartitionIndex, found: &Found<'_>) -> Result<()> {
+    /// Tells the index of its partition about a record that was replayed. `end` is the
+    /// place of the earliest end that a reader may have.
+    pub(crate) fn take_in(
+        &self,
+        index: &PartitionIndex,
+        found: &Found<'_>,
+        end: u64,
+    ) -> Result<()> {
         let hash = Hash(record::key_hash(found.key, self.identity().seed));
         let (at, previous) = (place(found.at), found.head.previous);
         if previous >= at {
@@ -429,7 +435,7 @@ impl Log {
             0 => None,
             place => has_key(place)?,
         };
-        index.reserve(1);
+        index.reserve(1, end);
         let replaced = index.insert(
             hash,
             at,
