@@ -22,7 +22,10 @@ fn main() -> Outcome {
             give_up_privileges()?;
             attempt(Path::new(path), mode)
         }
-        ["batches", path, from] => batches(Path::new(path), from.parse()?),
+        ["batches", path, from, pause] => {
+            let pause = Duration::from_micros(pause.parse()?);
+            batches(Path::new(path), from.parse()?, pause)
+        }
         ["synced", path] => synced(Path::new(path)),
         ["fork", path] => fork_idle(Path::new(path)),
         ["fork-while-writing", path] => fork_while_writing(Path::new(path)),
@@ -78,8 +81,8 @@ fn describe(error: &Error) -> String {
 }
 
 /// Commits batch after batch, each with its number under ten keys, and says the
-/// number of each that was committed.
-fn batches(path: &Path, from: u64) -> Outcome {
+/// number of each that was committed. Rests between them.
+fn batches(path: &Path, from: u64, pause: Duration) -> Outcome {
     let store = support::open(path, Mode::Append)?;
     for number in from.. {
         let batch = store.batch()?;
@@ -95,6 +98,7 @@ fn batches(path: &Path, from: u64) -> Outcome {
         part.put(format!("batch {number}"), number.to_le_bytes())?;
         batch.commit()?;
         say(number)?;
+        std::thread::sleep(pause);
     }
     Ok(())
 }

@@ -71,7 +71,6 @@ pub(crate) fn replay(
     until: Until,
     take: impl FnMut(Found<'_>) -> Result<()>,
 ) -> Result<Replayed> {
-    let window = Window::new(log.storage()).map_err(Error::io("read", log.path()))?;
     let slot = newest_slot(log)?;
     let mut witness = slot.durable_end;
     let live = log
@@ -86,6 +85,8 @@ pub(crate) fn replay(
     if let Until::Published(end) = until {
         witness = witness.max(end);
     }
+    // The length last: a running writer raises the witnesses after it.
+    let window = Window::new(log.storage()).map_err(Error::io("read", log.path()))?;
     if witness > window.len() {
         let need = Defect::Truncated {
             what: "the durable part of the log",
