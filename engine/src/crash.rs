@@ -287,6 +287,20 @@ fn a_crash_inside_recovery_changes_nothing() {
 }
 
 #[test]
+fn a_torn_tail_of_any_length_is_covered_and_the_store_can_be_closed_and_opened_again() {
+    let run = run(3, 4);
+    for len in 1..=100 {
+        let mut image = run.image(run.calls.len(), None);
+        image.0.resize(image.0.len() + len, 0xA5);
+        let (sim, store) = image.open(run.identity).expect("opens");
+        assert_eq!(store.recovery().torn_bytes, len as u64);
+        store.close().expect("closed");
+        let (_, again) = image_of(&sim).open(run.identity).expect("opens again");
+        assert_eq!(contents(&again), run.states[4], "{len} bytes");
+    }
+}
+
+#[test]
 fn every_cut_of_an_unsynced_log_leaves_whole_commits() {
     let run = run(7, 8);
     let image = run.image(run.calls.len(), None);

@@ -123,7 +123,7 @@ impl Store {
             },
         };
         inner.report_torn_tail();
-        inner.start(&replayed)?;
+        inner.start(&replayed, options)?;
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -369,7 +369,7 @@ impl Inner {
         }
     }
 
-    fn start(&mut self, replayed: &Replayed) -> Result<()> {
+    fn start(&mut self, replayed: &Replayed, options: &OpenOptions) -> Result<()> {
         if !self.mode.writes() {
             return Ok(());
         }
@@ -378,11 +378,10 @@ impl Inner {
         };
         let mut random = [0; 2];
         open::fill_random(&mut random, log.path())?;
-        log.start_writing(
-            replayed,
-            u16::from_le_bytes(random),
-            open::seconds_since_1970(),
-        )
+        let epoch = options
+            .fixed
+            .map_or(u16::from_le_bytes(random), |fixed| fixed.epoch);
+        log.start_writing(replayed, epoch, open::seconds_since_1970())
     }
 
     /// The entry that a reader sees at `key` now.
