@@ -11,11 +11,13 @@ import itertools
 import json
 from collections import Counter
 from pathlib import Path
-
-import netCDF4
-import numpy as np
+from typing import Any
 
 import arraylog
+import netCDF4
+import numpy as np
+from numpy.typing import NDArray
+
 import columns
 import series
 import sources
@@ -48,7 +50,7 @@ def check_series(path: Path, every: int, copies: int) -> dict[str, Comparison]:
         for copy in range(copies):
             for entry in expected:
                 key = series.key(copy, entry)
-                comparison.entry(entry, parts[entry.partition][key], f"{entry.partition}/{key}")
+                comparison.entry(entry, parts[entry.partition].get(key), f"{entry.partition}/{key}")
             bar.at(copy + 1)
         stored = sum(len(part) for part in parts.values())
         comparison.equal(copies * len(expected), stored, series.COLLECTION, "entries")
@@ -60,7 +62,8 @@ def _check_entries(
 ) -> None:
     count = 0
     for entry in itertools.islice(sources.entries(source), limit):
-        got = collection[entry.partition][entry.key]
+        partition = collection.get(entry.partition)
+        got = None if partition is None else partition.get(entry.key)
         comparison.entry(entry, got, f"{entry.collection}/{entry.partition}/{entry.key}")
         count += 1
     stored = sum(len(partition) for partition in collection.values())
@@ -73,7 +76,7 @@ def _check_ndjson(comparison: Comparison, store: arraylog.Store, name: str) -> N
         comparison.equal(len(partition), len(twin), f"{name}/{partition_name}", "entries")
         for key, entry in partition.items():
             where = f"{name}{columns.SUFFIX}/{partition_name}/{key}"
-            comparison.entry(as_source(entry, name, partition_name), twin[key], where)
+            comparison.entry(as_source(entry, name, partition_name), twin.get(key), where)
 
 
 def _check_whole(comparison: Comparison, collection: arraylog.Collection, source: sources.Source) -> None:
@@ -85,12 +88,12 @@ def _check_whole(comparison: Comparison, collection: arraylog.Collection, source
     with netCDF4.Dataset(sources.FOLDER / source.file) as dataset:
         for name in source.main:
             expected = np.ma.asarray(dataset[name][...])
-            joined = np.ma.concatenate([entry[name].numpy().ravel() for entry in entries])
+            joined = _joined([entry[name].numpy() for entry in entries])
             in_order = _entries_first(expected, dataset[name].dimensions, source.cut).ravel()
             comparison.counts["arrays"] += 1
             comparison.counts["values"] += expected.size
             same_mask = np.array_equal(np.ma.getmaskarray(in_order), np.ma.getmaskarray(joined))
-            if not same_mask or in_order.compressed().tobytes() != joined.compressed().tobytes():
+            if not same_mask or np.ma.compressed(in_order).tobytes() != joined.compressed().tobytes():
                 comparison.differs(f"{source.collection}/{name}", "the whole differs from the file")
         _check_times(comparison, dataset, entries, source)
 
@@ -110,7 +113,12 @@ def _check_times(
         comparison.differs(f"{source.collection}/{source.time}", "dates do not give the numbers of the file")
 
 
-def _entries_first(whole: np.ma.MaskedArray, dims: tuple[str, ...], cut: tuple[str, ...]) -> np.ma.MaskedArray:
+def _joined(parts: list[NDArray[Any]]) -> np.ma.MaskedArray[Any, Any]:
+    data = np.concatenate([np.ma.getdata(part).ravel() for part in parts])
+    return np.ma.MaskedArray(data, mask=np.concatenate([np.ma.getmaskarray(part).ravel() for part in parts]))
+
+
+def _entries_first(whole: NDArray[Any], dims: tuple[str, ...], cut: tuple[str, ...]) -> NDArray[Any]:
     """`whole` with the dims that number the entries in front, in the order in which they were cut."""
     order = [dims.index(dim) for dim in cut] + [n for n, dim in enumerate(dims) if dim not in cut]
     return whole.transpose(order)

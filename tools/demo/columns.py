@@ -29,7 +29,7 @@ class Ingested:
     """One run of `arraylog ingest`."""
 
     collection: str
-    lines: int
+    entries: int
     nbytes: int
     seconds: float
 
@@ -47,10 +47,9 @@ def ingest(store: Path, folder: Path, limit: int | None) -> list[Ingested]:
 def _ingest(store: Path, folder: Path, source: sources.Source, limit: int | None) -> Ingested:
     file = folder / f"{source.collection}.ndjson"
     with file.open("w", encoding="utf-8") as out:
-        count = 0
+        count = -1  # the first line states dtypes and is no entry
         for line in lines(islice(sources.entries(source), limit)):
-            json.dump(line, out, allow_nan=False)
-            out.write("\n")
+            out.write(json.dumps(line, allow_nan=False) + "\n")
             count += 1
     start = time.perf_counter()
     run = subprocess.run([command(), "ingest", store, file], capture_output=True, text=True)
@@ -94,7 +93,9 @@ def _values(array: sources.SourceArray) -> Any:
         return values
     if not array.mask.any():
         return {"data": values, "mask": array.mask.tolist()}
-    return np.where(array.mask, None, data.astype(object)).tolist()
+    elements = data.astype(object)
+    elements[array.mask] = None
+    return elements.tolist()
 
 
 def _attribute(value: Any) -> Any:

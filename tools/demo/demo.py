@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import arraylog
+
 import columns
 import load
 import peers

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import arraylog
+
 import sources
 
 BATCH = 1000

@@ -1,10 +1,11 @@
 """The same series in files of `numpy.save` and in LMDB.
 
-Both get what they are good at. LMDB keeps bytes only, so a series is one value: its arrays one
-after the other, then its attributes as JSON that was made beforehand; dtypes and shapes are known
-to the reader and cost it nothing. It runs without sync, in transactions of as many entries as an
-arraylog batch. `numpy.save` keeps dtype and shape, and no attributes: a series is one file into
-which its arrays are saved one after the other.
+Both get what they are good at. LMDB keeps bytes only, so a series is one value, its arrays one
+after the other. Dtypes, dims, shapes and attributes are the same in all series of a file; a user of
+LMDB would see to that himself and keep them once, as is done here, so that they cost neither writes
+nor reads anything. It runs without sync, in transactions of as many entries as an arraylog batch.
+`numpy.save` keeps dtype and shape, no dims and no attributes: a series is one file into which its
+arrays are saved one after the other.
 """
 
 from __future__ import annotations
@@ -94,8 +95,10 @@ class Slot:
     mask_offset: int | None
     fill_value: Any
 
-    def read(self, value: memoryview) -> NDArray[Any]:
+    def read(self, value: memoryview | None) -> NDArray[Any]:
         """The array, without a copy; a mask is unpacked from its bits."""
+        if value is None:
+            raise KeyError("a series that was stored is not found")
         array = np.frombuffer(value, self.dtype, self.size, self.offset).reshape(self.shape)
         if self.mask_offset is None:
             return array
@@ -114,12 +117,14 @@ class Lmdb(Peer):
         room = 4 * copies * sum(s.nbytes + 4096 for s in series)
         self._env = lmdb.open(str(path), map_size=max(room, 1 << 26), subdir=False, sync=False, metasync=False)
         self._slots = {s.partition: slots(s) for s in series}
-        self._attrs = {s.partition: attributes_json(s) for s in series}
+        with self._env.begin(write=True) as transaction:
+            for name, entry in {s.partition: s for s in series}.items():
+                transaction.put(f"description/{name}".encode(), description(entry))
 
     def write(self, copy: int, first: int, batch: list[SourceEntry]) -> None:
         with self._env.begin(write=True) as transaction:
             for entry in batch:
-                transaction.put(self._key(copy, entry), packed(entry, self._attrs[entry.partition]))
+                transaction.put(self._key(copy, entry), packed(entry))
 
     def address(self, copy: int, index: int) -> tuple[bytes, Slot]:
         entry = self.series[index]
@@ -201,24 +206,27 @@ def slots(entry: SourceEntry) -> list[Slot]:
     return found
 
 
-def packed(entry: SourceEntry, attrs: bytes) -> bytes:
+def packed(entry: SourceEntry) -> bytes:
     """An entry as one LMDB value."""
     parts = []
     for array in entry.arrays.values():
         parts.append(array.data.tobytes())
         if array.mask is not None:
             parts.append(np.packbits(array.mask).tobytes())
-    return b"".join((*parts, attrs))
+    return b"".join(parts)
 
 
-def attributes_json(entry: SourceEntry) -> bytes:
-    """The attributes of an entry and of its arrays."""
-    arrays = {name: array.attrs for name, array in entry.arrays.items()}
+def description(entry: SourceEntry) -> bytes:
+    """What all series of a file have in common: dtypes, dims, shapes and attributes."""
+    arrays = {
+        name: {"dtype": array.data.dtype.str, "dims": array.dims, "shape": array.data.shape, "attrs": array.attrs}
+        for name, array in entry.arrays.items()
+    }
     return json.dumps({"attrs": entry.attrs, "arrays": arrays}, default=lambda value: value.tolist()).encode()
 
 
 def _load(file: Any, like: SourceArray) -> NDArray[Any]:
-    data = np.load(file)
+    data: NDArray[Any] = np.load(file)
     if like.mask is None:
         return data
     return np.ma.MaskedArray(data, mask=np.load(file), fill_value=like.fill_value)

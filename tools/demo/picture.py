@@ -11,13 +11,13 @@ import matplotlib
 
 matplotlib.use("Agg")  # no display is needed to write a file
 
+import arraylog
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from numpy.typing import NDArray
 
-import arraylog
 import sources
 
 COLOURS = {"arraylog": "#c2410c", "LMDB": "#475569", "numpy.save": "#94a3b8"}
@@ -36,8 +36,9 @@ class Panel:
 def draw(store_path: Path, panels: list[Panel], caption: str, out: Path) -> None:
     """Write the picture to `out`."""
     plt.rcParams.update({"font.size": 12, "axes.titlesize": 13, "font.family": "DejaVu Sans"})
-    figure = plt.figure(figsize=(15, 12.4), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=(2.1, 1))
+    figure = plt.figure(figsize=(15, 13), layout="constrained")
+    halves: Any = figure.subfigures(2, 1, height_ratios=(2.1, 1), hspace=0.04)
+    above, below = halves
     with arraylog.open(store_path, "r") as store:
         _map(above, store["orca2_votemper"])
     for axes, panel in zip(np.ravel(below.subplots(1, len(panels))), panels, strict=True):
@@ -54,9 +55,9 @@ def _map(figure: Any, collection: arraylog.Collection) -> None:
     cells = _cells(entry["nav_lon"].data, entry["nav_lon_bnds"].data, entry["nav_lat_bnds"].data)
     sea = ~np.ma.getmaskarray(field).ravel()
     axes = figure.subplots()
-    drawn = PolyCollection(cells[sea], array=field.compressed(), cmap="turbo", edgecolor="face", linewidth=0.2)
+    drawn = PolyCollection(list(cells[sea]), array=field.compressed(), cmap="turbo", edgecolor="face", linewidth=0.2)
     axes.add_collection(drawn)
-    axes.set(xlim=(-180, 180), ylim=(-80, 90), facecolor="#d6d3d1", aspect=1.12)
+    axes.set(xlim=(-180, 180), ylim=(-80, 90), facecolor="#d6d3d1", aspect=1.1)
     axes.set_xticks(range(-180, 181, 60), [_degrees(x, "W", "E") for x in range(-180, 181, 60)])
     axes.set_yticks(range(-60, 91, 30), [_degrees(y, "S", "N") for y in range(-60, 91, 30)])
     axes.set_xlabel("longitude")
@@ -69,9 +70,7 @@ def _map(figure: Any, collection: arraylog.Collection) -> None:
         "longitudes and latitudes of the cells' corners from the same entry"
     )
     figure.colorbar(drawn, ax=axes, label=f"{entry['votemper'].attrs['standard_name']}, °C", pad=0.01, shrink=0.92)
-    axes.annotate(
-        f"Data: {sources.CREDIT}", (0, 0), (6, 6), textcoords="offset points", xycoords="axes fraction", fontsize=10
-    )
+    figure.supxlabel(f"Data: {sources.CREDIT}", fontsize=11, color="#475569")
 
 
 def _cells(centre: NDArray[Any], longitudes: NDArray[Any], latitudes: NDArray[Any]) -> NDArray[Any]:

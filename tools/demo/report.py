@@ -42,10 +42,10 @@ def columns(ingested: list[Ingested]) -> None:
     heading("2. Columns once more: NDJSON through `arraylog ingest`")
     rows: list[tuple[object, ...]] = [("collection", "entries", "NDJSON", "entries/s", "NDJSON MB/s")]
     for one in ingested:
-        rows.append((one.collection, f"{one.lines:,}", megabytes(one.nbytes), f"{one.lines / one.seconds:,.0f}",
+        rows.append((one.collection, f"{one.entries:,}", megabytes(one.nbytes), f"{one.entries / one.seconds:,.0f}",
                      f"{one.nbytes / one.seconds / 1e6:.1f}"))  # fmt: skip
     table(rows)
-    print("  Whole run of the command, its start included; entries = lines without the `defaults` line.")
+    print("  Whole run of the command, its start included.")
 
 
 def rates(what: str, rows: Mapping[str, Measured], note: str) -> None:
@@ -64,6 +64,8 @@ def compared(counts: Mapping[str, Mapping[str, int]], seconds: float, addresses:
     kinds = ("entries", "arrays", "values", "mask elements", "missing", "dims", "attributes", "times", "zero-copy")
     rows: list[tuple[object, ...]] = [("compared with the source", *kinds)]
     for name, part in counts.items():
+        if not part:  # a limited run has no whole variables
+            continue
         rows.append((name, *(f"{part[kind]:,}" if part.get(kind) else "-" for kind in kinds)))
     table(rows)
     where = "lies in this file's mapping (/proc/self/maps)" if addresses else "(no /proc/self/maps here)"

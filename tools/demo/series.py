@@ -11,11 +11,12 @@ import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 import arraylog
+import numpy as np
+from numpy.typing import NDArray
+
 import sources
 from progress import Bar
 from sources import SourceArray, SourceEntry
@@ -133,9 +134,10 @@ def scan(store: arraylog.Store, series: list[SourceEntry], copies: int) -> Measu
     return done
 
 
-def checksum(array: np.ndarray) -> int:
+def checksum(array: NDArray[Any]) -> int:
     """A number that depends on every byte of the elements: reading them is what a scan is timed for."""
-    return zlib.crc32(np.ma.getdata(array).reshape(-1).view("u1"))
+    elements: Any = np.ma.getdata(array).reshape(-1).view("u1")
+    return zlib.crc32(elements)
 
 
 def _cut_file(cut: Cut) -> Iterator[SourceEntry]:

@@ -12,9 +12,10 @@ the file are those of the entry, the attributes of a variable those of its array
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -28,7 +29,7 @@ import times
 CREDIT = "Met Office, iris-sample-data, Open Government Licence"
 FOLDER = Path(iris_sample_data.path)
 
-Selection = dict[str, int | slice]
+Selection = Mapping[str, int | slice]
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +53,11 @@ class SourceArray:
     def nbytes(self) -> int:
         """Bytes of the elements, and of the mask as bits."""
         return self.data.nbytes + (0 if self.mask is None else (self.mask.size + 7) // 8)
+
+    @cached_property
+    def form(self) -> tuple[tuple[str, ...], tuple[int, ...], np.dtype[Any]]:
+        """Dims, shape, and the dtype in this machine's byte order."""
+        return self.dims, self.data.shape, native(self.data.dtype)
 
     @cached_property
     def bits(self) -> bytes:
@@ -115,11 +121,6 @@ SOURCES = (
 )  # fmt: skip
 
 
-def source(collection: str) -> Source:
-    """The source of a collection."""
-    return next(s for s in SOURCES if s.collection == collection)
-
-
 def entries(source: Source) -> Iterator[SourceEntry]:
     """The entries of one file, in the order of their places in it."""
     arrays, attrs = read(source.file)
@@ -168,7 +169,7 @@ def _selections(source: Source, arrays: dict[str, SourceArray]) -> Iterator[Sele
     if source.entry == "year":
         years = arrays[source.time].data.astype("M8[Y]")
         starts = [0, *(np.flatnonzero(years[1:] != years[:-1]) + 1).tolist(), len(years)]
-        yield from ({source.time: slice(a, b)} for a, b in zip(starts, starts[1:], strict=False))
+        yield from ({source.time: slice(a, b)} for a, b in pairwise(starts))
         return
     sizes = [arrays[dim].data.size for dim in source.cut]
     for place in np.ndindex(*sizes):
