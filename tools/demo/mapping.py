@@ -30,7 +30,10 @@ class Mapping:
         return self._within(first, last) or (self._reload() and self._within(first, last))
 
     def _within(self, first: int, last: int) -> bool:
-        return any(start <= first and last <= end for start, end in self._ranges)
+        for start, end in self._ranges:  # mostly one: a loop is cheaper than `any` of a generator
+            if start <= first and last <= end:
+                return True
+        return False
 
     def _reload(self) -> bool:
         """Read the ranges again, adjacent ones joined; whether they changed."""
