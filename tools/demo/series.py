@@ -89,14 +89,14 @@ def main_array(series: SourceEntry) -> str:
 
 def ingest(store: arraylog.Store, series: list[SourceEntry], copies: int) -> Measured:
     """Write all series `copies` times, in batches of `BATCH` entries."""
-    written = [(s, s.written()) for s in series]
     bar = Bar("arraylog: ingest", copies)
     start = time.perf_counter()
     for copy in range(copies):
-        for first in range(0, len(written), BATCH):
+        for first in range(0, len(series), BATCH):
             with store.batch() as batch:
-                for entry, arrays in written[first : first + BATCH]:
-                    batch.partition(COLLECTION, entry.partition).write(key(copy, entry), arrays, attrs=entry.attrs)
+                partitions = {cut.collection: batch.partition(COLLECTION, cut.collection) for cut in CUTS}
+                for entry in series[first : first + BATCH]:
+                    partitions[entry.partition].write(key(copy, entry), entry.written(), attrs=entry.attrs)
         bar.at(copy + 1)
     seconds = time.perf_counter() - start
     return Measured(copies * len(series), copies * sum(s.nbytes for s in series), seconds)

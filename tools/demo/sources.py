@@ -19,6 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
+import arraylog
 import iris_sample_data
 import netCDF4
 import numpy as np
@@ -42,12 +43,15 @@ class SourceArray:
     fill_value: Any
     attrs: dict[str, Any]
 
-    @cached_property
-    def numpy(self) -> NDArray[Any]:
-        """What is handed to a store: an ndarray, or a MaskedArray if the variable has a mask."""
+    def written(self) -> tuple[Any, ...] | arraylog.ArraySpec:
+        """What `Partition.write` is given: `(dims, data, attrs)`, with a mask the longer form.
+
+        The longer form because the fill value of the file, which may be NumPy's default, is to be
+        stored whatever NumPy would do.
+        """
         if self.mask is None:
-            return self.data
-        return np.ma.MaskedArray(self.data, mask=self.mask, fill_value=self.fill_value)
+            return self.dims, self.data, self.attrs
+        return arraylog.array(self.data, self.dims, mask=self.mask, fill_value=self.fill_value, attrs=self.attrs)
 
     @cached_property
     def nbytes(self) -> int:
@@ -87,9 +91,9 @@ class SourceEntry:
         """Bytes of all arrays."""
         return sum(array.nbytes for array in self.arrays.values())
 
-    def written(self) -> dict[str, tuple[tuple[str, ...], NDArray[Any], dict[str, Any]]]:
-        """The arrays as `Partition.write` takes them: name -> (dims, data, attrs)."""
-        return {name: (a.dims, a.numpy, a.attrs) for name, a in self.arrays.items()}
+    def written(self) -> dict[str, tuple[Any, ...] | arraylog.ArraySpec]:
+        """The arrays as `Partition.write` takes them."""
+        return {name: array.written() for name, array in self.arrays.items()}
 
 
 @dataclass(frozen=True)
