@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_right
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ class Mapping:
     def __init__(self, path: Path) -> None:
         self._path = os.path.realpath(path)
         self.known = _MAPS.exists()
-        self._ranges: list[tuple[int, int]] = []
+        self._starts: list[int] = []
+        self._ends: list[int] = []
 
     def holds(self, array: NDArray[Any]) -> bool:
         """Whether every byte of `array` (C order) lies in the mapping."""
@@ -30,22 +32,23 @@ class Mapping:
         return self._within(first, last) or (self._reload() and self._within(first, last))
 
     def _within(self, first: int, last: int) -> bool:
-        for start, end in self._ranges:  # mostly one: a loop is cheaper than `any` of a generator
-            if start <= first and last <= end:
-                return True
-        return False
+        below = bisect_right(self._starts, first) - 1
+        return below >= 0 and last <= self._ends[below]
 
     def _reload(self) -> bool:
         """Read the ranges again, adjacent ones joined; whether they changed."""
-        ranges: list[tuple[int, int]] = []
+        starts: list[int] = []
+        ends: list[int] = []
         for line in _MAPS.read_text().splitlines():
             fields = line.split(maxsplit=5)
             if len(fields) < 6 or fields[5] != self._path:
                 continue
             start, end = (int(address, 16) for address in fields[0].split("-"))
-            if ranges and ranges[-1][1] == start:
-                start = ranges.pop()[0]
-            ranges.append((start, end))
-        changed = ranges != self._ranges
-        self._ranges = ranges
+            if ends and ends[-1] == start:
+                ends[-1] = end
+            else:
+                starts.append(start)
+                ends.append(end)
+        changed = (starts, ends) != (self._starts, self._ends)
+        self._starts, self._ends = starts, ends
         return changed
