@@ -40,18 +40,19 @@ def check_fields(path: Path, limit: int | None) -> dict[str, Comparison]:
         return {"fields": direct, "whole variables": whole, "columns by NDJSON": text}
 
 
-def check_series(path: Path, every: int, copies: int) -> dict[str, Comparison]:
-    """The series: each copy of each."""
+def check_series(path: Path, every: int, copies: int, share: tuple[int, int]) -> dict[str, Comparison]:
+    """The series: of share (n, of) the copies n, n + of, n + 2 of, ..."""
     comparison = Comparison(Mapping(path))
     expected = series.cut_series(every)
     bar = Bar("compare", copies)
     with arraylog.open(path, "r") as store:
         parts = {entry.partition: store[series.COLLECTION][entry.partition] for entry in expected}
-        for copy in range(copies):
+        for copy in range(share[0], copies, share[1]):
             for entry in expected:
                 key = series.key(copy, entry)
                 comparison.entry(entry, parts[entry.partition].get(key), f"{entry.partition}/{key}")
-            bar.at(copy + 1)
+            if share[0] == 0:  # one bar is enough
+                bar.at(min(copy + share[1], copies))
         stored = sum(len(part) for part in parts.values())
         comparison.equal(copies * len(expected), stored, series.COLLECTION, "entries")
     return {"series": comparison}
@@ -124,6 +125,11 @@ def _entries_first(whole: NDArray[Any], dims: tuple[str, ...], cut: tuple[str, .
     return whole.transpose(order)
 
 
+def _share(text: str) -> tuple[int, int]:
+    number, of = text.split("/")
+    return int(number), int(of)
+
+
 def main() -> int:
     """Check what the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -132,12 +138,13 @@ def main() -> int:
     parser.add_argument("--series", type=Path, help="the store of the series")
     parser.add_argument("--every", type=int, default=1, help="each n-th series was stored")
     parser.add_argument("--copies", type=int, default=1, help="copies of each series that were stored")
+    parser.add_argument("--share", type=_share, default=(0, 1), help="n/of: compare each of-th copy, from n on")
     options = parser.parse_args()
     done: dict[str, Comparison] = {}
     if options.fields:
         done |= check_fields(options.fields, options.limit)
     if options.series:
-        done |= check_series(options.series, options.every, options.copies)
+        done |= check_series(options.series, options.every, options.copies, options.share)
     total: Counter[str] = Counter()
     for comparison in done.values():
         total += comparison.counts

@@ -6,11 +6,9 @@ Run by `make demo`. Exit code 0 if everything that was stored came back as it wa
 from __future__ import annotations
 
 import argparse
-import json
 import math
+import os
 import shutil
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,12 +20,13 @@ import load
 import peers
 import picture
 import report
+import second
 import series
 from progress import step
 from series import Measured
 from sources import SourceEntry
 
-HERE = Path(__file__).parent
+MOST_READERS = 4  # processes that share the comparison of the series
 READS = 200_000  # random reads of a store; files get a tenth, since each costs them an open
 
 
@@ -104,7 +103,7 @@ def main() -> int:
 def run(files: Files, size: Size) -> int:
     """All steps; 1 if anything came back other than it was stored."""
     fields(files, size)
-    if check("fields", "--fields", files.fields, *limited(size)):
+    if second.compare("fields", [("--fields", files.fields, *limited(size))]):
         return 1
     step("cut the fields into series")
     cut = series.cut_series(size.every)
@@ -122,7 +121,8 @@ def run(files: Files, size: Size) -> int:
         print("\nMISMATCH: the scans of arraylog and LMDB read different bytes")
         return 1
     part = ("--series", files.series, "--every", size.every, "--copies", copies)
-    if check("series", *part):
+    readers = min(os.cpu_count() or 1, MOST_READERS, copies)
+    if second.compare("series", [(*part, "--share", f"{n}/{readers}") for n in range(readers)]):
         return 1
     step("draw the picture")
     picture.draw(files.fields, panels(rates), caption(cut, copies), files.picture)
@@ -193,24 +193,6 @@ def agree(scans: dict[str, Measured]) -> bool:
     """Whether arraylog and LMDB read the same number of entries and the same bytes."""
     one, two = scans["arraylog"], scans["LMDB"]
     return (one.entries, one.checksum) == (two.entries, two.checksum)
-
-
-def check(what: str, *arguments: object) -> int:
-    """Have a second process read back and compare; 1 if anything differs."""
-    step(f"second process: read the {what} back and compare")
-    start = time.perf_counter()
-    command = [sys.executable, str(HERE / "check.py"), *map(str, arguments)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if not done.stdout:
-        raise SystemExit(f"the second process ended with exit code {done.returncode} and said nothing")
-    result = json.loads(done.stdout)
-    print()
-    report.compared(result["counts"], time.perf_counter() - start, result["addresses"])
-    if done.returncode == 0:
-        print("  No difference.")
-        return 0
-    report.mismatches(result["mismatches"], sum(part.get("mismatches", 0) for part in result["counts"].values()))
-    return 1
 
 
 def limited(size: Size) -> tuple[object, ...]:

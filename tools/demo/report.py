@@ -59,7 +59,7 @@ def rates(what: str, rows: Mapping[str, Measured], note: str) -> None:
     print(f"    {note}")
 
 
-def compared(counts: Mapping[str, Mapping[str, int]], seconds: float, addresses: bool) -> None:
+def compared(counts: Mapping[str, Mapping[str, int]], processes: int, seconds: float, addresses: bool) -> None:
     """What the second process compared."""
     kinds = ("entries", "arrays", "values", "mask elements", "missing", "dims", "attributes", "times", "zero-copy")
     rows: list[tuple[object, ...]] = [("compared with the source", *kinds)]
@@ -70,7 +70,8 @@ def compared(counts: Mapping[str, Mapping[str, int]], seconds: float, addresses:
     table(rows)
     where = "lies in this file's mapping (/proc/self/maps)" if addresses else "(no /proc/self/maps here)"
     print(f"  zero-copy: arrays of which OWNDATA and WRITEABLE are false and every byte {where}.")
-    print(f"  Each array's dtype and shape are compared as well. {seconds:.1f} s.")
+    by = "One process" if processes == 1 else f"{processes} processes, a share each"
+    print(f"  Each array's dtype and shape are compared as well. {by}, {seconds:.1f} s.")
 
 
 def mismatches(lines: list[str], count: int) -> None:
