@@ -93,7 +93,9 @@ def main() -> int:
         code = run(files, size)
     finally:
         if not options.keep:
+            step("remove the big files")
             files.remove_big()
+            step("done")
     report.credit()
     print(f"Store of the fields: {files.fields}   Picture: {files.picture}")
     print(f"The whole demo took {time.perf_counter() - started:.0f} s.")
