@@ -105,7 +105,7 @@ def same_attribute(expected: Any, got: Any) -> bool:
 def as_source(entry: arraylog.Entry, collection: str, partition: str) -> SourceEntry:
     """A stored entry in the place of an expected one."""
     arrays = {
-        name: SourceArray(tuple(a.dims), a.data, a.mask if a.masked else None, a.fill_value, dict(a.attrs))
+        name: SourceArray(tuple(map(str, a.dims)), a.data, a.mask if a.masked else None, a.fill_value, dict(a.attrs))
         for name, a in entry.items()
     }
     return SourceEntry(collection, partition, entry.key, arrays, dict(entry.attrs))
