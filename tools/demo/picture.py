@@ -55,7 +55,9 @@ def _map(figure: Any, collection: arraylog.Collection) -> None:
     cells = _cells(entry["nav_lon"].data, entry["nav_lon_bnds"].data, entry["nav_lat_bnds"].data)
     sea = ~np.ma.getmaskarray(field).ravel()
     axes = figure.subplots()
-    drawn = PolyCollection(list(cells[sea]), array=np.ma.compressed(field), cmap="turbo", edgecolor="face", linewidth=0.2)
+    drawn = PolyCollection(
+        list(cells[sea]), array=np.ma.compressed(field), cmap="turbo", edgecolor="face", linewidth=0.2
+    )
     axes.add_collection(drawn)
     axes.set(xlim=(-180, 180), ylim=(-80, 90), facecolor="#d6d3d1", aspect=1.1)
     axes.set_xticks(range(-180, 181, 60), [_degrees(x, "W", "E") for x in range(-180, 181, 60)])
