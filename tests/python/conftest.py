@@ -51,7 +51,10 @@ def child():
     def run(source, *args, timeout=60):
         return subprocess.run(
             [sys.executable, "-W", "error", "-c", source, *map(str, args)],
-            capture_output=True, text=True, timeout=timeout, check=False,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     return run

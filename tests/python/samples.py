@@ -36,5 +36,6 @@ def same(found, expected):
     return (
         found.dtype.newbyteorder("<") == little
         and found.shape == expected.shape
-        and np.ascontiguousarray(found).tobytes() == np.ascontiguousarray(expected, little).tobytes()
+        and np.ascontiguousarray(found).tobytes()
+        == np.ascontiguousarray(expected, little).tobytes()
     )

@@ -44,9 +44,27 @@ def test_properties_cannot_be_set(array):
 
 
 INDICES = [
-    0, -1, np.s_[1:], np.s_[::-1], np.s_[:, 1], np.s_[..., 0], np.s_[...], (), np.s_[None, 0], np.s_[0, 1, 2],
-    np.s_[:, [0, 2]], np.s_[[0, 2], [1, 1]], np.s_[VALUE % 7 == 0], np.s_[[True, False, True]], np.s_[1:1], np.s_[5:9],
-    np.s_[np.array([2, 0])], np.s_[[]], np.s_[0, :, ::2], np.int64(1), np.s_[:, np.array([[0, 1], [2, 3]])],
+    0,
+    -1,
+    np.s_[1:],
+    np.s_[::-1],
+    np.s_[:, 1],
+    np.s_[..., 0],
+    np.s_[...],
+    (),
+    np.s_[None, 0],
+    np.s_[0, 1, 2],
+    np.s_[:, [0, 2]],
+    np.s_[[0, 2], [1, 1]],
+    np.s_[VALUE % 7 == 0],
+    np.s_[[True, False, True]],
+    np.s_[1:1],
+    np.s_[5:9],
+    np.s_[np.array([2, 0])],
+    np.s_[[]],
+    np.s_[0, :, ::2],
+    np.int64(1),
+    np.s_[:, np.array([[0, 1], [2, 3]])],
 ]
 
 
@@ -67,8 +85,11 @@ def test_any_basic_index_has_numpys_meaning(data):
         assert np.array_equal(store.partition()["k"]["t"][index], VALUE[index])
 
 
-@pytest.mark.parametrize("index", [3, -4, np.s_[0, 4], np.s_[0, 0, 0, 0], np.s_[[3]], "t", 1.0, np.s_[[True, False]]],
-                         ids=repr)
+@pytest.mark.parametrize(
+    "index",
+    [3, -4, np.s_[0, 4], np.s_[0, 0, 0, 0], np.s_[[3]], "t", 1.0, np.s_[[True, False]]],
+    ids=repr,
+)
 def test_an_index_outside_is_an_index_error(array, index):
     with pytest.raises(IndexError):
         VALUE[index]
@@ -124,7 +145,9 @@ def test_an_array_is_unhashable(array):
         hash(array)
 
 
-@pytest.mark.parametrize("operation", [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul])
+@pytest.mark.parametrize(
+    "operation", [operator.add, operator.sub, operator.mul, operator.truediv, operator.matmul]
+)
 def test_there_is_no_arithmetic(array, operation):
     with pytest.raises(TypeError):
         operation(array, 1)
@@ -157,8 +180,22 @@ def test_numpy_gives_a_view_or_an_owned_copy(array):
     assert array.numpy(copy=True).flags.writeable and array.numpy(copy=True).flags.owndata
 
 
-CODES = {"?": "?", "i1": "b", "i2": "h", "i4": "i", "i8": "lq", "u1": "B", "u2": "H", "u4": "I", "u8": "LQ",
-         "f2": "e", "f4": "f", "f8": "d", "c8": ["Zf"], "c16": ["Zd"]}
+CODES = {
+    "?": "?",
+    "i1": "b",
+    "i2": "h",
+    "i4": "i",
+    "i8": "lq",
+    "u1": "B",
+    "u2": "H",
+    "u4": "I",
+    "u8": "LQ",
+    "f2": "e",
+    "f4": "f",
+    "f8": "d",
+    "c8": ["Zf"],
+    "c16": ["Zd"],
+}
 
 
 @pytest.mark.parametrize("dtype", CODES)
@@ -216,19 +253,46 @@ class TestEqual:
     """`arraylog.equal`: by content."""
 
     def test_values_of_two_stores_are_compared(self, part, tmp_path):
-        arrays = {"t": ("x", np.array([1.0, np.nan])), "m": np.ma.array([1, 2], mask=[0, 1]), "s": ["a", "é"]}
+        arrays = {
+            "t": ("x", np.array([1.0, np.nan])),
+            "m": np.ma.array([1, 2], mask=[0, 1]),
+            "s": ["a", "é"],
+        }
         part.write("a", arrays, attrs={"lat": 1.5, "nan": float("nan")})
         with arraylog.open(tmp_path / "other.alog", "a") as other:
             other.partition().write("b", arrays, attrs={"lat": 1.5, "nan": float("nan")})
             assert arraylog.equal(part["a"], other.partition()["b"])
             assert arraylog.equal(part["a"]["t"], other.partition()["b"]["t"])
 
-    @pytest.mark.parametrize("other", [
-        {"t": ("x", [1.0, 2.5])}, {"t": ("y", [1.0, 2.0])}, {"t": [1.0, 2.0]}, {"t": ("x", [1, 2])},
-        {"t": ("x", np.array([1.0, 2.0], "f4"))}, {"t": ("x", np.ma.array([1.0, 2.0]))}, {"t": ("x", [1.0])},
-        {"t": ("x", [1.0, 2.0], {"units": "K"})}, {"u": ("x", [1.0, 2.0])}, {},
-        {"t": ("x", [1.0, 2.0]), "u": 1.0},
-    ], ids=["value", "dim", "no dim", "dtype", "width", "masked", "shape", "array attrs", "name", "none", "more"])
+    @pytest.mark.parametrize(
+        "other",
+        [
+            {"t": ("x", [1.0, 2.5])},
+            {"t": ("y", [1.0, 2.0])},
+            {"t": [1.0, 2.0]},
+            {"t": ("x", [1, 2])},
+            {"t": ("x", np.array([1.0, 2.0], "f4"))},
+            {"t": ("x", np.ma.array([1.0, 2.0]))},
+            {"t": ("x", [1.0])},
+            {"t": ("x", [1.0, 2.0], {"units": "K"})},
+            {"u": ("x", [1.0, 2.0])},
+            {},
+            {"t": ("x", [1.0, 2.0]), "u": 1.0},
+        ],
+        ids=[
+            "value",
+            "dim",
+            "no dim",
+            "dtype",
+            "width",
+            "masked",
+            "shape",
+            "array attrs",
+            "name",
+            "none",
+            "more",
+        ],
+    )
     def test_any_difference_is_found(self, part, other):
         part.write("a", {"t": ("x", [1.0, 2.0])})
         part.write("same", {"t": ("x", [1.0, 2.0])})

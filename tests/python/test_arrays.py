@@ -18,10 +18,17 @@ def test_every_dtype_comes_back_in_every_shape(part, reopened, dtype):
     part.write("all", expected)
     for now in (part, reopened()):
         for key, value in expected.items():
-            for found in (now.array(key, "t"), np.asarray(now[key]["t"]), now[key]["t"].numpy(), now.array("all", key)):
+            for found in (
+                now.array(key, "t"),
+                np.asarray(now[key]["t"]),
+                now[key]["t"].numpy(),
+                now.array("all", key),
+            ):
                 assert type(found) is np.ndarray
                 assert same(found, value), (key, found, value)
-                assert found.flags.c_contiguous and found.flags.aligned and not found.flags.writeable
+                assert (
+                    found.flags.c_contiguous and found.flags.aligned and not found.flags.writeable
+                )
             assert now[key]["t"].dtype == value.dtype and now[key]["t"].shape == value.shape
 
 
@@ -29,7 +36,11 @@ def test_every_dtype_comes_back_in_every_shape(part, reopened, dtype):
 def test_an_owned_copy_is_writable(part, dtype):
     value = sample(dtype, (3, 2))
     part.write("k", {"t": value})
-    for copy in (part.array("k", "t", copy=True), part["k"]["t"].numpy(copy=True), part["k"].to_dict(copy=True)["t"]):
+    for copy in (
+        part.array("k", "t", copy=True),
+        part["k"]["t"].numpy(copy=True),
+        part["k"].to_dict(copy=True)["t"],
+    ):
         assert same(copy, value) and copy.flags.owndata and copy.flags.writeable
         copy[...] = copy[0, 0]
     assert same(part.array("k", "t"), value)
@@ -55,17 +66,25 @@ def shared(tmp_path_factory):
 
 
 @settings(deadline=None, max_examples=60)
-@given(value=hnp.arrays(
-    dtype=st.sampled_from(NUMBERS), shape=hnp.array_shapes(min_dims=0, max_dims=8, min_side=0, max_side=3)))
+@given(
+    value=hnp.arrays(
+        dtype=st.sampled_from(NUMBERS),
+        shape=hnp.array_shapes(min_dims=0, max_dims=8, min_side=0, max_side=3),
+    )
+)
 def test_any_array_up_to_rank_8_round_trips(shared, value):
     shared.write("k", {"t": value})
     assert same(shared.array("k", "t"), value)
 
 
 @settings(deadline=None, max_examples=60)
-@given(data=st.data(), value=hnp.arrays(
-    dtype=st.sampled_from(["i2", "f8", "M8[s]", "S3"]),
-    shape=hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=6)))
+@given(
+    data=st.data(),
+    value=hnp.arrays(
+        dtype=st.sampled_from(["i2", "f8", "M8[s]", "S3"]),
+        shape=hnp.array_shapes(min_dims=1, max_dims=4, min_side=1, max_side=6),
+    ),
+)
 def test_any_strided_view_round_trips(shared, data, value):
     view = value[data.draw(hnp.basic_indices(value.shape, allow_ellipsis=True))]
     shared.write("k", {"t": np.asarray(view)})
@@ -81,12 +100,29 @@ def test_rank_32_round_trips(part, reopened):
 
 
 @pytest.mark.parametrize("dtype", ["i4", "f8", "c16", "M8[s]", "U3", "S3", "?"])
-@pytest.mark.parametrize("layout", [
-    np.asfortranarray, lambda value: value[::-1], lambda value: value[:, ::-2], lambda value: value.T,
-    lambda value: value[1:3, 1:3], lambda value: np.broadcast_to(value[0], (3, *value[0].shape)),
-    lambda value: value.astype(value.dtype.newbyteorder(">")),
-    lambda value: value.astype(value.dtype.newbyteorder(">")).T[::-1],
-], ids=["fortran", "negative", "negative step", "transposed", "window", "broadcast", "big-endian", "big and negative"])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        np.asfortranarray,
+        lambda value: value[::-1],
+        lambda value: value[:, ::-2],
+        lambda value: value.T,
+        lambda value: value[1:3, 1:3],
+        lambda value: np.broadcast_to(value[0], (3, *value[0].shape)),
+        lambda value: value.astype(value.dtype.newbyteorder(">")),
+        lambda value: value.astype(value.dtype.newbyteorder(">")).T[::-1],
+    ],
+    ids=[
+        "fortran",
+        "negative",
+        "negative step",
+        "transposed",
+        "window",
+        "broadcast",
+        "big-endian",
+        "big and negative",
+    ],
+)
 def test_every_memory_layout_comes_back_in_c_order_and_little_endian(part, dtype, layout):
     value = layout(sample(dtype, (4, 5)))
     part.write("k", {"t": value})
@@ -116,10 +152,17 @@ def test_bits_of_nan_and_of_minus_zero_are_kept(part):
 
 def test_dims_are_kept(part, reopened):
     value = np.zeros((2, 3, 4))
-    part.write("k", {
-        "all": (["time", "lat", "lon"], value), "some": ((None, "lat", None), value), "none": value,
-        "one": ("depth", [1.0]), "zero": ((), 1.0), "tuple": (("time", "lat", "lon"), value),
-    })
+    part.write(
+        "k",
+        {
+            "all": (["time", "lat", "lon"], value),
+            "some": ((None, "lat", None), value),
+            "none": value,
+            "one": ("depth", [1.0]),
+            "zero": ((), 1.0),
+            "tuple": (("time", "lat", "lon"), value),
+        },
+    )
     entry = reopened()["k"]
     assert entry["all"].dims == entry["tuple"].dims == ("time", "lat", "lon")
     assert entry["some"].dims == (None, "lat", None)
@@ -156,7 +199,10 @@ def test_arrays_stay_in_the_order_written(part, reopened):
 
 
 def test_an_entry_of_600_arrays_round_trips(part, reopened):
-    expected = {f"field_{number}": sample(DTYPES[number % len(DTYPES)], SHAPES[number % 5]) for number in range(600)}
+    expected = {
+        f"field_{number}": sample(DTYPES[number % len(DTYPES)], SHAPES[number % 5])
+        for number in range(600)
+    }
     part.write("k", expected)
     found = reopened()["k"].to_dict()
     assert list(found) == list(expected)

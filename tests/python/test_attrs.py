@@ -11,18 +11,71 @@ from hypothesis import strategies as st
 import arraylog
 
 PYTHON = [
-    None, True, False, 0, 1, -1, 2**63 - 1, -(2**63), 2**63, 2**64 - 1, 0.0, -0.0, 1.5, math.inf, -math.inf, 5e-324,
-    1 + 2j, "", "text", "é海", "x" * 5000, b"", b"\x00\xff", b"y" * 5000,
+    None,
+    True,
+    False,
+    0,
+    1,
+    -1,
+    2**63 - 1,
+    -(2**63),
+    2**63,
+    2**64 - 1,
+    0.0,
+    -0.0,
+    1.5,
+    math.inf,
+    -math.inf,
+    5e-324,
+    1 + 2j,
+    "",
+    "text",
+    "é海",
+    "x" * 5000,
+    b"",
+    b"\x00\xff",
+    b"y" * 5000,
 ]
 NUMPY = [
-    np.bool_(True), np.int8(-3), np.int16(-3), np.int32(-3), np.int64(-3), np.uint8(3), np.uint16(3), np.uint32(3),
-    np.uint64(2**64 - 1), np.float16(1.5), np.float32(0.1), np.float64(0.1), np.complex64(1 + 2j), np.complex128(1 + 2j),
-    np.datetime64("2024-01-05", "s"), np.datetime64("NaT", "D"), np.timedelta64(5, "ms"), np.datetime64("2024", "Y"),
+    np.bool_(True),
+    np.int8(-3),
+    np.int16(-3),
+    np.int32(-3),
+    np.int64(-3),
+    np.uint8(3),
+    np.uint16(3),
+    np.uint32(3),
+    np.uint64(2**64 - 1),
+    np.float16(1.5),
+    np.float32(0.1),
+    np.float64(0.1),
+    np.complex64(1 + 2j),
+    np.complex128(1 + 2j),
+    np.datetime64("2024-01-05", "s"),
+    np.datetime64("NaT", "D"),
+    np.timedelta64(5, "ms"),
+    np.datetime64("2024", "Y"),
 ]
-LISTS = [[], [1, 2], ["a", "b"], [1, "a", None, 2.5], [[1], [2, [3]]], [True, 1, 1.0], {}, {"a": 1}, {"a": {"b": [1, {"c": None}]}}]
+LISTS = [
+    [],
+    [1, 2],
+    ["a", "b"],
+    [1, "a", None, 2.5],
+    [[1], [2, [3]]],
+    [True, 1, 1.0],
+    {},
+    {"a": 1},
+    {"a": {"b": [1, {"c": None}]}},
+]
 ARRAYS = [
-    np.arange(3, dtype=code) for code in ("i1", "i4", "i8", "u8", "f2", "f4", "f8", "c8", "c16", "M8[s]", "m8[ms]")
-] + [np.array([True, False]), np.array([], "f4"), np.array(["a", "bc"], "U2"), np.array([b"a", b"bc"], "S2")]
+    np.arange(3, dtype=code)
+    for code in ("i1", "i4", "i8", "u8", "f2", "f4", "f8", "c8", "c16", "M8[s]", "m8[ms]")
+] + [
+    np.array([True, False]),
+    np.array([], "f4"),
+    np.array(["a", "bc"], "U2"),
+    np.array([b"a", b"bc"], "S2"),
+]
 
 
 def name(value):
@@ -36,7 +89,9 @@ def exact(found, expected):
     if isinstance(expected, np.ndarray):
         return found.dtype == expected.dtype and np.array_equal(found, expected)
     if isinstance(expected, dict):
-        return list(found) == list(expected) and all(exact(found[key], expected[key]) for key in expected)
+        return list(found) == list(expected) and all(
+            exact(found[key], expected[key]) for key in expected
+        )
     if isinstance(expected, list):
         return len(found) == len(expected) and all(map(exact, found, expected))
     if isinstance(expected, np.generic):
@@ -71,7 +126,9 @@ def test_type_and_value_are_exact(part, value):
 
 
 def test_all_attributes_at_once_survive_the_file(holder):
-    expected = {f"a{number}": value for number, value in enumerate([*PYTHON, *NUMPY, *LISTS, *ARRAYS])}
+    expected = {
+        f"a{number}": value for number, value in enumerate([*PYTHON, *NUMPY, *LISTS, *ARRAYS])
+    }
     found = holder(expected)
     assert list(found) == list(expected)
     for key in expected:
@@ -79,7 +136,9 @@ def test_all_attributes_at_once_survive_the_file(holder):
 
 
 def test_nan_attributes_stay_nan(holder):
-    found = holder({"f": math.nan, "g": np.float32("nan"), "l": [math.nan, 1.0], "a": np.array([np.nan, 1.0])})
+    found = holder(
+        {"f": math.nan, "g": np.float32("nan"), "l": [math.nan, 1.0], "a": np.array([np.nan, 1.0])}
+    )
     assert math.isnan(found["f"]) and type(found["f"]) is float
     assert np.isnan(found["g"]) and type(found["g"]) is np.float32
     assert math.isnan(found["l"][0]) and found["l"][1] == 1.0
@@ -139,21 +198,29 @@ def test_an_entry_may_be_attributes_alone(part, reopened):
 
 def test_attributes_may_differ_between_entries_of_one_shape(part, reopened):
     for number in range(50):
-        part.write(str(number), {"t": ("x", [1.0], {"n": number})}, attrs={"n": number, str(number % 7): "x"})
+        part.write(
+            str(number),
+            {"t": ("x", [1.0], {"n": number})},
+            attrs={"n": number, str(number % 7): "x"},
+        )
     again = reopened()
     for number in range(50):
         assert dict(again[str(number)].attrs) == {"n": number, str(number % 7): "x"}
         assert again[str(number)]["t"].attrs["n"] == number
 
 
-@pytest.mark.parametrize("attrs", [{1: "a"}, {"a": {1: "b"}}, {"a": [{None: 1}]}, {b"a": 1}], ids=repr)
+@pytest.mark.parametrize(
+    "attrs", [{1: "a"}, {"a": {1: "b"}}, {"a": [{None: 1}]}, {b"a": 1}], ids=repr
+)
 def test_names_that_are_no_text_are_type_errors(part, attrs):
     with pytest.raises(TypeError):
         part.write("k", {}, attrs=attrs)
     assert "k" not in part
 
 
-@pytest.mark.parametrize("value", [object(), {1, 2}, ..., np.longdouble(1), np.array([object()]), range(3)], ids=repr)
+@pytest.mark.parametrize(
+    "value", [object(), {1, 2}, ..., np.longdouble(1), np.array([object()]), range(3)], ids=repr
+)
 def test_other_values_are_type_errors_that_name_the_attribute(part, value):
     with pytest.raises(TypeError, match="platform"):
         part.write("k", {"t": 1.0}, attrs={"platform": value})
@@ -183,10 +250,24 @@ def test_attrs_that_are_no_mapping_are_type_errors(part):
     assert dict(part["k"].attrs) == {}
 
 
-LEAF = st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(
-    st.characters(exclude_categories=["Cs"]), max_size=20) | st.binary(max_size=20)
-TREE = st.recursive(LEAF, lambda child: st.lists(child, max_size=4) | st.dictionaries(
-    st.text(st.characters(exclude_categories=["Cs"]), max_size=5), child, max_size=4), max_leaves=12)
+LEAF = (
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**64 - 1)
+    | st.floats()
+    | st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+    | st.binary(max_size=20)
+)
+TREE = st.recursive(
+    LEAF,
+    lambda child: (
+        st.lists(child, max_size=4)
+        | st.dictionaries(
+            st.text(st.characters(exclude_categories=["Cs"]), max_size=5), child, max_size=4
+        )
+    ),
+    max_leaves=12,
+)
 
 
 @settings(deadline=None, max_examples=100)

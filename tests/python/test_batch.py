@@ -100,8 +100,14 @@ def test_use_after_the_block_is_a_value_error(store, before):
     with store.batch() as batch:
         p = inner(batch)
         p.put("k", b"")
-    for misuse in (lambda: p.put("l", b""), lambda: p.write("l", {"t": 1.0}), lambda: p.remove("k"),
-                   lambda: p.rename("k", "l"), lambda: inner(batch), lambda: batch.__enter__()):
+    for misuse in (
+        lambda: p.put("l", b""),
+        lambda: p.write("l", {"t": 1.0}),
+        lambda: p.remove("k"),
+        lambda: p.rename("k", "l"),
+        lambda: inner(batch),
+        lambda: batch.__enter__(),
+    ):
         with pytest.raises(ValueError):
             misuse()
     assert list(before) == ["old", "k"]

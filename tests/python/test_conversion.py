@@ -8,10 +8,23 @@ import arraylog
 TEXT = np.dtypes.StringDType()
 
 
-@pytest.mark.parametrize("value, dtype", [
-    (True, "?"), (3, "i8"), (-(2**63), "i8"), (2**63, "u8"), (2**64 - 1, "u8"), (1.5, "f8"), (1 + 2j, "c16"),
-    (np.int8(3), "i1"), (np.float32(1.5), "f4"), (np.bool_(True), "?"), (np.complex64(1j), "c8"),
-], ids=repr)
+@pytest.mark.parametrize(
+    "value, dtype",
+    [
+        (True, "?"),
+        (3, "i8"),
+        (-(2**63), "i8"),
+        (2**63, "u8"),
+        (2**64 - 1, "u8"),
+        (1.5, "f8"),
+        (1 + 2j, "c16"),
+        (np.int8(3), "i1"),
+        (np.float32(1.5), "f4"),
+        (np.bool_(True), "?"),
+        (np.complex64(1j), "c8"),
+    ],
+    ids=repr,
+)
 def test_scalars_have_a_dtype_of_their_own(part, value, dtype):
     part.write("k", {"t": value})
     array = part["k"]["t"]
@@ -25,29 +38,57 @@ def test_integers_that_fit_no_dtype_are_value_errors(part, value):
     assert "k" not in part
 
 
-@pytest.mark.parametrize("value, dtype", [
-    ([True, False], "?"), ([1, 2], "i8"), ([2**63, 1], "u8"), ([1.5, 2.5], "f8"), ([1, 2.5], "f8"),
-    ([1j, 2j], "c16"), ([[1, 2], [3, 4]], "i8"), ([[[1.0]]], "f8"), ([np.float32(1), np.float32(2)], "f4"),
-    ([np.arange(2), np.arange(2)], "i8"),
-], ids=repr)
+@pytest.mark.parametrize(
+    "value, dtype",
+    [
+        ([True, False], "?"),
+        ([1, 2], "i8"),
+        ([2**63, 1], "u8"),
+        ([1.5, 2.5], "f8"),
+        ([1, 2.5], "f8"),
+        ([1j, 2j], "c16"),
+        ([[1, 2], [3, 4]], "i8"),
+        ([[[1.0]]], "f8"),
+        ([np.float32(1), np.float32(2)], "f4"),
+        ([np.arange(2), np.arange(2)], "i8"),
+    ],
+    ids=repr,
+)
 def test_lists_of_one_kind_have_its_dtype(part, value, dtype):
     part.write("k", {"t": value})
     found = part.array("k", "t")
     assert found.dtype == np.dtype(dtype) and found.tolist() == np.array(value).tolist()
 
 
-@pytest.mark.parametrize("value, data", [
-    ([1, None, 3], [1, None, 3]), ([1.5, None], [1.5, None]), ([True, None], [True, None]),
-    ([[1, None], [None, 4]], [[1, None], [None, 4]]), ([None, "a"], [None, "a"]),
-], ids=repr)
+@pytest.mark.parametrize(
+    "value, data",
+    [
+        ([1, None, 3], [1, None, 3]),
+        ([1.5, None], [1.5, None]),
+        ([True, None], [True, None]),
+        ([[1, None], [None, 4]], [[1, None], [None, 4]]),
+        ([None, "a"], [None, "a"]),
+    ],
+    ids=repr,
+)
 def test_none_in_a_list_is_masked(part, value, data):
     part.write("k", {"t": value})
     assert part["k"]["t"].masked and part.array("k", "t").tolist() == data
 
 
-@pytest.mark.parametrize("value", [
-    [1, "a"], [True, 2], [True, 1.5], ["a", b"b"], [1.5, "a"], [[1], ["a"]], [np.datetime64("2024"), 1],
-], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [
+        [1, "a"],
+        [True, 2],
+        [True, 1.5],
+        ["a", b"b"],
+        [1.5, "a"],
+        [[1], ["a"]],
+        [np.datetime64("2024"), 1],
+    ],
+    ids=repr,
+)
 def test_mixed_lists_are_type_errors(part, value):
     with pytest.raises(TypeError, match="'?t'?"):
         part.write("k", {"t": value})
@@ -81,10 +122,16 @@ def test_object_arrays_of_one_kind_are_text_or_bytes(part):
     assert part["k"]["s"].dtype == TEXT and part.array("k", "b").tolist() == [b"a", b"b"]
 
 
-@pytest.mark.parametrize("value, offender, position", [
-    (np.array(["a", 3, "c"], object), "int", "1"), (np.array([{}, "a"], object), "dict", "0"),
-    (np.array(["a", "b", b"c"], object), "bytes", "2"), (np.array([["a", "b"], ["c", [1]]], object), "list", "1"),
-], ids=["int", "dict", "bytes", "list"])
+@pytest.mark.parametrize(
+    "value, offender, position",
+    [
+        (np.array(["a", 3, "c"], object), "int", "1"),
+        (np.array([{}, "a"], object), "dict", "0"),
+        (np.array(["a", "b", b"c"], object), "bytes", "2"),
+        (np.array([["a", "b"], ["c", [1]]], object), "list", "1"),
+    ],
+    ids=["int", "dict", "bytes", "list"],
+)
 def test_object_arrays_of_mixed_things_name_the_first_offender(part, value, offender, position):
     with pytest.raises(TypeError) as caught:
         part.write("k", {"notes": value})
@@ -94,13 +141,23 @@ def test_object_arrays_of_mixed_things_name_the_first_offender(part, value, offe
     assert "k" not in part
 
 
-@pytest.mark.parametrize("value, named", [
-    (np.zeros(3, np.longdouble), "longdouble|float128"), (np.zeros(3, np.clongdouble), "clongdouble|complex256"),
-    (np.zeros(3, [("n", "i4"), ("x", "f8")]), "structured|fields?"), (np.zeros(3, "V8"), "void|V8"),
-], ids=["longdouble", "clongdouble", "structured", "void"])
+@pytest.mark.parametrize(
+    "value, named",
+    [
+        (np.zeros(3, np.longdouble), "longdouble|float128"),
+        (np.zeros(3, np.clongdouble), "clongdouble|complex256"),
+        (np.zeros(3, [("n", "i4"), ("x", "f8")]), "structured|fields?"),
+        (np.zeros(3, "V8"), "void|V8"),
+    ],
+    ids=["longdouble", "clongdouble", "structured", "void"],
+)
 def test_dtypes_that_cannot_be_stored_are_refused_by_name(part, value, named):
-    if value.dtype.isbuiltin and value.dtype.itemsize in (8, 16) and value.dtype.kind in "fc" \
-            and value.dtype.newbyteorder("<") in (np.dtype("<f8"), np.dtype("<c16")):
+    if (
+        value.dtype.isbuiltin
+        and value.dtype.itemsize in (8, 16)
+        and value.dtype.kind in "fc"
+        and value.dtype.newbyteorder("<") in (np.dtype("<f8"), np.dtype("<c16"))
+    ):
         pytest.skip("long double is double on this platform")
     with pytest.raises(TypeError, match=named) as caught:
         part.write("k", {"speed": value})
@@ -125,9 +182,19 @@ def test_a_tuple_is_dims_data_and_attrs(part):
     assert entry["c"].dims == (None,)
 
 
-@pytest.mark.parametrize("value", [
-    (1.0, 2.0, 3.0), (1.0, 2.0), ("a",), (), ("x", [1.0], {}, None), ([1.0, 2.0], "x"), (np.zeros(2), ["x"]),
-], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [
+        (1.0, 2.0, 3.0),
+        (1.0, 2.0),
+        ("a",),
+        (),
+        ("x", [1.0], {}, None),
+        ([1.0, 2.0], "x"),
+        (np.zeros(2), ["x"]),
+    ],
+    ids=repr,
+)
 def test_a_tuple_is_never_data(part, value):
     with pytest.raises((TypeError, ValueError)) as caught:
         part.write("k", {"tup": value})
@@ -142,9 +209,19 @@ def test_a_tuple_of_two_names_is_not_two_strings(part):
     assert part.array("k", "t").tolist() == ["a", "b"]
 
 
-@pytest.mark.parametrize("value", [
-    {"data": [1.0]}, {}, None, object(), {1, 2}, (each for each in "ab"), len,
-], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"data": [1.0]},
+        {},
+        None,
+        object(),
+        {1, 2},
+        (each for each in "ab"),
+        len,
+    ],
+    ids=lambda value: type(value).__name__,
+)
 def test_other_objects_are_no_arrays(part, value):
     with pytest.raises(TypeError, match="depth"):
         part.write("k", {"depth": value})
@@ -170,21 +247,37 @@ class TestArraySpec:
     """`arraylog.array`: one array and its options in one place."""
 
     def test_dtype_converts(self, part):
-        part.write("k", {"a": arraylog.array([1, 2], dtype="i2"), "b": arraylog.array([1, None], dtype="f4"),
-                         "c": arraylog.array(["a"], dtype="U3"), "d": arraylog.array(5, dtype=np.uint8)})
+        part.write(
+            "k",
+            {
+                "a": arraylog.array([1, 2], dtype="i2"),
+                "b": arraylog.array([1, None], dtype="f4"),
+                "c": arraylog.array(["a"], dtype="U3"),
+                "d": arraylog.array(5, dtype=np.uint8),
+            },
+        )
         entry = part["k"]
-        assert [entry[name].dtype for name in "abcd"] == [np.dtype(code) for code in ("i2", "f4", "U3", "u1")]
+        assert [entry[name].dtype for name in "abcd"] == [
+            np.dtype(code) for code in ("i2", "f4", "U3", "u1")
+        ]
         assert entry["b"].mask.tolist() == [False, True]
 
-    @pytest.mark.parametrize("data, dtype", [([300], "u1"), ([-1], "u8"), ([1.5], "i4"), (["a"], "f8")], ids=repr)
+    @pytest.mark.parametrize(
+        "data, dtype", [([300], "u1"), ([-1], "u8"), ([1.5], "i4"), (["a"], "f8")], ids=repr
+    )
     def test_dtype_never_changes_a_value_in_silence(self, part, data, dtype):
         with pytest.raises((ValueError, TypeError, OverflowError)):
             part.write("k", {"t": arraylog.array(data, dtype=dtype)})
         assert "k" not in part
 
     def test_dims_and_attrs(self, part):
-        part.write("k", {"t": arraylog.array([[1.0]], ["x", None], attrs={"units": "K"}),
-                         "u": arraylog.array([1.0], dims="depth")})
+        part.write(
+            "k",
+            {
+                "t": arraylog.array([[1.0]], ["x", None], attrs={"units": "K"}),
+                "u": arraylog.array([1.0], dims="depth"),
+            },
+        )
         assert part["k"]["t"].dims == ("x", None) and part["k"]["u"].dims == ("depth",)
         assert part["k"]["t"].attrs["units"] == "K"
 
@@ -236,7 +329,11 @@ class TestOtherLibraries:
 
     def test_a_memoryview_of_numbers_is_an_array(self, part):
         part.write("k", {"t": memoryview(np.arange(3, dtype="f4"))})
-        assert part["k"]["t"].dtype == np.dtype("f4") and part.array("k", "t").tolist() == [0.0, 1.0, 2.0]
+        assert part["k"]["t"].dtype == np.dtype("f4") and part.array("k", "t").tolist() == [
+            0.0,
+            1.0,
+            2.0,
+        ]
 
     def test_a_pandas_series(self, part):
         pandas = pytest.importorskip("pandas")
@@ -246,5 +343,7 @@ class TestOtherLibraries:
 
     def test_an_xarray_dataarray(self, part):
         xarray = pytest.importorskip("xarray")
-        part.write("k", {"t": xarray.DataArray(np.zeros((2, 3)), dims=("y", "x"), attrs={"units": "K"})})
+        part.write(
+            "k", {"t": xarray.DataArray(np.zeros((2, 3)), dims=("y", "x"), attrs={"units": "K"})}
+        )
         assert part["k"]["t"].dims == ("y", "x") and part["k"]["t"].attrs["units"] == "K"

@@ -11,11 +11,15 @@ import arraylog
 @pytest.fixture
 def entry(part):
     """An entry with three arrays and attributes."""
-    part.write("float-42", {
-        "temperature": ("depth", np.arange(5.0), {"units": "K"}),
-        "salinity": ("depth", np.ma.array(np.arange(5.0), mask=[1, 0, 0, 0, 0])),
-        "platform": "6902746",
-    }, attrs={"lat": 1.5})
+    part.write(
+        "float-42",
+        {
+            "temperature": ("depth", np.arange(5.0), {"units": "K"}),
+            "salinity": ("depth", np.ma.array(np.arange(5.0), mask=[1, 0, 0, 0, 0])),
+            "platform": "6902746",
+        },
+        attrs={"lat": 1.5},
+    )
     return part["float-42"]
 
 
@@ -97,7 +101,9 @@ def test_to_dict_gives_all_arrays_at_once(entry):
     assert not found["temperature"].flags.writeable
 
 
-@pytest.mark.parametrize("names", [["platform", "temperature"], ("platform", "temperature")], ids=["list", "tuple"])
+@pytest.mark.parametrize(
+    "names", [["platform", "temperature"], ("platform", "temperature")], ids=["list", "tuple"]
+)
 def test_to_dict_takes_names_in_the_order_asked(entry, names):
     assert list(entry.to_dict(names)) == list(names)
     assert entry.to_dict([]) == {}
@@ -156,7 +162,11 @@ def test_html_is_escaped(part):
 
 def test_html_of_values_and_of_every_array_is_text(part, entry):
     part.put("v", b"<i>" * 100)
-    for html in (part["v"]._repr_html_(), entry._repr_html_(), *(array._repr_html_() for array in entry.values())):
+    for html in (
+        part["v"]._repr_html_(),
+        entry._repr_html_(),
+        *(array._repr_html_() for array in entry.values()),
+    ):
         assert isinstance(html, str) and html.lstrip().startswith("<")
         assert "<i>" not in html
 

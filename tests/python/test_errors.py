@@ -14,17 +14,39 @@ import pytest
 import arraylog
 
 BASES = {
-    "NotFoundError": KeyError, "KindError": TypeError, "DTypeError": TypeError, "ShapeError": ValueError,
-    "ReadOnlyError": io.UnsupportedOperation, "ClosedError": ValueError, "LockedError": BlockingIOError,
-    "ConflictError": RuntimeError, "NotAStoreError": ValueError, "VersionError": ValueError,
-    "CorruptionError": ValueError, "CodecUnavailableError": NotImplementedError, "SnapshotGoneError": LookupError,
-    "PoisonedError": OSError, "NotCommittedError": OSError, "CommitUnknownError": OSError, "ForkedError": RuntimeError,
+    "NotFoundError": KeyError,
+    "KindError": TypeError,
+    "DTypeError": TypeError,
+    "ShapeError": ValueError,
+    "ReadOnlyError": io.UnsupportedOperation,
+    "ClosedError": ValueError,
+    "LockedError": BlockingIOError,
+    "ConflictError": RuntimeError,
+    "NotAStoreError": ValueError,
+    "VersionError": ValueError,
+    "CorruptionError": ValueError,
+    "CodecUnavailableError": NotImplementedError,
+    "SnapshotGoneError": LookupError,
+    "PoisonedError": OSError,
+    "NotCommittedError": OSError,
+    "CommitUnknownError": OSError,
+    "ForkedError": RuntimeError,
 }
 KINDS = {
-    "NotFoundError": "not-found", "KindError": "kind", "DTypeError": "dtype", "ShapeError": "shape",
-    "ReadOnlyError": "read-only", "ClosedError": "closed", "LockedError": "locked", "ConflictError": "conflict",
-    "NotAStoreError": "not-a-store", "VersionError": "version", "CorruptionError": "corrupt",
-    "PoisonedError": "poisoned", "NotCommittedError": "not-committed", "CommitUnknownError": "commit-unknown",
+    "NotFoundError": "not-found",
+    "KindError": "kind",
+    "DTypeError": "dtype",
+    "ShapeError": "shape",
+    "ReadOnlyError": "read-only",
+    "ClosedError": "closed",
+    "LockedError": "locked",
+    "ConflictError": "conflict",
+    "NotAStoreError": "not-a-store",
+    "VersionError": "version",
+    "CorruptionError": "corrupt",
+    "PoisonedError": "poisoned",
+    "NotCommittedError": "not-committed",
+    "CommitUnknownError": "commit-unknown",
     "ForkedError": "forked",
 }
 
@@ -41,7 +63,9 @@ def test_each_class_has_its_two_bases(name):
 def test_an_unknown_commit_is_a_poisoned_store_and_a_kind_error_is_no_key_error():
     assert issubclass(arraylog.CommitUnknownError, arraylog.PoisonedError)
     assert not issubclass(arraylog.KindError, KeyError)
-    assert issubclass(arraylog.ReadOnlyError, OSError) and issubclass(arraylog.ReadOnlyError, ValueError)
+    assert issubclass(arraylog.ReadOnlyError, OSError) and issubclass(
+        arraylog.ReadOnlyError, ValueError
+    )
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -95,8 +119,17 @@ def provoke(kind, folder):
         part.put("k", b"")
 
 
-PROVOKED = ["NotFoundError", "KindError", "DTypeError", "ShapeError", "LockedError", "ConflictError", "ReadOnlyError",
-            "NotAStoreError", "ClosedError"]
+PROVOKED = [
+    "NotFoundError",
+    "KindError",
+    "DTypeError",
+    "ShapeError",
+    "LockedError",
+    "ConflictError",
+    "ReadOnlyError",
+    "NotAStoreError",
+    "ClosedError",
+]
 
 
 @pytest.mark.parametrize("kind", PROVOKED)
@@ -139,7 +172,9 @@ def test_a_missing_file_is_the_plain_error_of_python(path):
     with pytest.raises(FileNotFoundError) as caught:
         arraylog.open(path)
     assert type(caught.value) is FileNotFoundError
-    assert caught.value.errno == errno.ENOENT and os.fspath(caught.value.filename) == os.fspath(path)
+    assert caught.value.errno == errno.ENOENT and os.fspath(caught.value.filename) == os.fspath(
+        path
+    )
     assert pickle.loads(pickle.dumps(caught.value)).filename == caught.value.filename
 
 
@@ -163,7 +198,17 @@ def test_a_conflict_carries_key_expected_and_found(part):
 def test_all_names_of_the_package_exist():
     for name in arraylog.__all__:
         assert hasattr(arraylog, name), name
-    for name in ("open", "array", "equal", "Store", "Collection", "Partition", "Batch", "Entry", "Array"):
+    for name in (
+        "open",
+        "array",
+        "equal",
+        "Store",
+        "Collection",
+        "Partition",
+        "Batch",
+        "Entry",
+        "Array",
+    ):
         assert name in arraylog.__all__
     assert arraylog.__version__.split(".")[0].isdigit()
 
@@ -179,5 +224,7 @@ def test_bytes_alone_need_no_numpy(child, path):
         "with arraylog.open(sys.argv[1], 'a') as store:\n"
         "    store.partition().put('k', b'v')\n"
         "    assert bytes(store.partition().value('k')) == b'v'\n"
-        "assert 'numpy' not in sys.modules\n", path)
+        "assert 'numpy' not in sys.modules\n",
+        path,
+    )
     assert done.returncode == 0, done.stderr

@@ -68,8 +68,12 @@ def test_a_position_as_key_is_a_type_error_that_names_dataset(part, kind):
     part.put("3", b"three")
     position = kind(3)
     for misuse in (
-        lambda: part[position], lambda: position in part, lambda: part.get(position),
-        lambda: part.value(position), lambda: part.array(position), lambda: part.pop(position),
+        lambda: part[position],
+        lambda: position in part,
+        lambda: part.get(position),
+        lambda: part.value(position),
+        lambda: part.array(position),
+        lambda: part.pop(position),
     ):
         with pytest.raises(TypeError, match="dataset"):
             misuse()
@@ -83,22 +87,40 @@ def test_a_slice_as_key_is_a_type_error_that_names_dataset(part):
         part[:]
 
 
-@pytest.mark.parametrize("key", [
-    None, 3, 1.5, ("k", "t"), Path("k"), ["k"], True, frozenset("k"),
-], ids=repr)
+@pytest.mark.parametrize(
+    "key",
+    [
+        None,
+        3,
+        1.5,
+        ("k", "t"),
+        Path("k"),
+        ["k"],
+        True,
+        frozenset("k"),
+    ],
+    ids=repr,
+)
 def test_other_objects_are_no_keys(part, key):
     part.write("k", {"t": 1.0})
     for misuse in (
-        lambda: part[key], lambda: part.get(key), lambda: key in part,
-        lambda: part.put(key, b""), lambda: part.write(key, {"t": 1.0}), lambda: part.remove(key),
-        lambda: part.__setitem__(key, b""), lambda: part.__delitem__(key),
+        lambda: part[key],
+        lambda: part.get(key),
+        lambda: key in part,
+        lambda: part.put(key, b""),
+        lambda: part.write(key, {"t": 1.0}),
+        lambda: part.remove(key),
+        lambda: part.__setitem__(key, b""),
+        lambda: part.__delitem__(key),
     ):
         with pytest.raises(TypeError):
             misuse()
     assert list(part) == ["k"]
 
 
-@pytest.mark.parametrize("key", [np.str_("k"), np.bytes_(b"k"), "k", b"k"], ids=lambda key: type(key).__name__)
+@pytest.mark.parametrize(
+    "key", [np.str_("k"), np.bytes_(b"k"), "k", b"k"], ids=lambda key: type(key).__name__
+)
 def test_subclasses_of_str_and_bytes_are_keys(part, key):
     part.put(key, b"v")
     assert list(part) == ["k"] and type(next(iter(part))) is str
@@ -123,8 +145,10 @@ def test_a_key_of_65536_bytes_is_refused_with_both_numbers(part, store):
     with store.batch() as batch:
         inner = batch.partition("argo", "2024-01")
         for write in (
-            lambda: part.put(key, b""), lambda: part.write(key, {"t": 1.0}),
-            lambda: part.__setitem__(key, b""), lambda: inner.put(key, b""),
+            lambda: part.put(key, b""),
+            lambda: part.write(key, {"t": 1.0}),
+            lambda: part.__setitem__(key, b""),
+            lambda: inner.put(key, b""),
             lambda: inner.write(key, {"t": 1.0}),
         ):
             with pytest.raises(ValueError) as caught:
@@ -148,7 +172,9 @@ def test_rename_refuses_a_key_of_65536_bytes(part):
     assert list(part) == ["x" * LONGEST]
 
 
-@pytest.mark.parametrize("key", ["a/b", "/", "..", "a\x00b", "a\nb", " ", "海", "\U0001f40b", "'\"", "{}%s"])
+@pytest.mark.parametrize(
+    "key", ["a/b", "/", "..", "a\x00b", "a\nb", " ", "海", "\U0001f40b", "'\"", "{}%s"]
+)
 def test_no_character_of_a_key_has_a_meaning(part, reopened, key):
     part.put(key, key.encode())
     again = reopened()

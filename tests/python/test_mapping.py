@@ -150,7 +150,6 @@ def test_order_is_that_of_the_latest_whole_write(filled, reopened):
     assert list(reopened()) == ["a", "d", "b"]
 
 
-
 def test_iteration_is_fixed_when_it_starts(filled):
     keys = iter(filled)
     assert next(keys) == "a"
@@ -202,10 +201,27 @@ def test_repr_of_a_partition_is_one_line_with_its_names(part):
     assert "argo" in repr(part) and "2024-01" in repr(part) and "\n" not in repr(part)
 
 
-@pytest.mark.parametrize("value, kind", [
-    ({"t": [1.0]}, "arrays"), ({}, "arrays"), (b"v", "value"), (bytearray(b"v"), "value"),
-    (memoryview(b"v"), "value"), (np.arange(3), "arrays"), (np.array([1, 2], "u1"), "arrays"),
-], ids=["mapping", "empty mapping", "bytes", "bytearray", "memoryview", "ndarray", "ndarray of bytes"])
+@pytest.mark.parametrize(
+    "value, kind",
+    [
+        ({"t": [1.0]}, "arrays"),
+        ({}, "arrays"),
+        (b"v", "value"),
+        (bytearray(b"v"), "value"),
+        (memoryview(b"v"), "value"),
+        (np.arange(3), "arrays"),
+        (np.array([1, 2], "u1"), "arrays"),
+    ],
+    ids=[
+        "mapping",
+        "empty mapping",
+        "bytes",
+        "bytearray",
+        "memoryview",
+        "ndarray",
+        "ndarray of bytes",
+    ],
+)
 def test_assignment_stores_by_the_type_of_the_value(part, value, kind):
     part["k"] = value
     assert part["k"].kind == kind
@@ -264,7 +280,9 @@ def test_assigned_torch_tensor_is_a_bare_array(part):
     assert part.array("k").tolist() == [0, 1, 2, 3]
 
 
-@pytest.mark.parametrize("value", [[1.0, 2.0], "text", 3, 1.5, None, object()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    "value", [[1.0, 2.0], "text", 3, 1.5, None, object()], ids=lambda value: type(value).__name__
+)
 def test_assigned_lists_text_and_numbers_are_type_errors(part, value):
     with pytest.raises(TypeError):
         part["k"] = value
@@ -278,7 +296,11 @@ def test_assigned_buffer_of_numbers_is_a_type_error(part):
 
 
 def test_assigned_entry_is_a_copy_of_it(store, part):
-    part.write("k", {"t": ("x", np.arange(3)), "m": np.ma.array([1.0, 2.0], mask=[1, 0])}, attrs={"lat": 1.5})
+    part.write(
+        "k",
+        {"t": ("x", np.arange(3)), "m": np.ma.array([1.0, 2.0], mask=[1, 0])},
+        attrs={"lat": 1.5},
+    )
     part.put("v", b"value")
     other = store.partition("argo", "copy")
     other["k2"] = part["k"]
@@ -288,7 +310,9 @@ def test_assigned_entry_is_a_copy_of_it(store, part):
 
 
 def test_assigned_entry_of_another_store_is_a_copy_of_it(part, tmp_path):
-    part.write("k", {"t": ("x", np.arange(300.0)), "s": ["a", "bc"]}, attrs={"lat": 1.5, "n": np.int8(1)})
+    part.write(
+        "k", {"t": ("x", np.arange(300.0)), "s": ["a", "bc"]}, attrs={"lat": 1.5, "n": np.int8(1)}
+    )
     with arraylog.open(tmp_path / "other.alog", "a") as other:
         other.partition()["k"] = part["k"]
         assert arraylog.equal(other.partition()["k"], part["k"])
@@ -352,8 +376,11 @@ def test_extend_whose_source_fails_says_what_is_committed(part):
 
 def test_extend_reports_progress(part):
     calls = []
-    part.extend([(str(number), b"") for number in range(3000)], batch=100,
-                progress=lambda done, total: calls.append((done, total)))
+    part.extend(
+        [(str(number), b"") for number in range(3000)],
+        batch=100,
+        progress=lambda done, total: calls.append((done, total)),
+    )
     assert calls and calls[-1][0] == 3000
     assert calls == sorted(calls)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import arraylog
-from samples import FIXED, NUMBERS, SHAPES, TIMES, same, sample
+from samples import FIXED, NUMBERS, SHAPES, same, sample
 
 
 @pytest.mark.parametrize("dtype", [*NUMBERS, "M8[s]", "m8[D]", *FIXED])
@@ -27,7 +27,14 @@ def test_masked_arrays_of_every_dtype_and_shape_round_trip(part, reopened, dtype
 
 
 def test_a_masked_array_without_missing_elements_stays_masked(part, reopened):
-    part.write("k", {"none": np.ma.array([1, 2]), "false": np.ma.array([1, 2], mask=[0, 0]), "plain": np.array([1, 2])})
+    part.write(
+        "k",
+        {
+            "none": np.ma.array([1, 2]),
+            "false": np.ma.array([1, 2], mask=[0, 0]),
+            "plain": np.array([1, 2]),
+        },
+    )
     entry = reopened()["k"]
     for name in ("none", "false"):
         assert entry[name].masked and isinstance(entry[name].numpy(), np.ma.MaskedArray)
@@ -52,8 +59,13 @@ def test_data_is_never_masked_and_mask_is_numpys_sense(part):
 def test_asarray_of_missing_elements_is_a_value_error_with_three_ways_out(part):
     part.write("k", {"t": np.ma.array(np.arange(10.0), mask=np.arange(10) < 3)})
     array = part["k"]["t"]
-    for misuse in (lambda: np.asarray(array), lambda: np.array(array), lambda: np.asarray(array, dtype="f4"),
-                   lambda: np.sum(array), lambda: np.concatenate([array, array])):
+    for misuse in (
+        lambda: np.asarray(array),
+        lambda: np.array(array),
+        lambda: np.asarray(array, dtype="f4"),
+        lambda: np.sum(array),
+        lambda: np.concatenate([array, array]),
+    ):
         with pytest.raises(ValueError) as caught:
             misuse()
         for named in ("3", "[()]", ".data", "filled"):
@@ -87,7 +99,14 @@ def test_indexing_a_masked_array_gives_what_numpy_gives(part):
     value = np.ma.array(np.arange(12).reshape(3, 4), mask=np.arange(12).reshape(3, 4) % 5 == 0)
     part.write("k", {"t": value})
     array = part["k"]["t"]
-    for index in (np.s_[1:], np.s_[::-1, 2], np.s_[...], np.s_[[0, 2]], np.s_[1, 1:3], np.s_[value.data > 3]):
+    for index in (
+        np.s_[1:],
+        np.s_[::-1, 2],
+        np.s_[...],
+        np.s_[[0, 2]],
+        np.s_[1, 1:3],
+        np.s_[value.data > 3],
+    ):
         found, expected = array[index], value[index]
         assert isinstance(found, np.ma.MaskedArray)
         assert found.tolist() == expected.tolist()
@@ -112,8 +131,13 @@ def test_filled_replaces_what_is_missing(part):
 
 
 def test_a_fill_value_set_by_the_user_is_kept(part, reopened):
-    part.write("k", {"t": np.ma.array([1.0, 2.0], mask=[0, 1], fill_value=-99.0),
-                     "i": np.ma.array([1, 2], mask=[0, 1], fill_value=7)})
+    part.write(
+        "k",
+        {
+            "t": np.ma.array([1.0, 2.0], mask=[0, 1], fill_value=-99.0),
+            "i": np.ma.array([1, 2], mask=[0, 1], fill_value=7),
+        },
+    )
     entry = reopened()["k"]
     assert entry["t"].fill_value == -99.0 and entry["i"].fill_value == 7
     assert entry["t"].filled().tolist() == [1.0, -99.0]
@@ -136,8 +160,13 @@ def test_fill_value_of_array_is_kept_and_makes_no_mask(part, reopened):
 
 
 def test_mask_of_array_states_what_is_missing(part):
-    part.write("k", {"t": arraylog.array([1, 2, 3], mask=[False, True, False]),
-                     "n": arraylog.array([1, 2, 3], mask=[False, False, False])})
+    part.write(
+        "k",
+        {
+            "t": arraylog.array([1, 2, 3], mask=[False, True, False]),
+            "n": arraylog.array([1, 2, 3], mask=[False, False, False]),
+        },
+    )
     assert part.array("k", "t").tolist() == [1, None, 3]
     assert part["k"]["n"].masked
 
@@ -150,9 +179,14 @@ def test_mask_of_another_shape_is_a_value_error(part):
 
 def test_a_mask_in_any_memory_layout_is_accepted(part):
     data, mask = np.arange(20).reshape(4, 5), np.arange(20).reshape(4, 5) % 3 == 0
-    part.write("k", {"f": np.ma.array(np.asfortranarray(data), mask=np.asfortranarray(mask)),
-                     "r": np.ma.array(data, mask=mask)[::-1, ::2],
-                     "b": np.ma.array(data.astype(">i8"), mask=mask)})
+    part.write(
+        "k",
+        {
+            "f": np.ma.array(np.asfortranarray(data), mask=np.asfortranarray(mask)),
+            "r": np.ma.array(data, mask=mask)[::-1, ::2],
+            "b": np.ma.array(data.astype(">i8"), mask=mask),
+        },
+    )
     assert np.array_equal(part.array("k", "f").mask, mask)
     assert np.array_equal(part.array("k", "r").mask, mask[::-1, ::2])
     assert np.array_equal(part.array("k", "r").data, data[::-1, ::2])
@@ -161,7 +195,9 @@ def test_a_mask_in_any_memory_layout_is_accepted(part):
 
 @pytest.mark.parametrize("unit", ["s", "D"])
 def test_a_masked_time_is_not_nat(part, unit):
-    value = np.ma.array(np.array(["2024-01-01", "NaT", "2024-01-03"], f"M8[{unit}]"), mask=[1, 0, 0])
+    value = np.ma.array(
+        np.array(["2024-01-01", "NaT", "2024-01-03"], f"M8[{unit}]"), mask=[1, 0, 0]
+    )
     part.write("k", {"t": value})
     found = part.array("k", "t")
     assert found.mask.tolist() == [True, False, False]

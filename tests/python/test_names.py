@@ -8,7 +8,13 @@ import pytest
 import arraylog
 
 ODD = ["a/b", "/", "..", "海洋", " ", "a\nb", "Ωmega", "x" * 255, "é" * 127, "default"]
-BAD = {"empty": "", "nul": "a\x00b", "too long": "x" * 256, "too long in bytes": "é" * 128, "surrogate": "\udcff"}
+BAD = {
+    "empty": "",
+    "nul": "a\x00b",
+    "too long": "x" * 256,
+    "too long in bytes": "é" * 128,
+    "surrogate": "\udcff",
+}
 
 
 @pytest.mark.parametrize("name", ODD)
@@ -41,8 +47,11 @@ def test_bad_collection_and_partition_names_are_value_errors(store, name):
     assert list(store) == ["good"]
 
 
-@pytest.mark.parametrize("name", [each for key, each in BAD.items() if key != "empty"],
-                         ids=[key for key in BAD if key != "empty"])
+@pytest.mark.parametrize(
+    "name",
+    [each for key, each in BAD.items() if key != "empty"],
+    ids=[key for key in BAD if key != "empty"],
+)
 def test_bad_array_names_are_value_errors(part, name):
     with pytest.raises(ValueError):
         part.write("k", {name: 1.0})

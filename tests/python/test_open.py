@@ -109,11 +109,14 @@ def test_unknown_mode_names_the_modes(written, mode):
         assert repr(known) in str(caught.value) or f'"{known}"' in str(caught.value)
 
 
-@pytest.mark.parametrize("option, known", [
-    ("durability", ["buffered", "synced"]),
-    ("verify", ["first", "always", "never"]),
-    ("io", ["mmap", "read"]),
-])
+@pytest.mark.parametrize(
+    "option, known",
+    [
+        ("durability", ["buffered", "synced"]),
+        ("verify", ["first", "always", "never"]),
+        ("io", ["mmap", "read"]),
+    ],
+)
 def test_unknown_option_value_names_the_known_ones(written, option, known):
     with pytest.raises(ValueError) as caught:
         arraylog.open(written, **{option: "no such"})
@@ -121,11 +124,20 @@ def test_unknown_option_value_names_the_known_ones(written, option, known):
         assert value in str(caught.value)
 
 
-@pytest.mark.parametrize("option, value", [
-    ("durability", "buffered"), ("durability", "synced"),
-    ("verify", "first"), ("verify", "always"), ("verify", "never"),
-    ("io", "mmap"), ("io", "read"), ("lock", True), ("lock", False),
-])
+@pytest.mark.parametrize(
+    "option, value",
+    [
+        ("durability", "buffered"),
+        ("durability", "synced"),
+        ("verify", "first"),
+        ("verify", "always"),
+        ("verify", "never"),
+        ("io", "mmap"),
+        ("io", "read"),
+        ("lock", True),
+        ("lock", False),
+    ],
+)
 def test_every_option_value_writes_and_reads(path, option, value):
     with arraylog.open(path, "a", **{option: value}) as store:
         store.partition().write("k", {"t": np.arange(500.0)})
@@ -267,12 +279,18 @@ def test_a_second_writer_in_this_process_is_told_to_close_the_first(written, mod
 @pytest.mark.parametrize("mode", WRITING)
 def test_a_second_writer_in_another_process_is_refused(written, mode):
     holder = subprocess.Popen(
-        [sys.executable, "-c",
-         "import arraylog, sys\n"
-         "with arraylog.open(sys.argv[1], 'a') as store:\n"
-         "    print('open', flush=True)\n"
-         "    sys.stdin.read()\n", os.fspath(written)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        [
+            sys.executable,
+            "-c",
+            "import arraylog, sys\n"
+            "with arraylog.open(sys.argv[1], 'a') as store:\n"
+            "    print('open', flush=True)\n"
+            "    sys.stdin.read()\n",
+            os.fspath(written),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert holder.stdout.readline() == "open\n"
@@ -296,7 +314,11 @@ def test_the_lock_goes_with_close(written):
 
 
 def test_readers_need_no_lock(written):
-    with arraylog.open(written, "a") as writer, arraylog.open(written) as one, arraylog.open(written) as two:
+    with (
+        arraylog.open(written, "a") as writer,
+        arraylog.open(written) as one,
+        arraylog.open(written) as two,
+    ):
         writer.partition().put("k", b"other")
         assert bytes(one.partition().value("k")) == b"value"
         assert bytes(two.partition().value("k")) == b"value"

@@ -69,7 +69,11 @@ def test_values_of_a_reader_outlive_its_refresh(part, reader):
 
 def test_a_reader_polls_a_producer_in_another_process(path):
     arraylog.open(path, "a").close()
-    producer = subprocess.Popen([sys.executable, "-c", """
+    producer = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            """
 import sys, time, arraylog
 with arraylog.open(sys.argv[1], "a") as store:
     for number in range(50):
@@ -78,7 +82,10 @@ with arraylog.open(sys.argv[1], "a") as store:
                 batch.partition().put(f"{number}-{each}", b"v" * 1000)
         time.sleep(0.002)
     store.partition().put("end", b"")
-""", str(path)])
+""",
+            str(path),
+        ]
+    )
     seen = []
     with arraylog.open(path) as reader:
         deadline = time.monotonic() + 30

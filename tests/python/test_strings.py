@@ -8,8 +8,30 @@ from hypothesis import strategies as st
 import arraylog
 
 TEXT = np.dtypes.StringDType()
-WORDS = ["", "a", "seven77", "eight888", "with\x00nul", "trailing\x00", "é", "海洋", "\U0001f40b", "x" * 300, "y" * 70_000]
-BLOBS = [b"", b"a", b"seven77", b"eight888", b"\x00", b"trail\x00", b"\xff\xfe", b"x" * 300, b"y" * 70_000]
+WORDS = [
+    "",
+    "a",
+    "seven77",
+    "eight888",
+    "with\x00nul",
+    "trailing\x00",
+    "é",
+    "海洋",
+    "\U0001f40b",
+    "x" * 300,
+    "y" * 70_000,
+]
+BLOBS = [
+    b"",
+    b"a",
+    b"seven77",
+    b"eight888",
+    b"\x00",
+    b"trail\x00",
+    b"\xff\xfe",
+    b"x" * 300,
+    b"y" * 70_000,
+]
 
 
 def text(items, shape=None):
@@ -35,9 +57,15 @@ def test_variable_strings_come_back_as_stringdtype(part, reopened):
         assert now["k"]["t"].shape == (len(WORDS),)
 
 
-@pytest.mark.parametrize("source", [
-    lambda: WORDS, lambda: np.array(WORDS, object), lambda: text(WORDS),
-], ids=["list", "object array", "StringDType"])
+@pytest.mark.parametrize(
+    "source",
+    [
+        lambda: WORDS,
+        lambda: np.array(WORDS, object),
+        lambda: text(WORDS),
+    ],
+    ids=["list", "object array", "StringDType"],
+)
 def test_every_source_of_text_is_stored_as_variable_strings(part, source):
     part.write("k", {"t": source()})
     assert part["k"]["t"].dtype == TEXT
@@ -46,7 +74,10 @@ def test_every_source_of_text_is_stored_as_variable_strings(part, source):
 
 def test_strings_of_any_shape_round_trip(part, reopened):
     shapes = [(2, 3), (0,), (0, 2), (1, 1, 6), (6, 1)]
-    arrays = {str(shape): text(["a", "", "ccc", "é", "eeeeeeeeeee", "f"][: int(np.prod(shape))], shape) for shape in shapes}
+    arrays = {
+        str(shape): text(["a", "", "ccc", "é", "eeeeeeeeeee", "f"][: int(np.prod(shape))], shape)
+        for shape in shapes
+    }
     part.write("k", arrays)
     entry = reopened()["k"]
     for name, expected in arrays.items():
@@ -73,10 +104,15 @@ def test_strings_in_any_memory_layout_are_accepted(part):
 
 
 def test_none_and_nan_among_strings_are_masked(part, reopened):
-    part.write("k", {
-        "list": ["a", None, "c"], "object": np.array(["a", None, "c"], object),
-        "nan": np.array(["a", np.nan, "c"], object), "float": np.array(["a", float("nan"), "c"], object),
-    })
+    part.write(
+        "k",
+        {
+            "list": ["a", None, "c"],
+            "object": np.array(["a", None, "c"], object),
+            "nan": np.array(["a", np.nan, "c"], object),
+            "float": np.array(["a", float("nan"), "c"], object),
+        },
+    )
     entry = reopened()["k"]
     for name in entry:
         assert entry[name].masked and entry[name].dtype == TEXT
@@ -118,7 +154,10 @@ def test_one_bytes_object_is_a_0d_array(part, blob):
 
 
 def test_fixed_width_text_and_bytes_keep_their_width(part, reopened):
-    part.write("k", {"u": np.array(["ab", "é"], "U7"), "s": np.array([b"ab", b""], "S5"), "v": np.array("abc")})
+    part.write(
+        "k",
+        {"u": np.array(["ab", "é"], "U7"), "s": np.array([b"ab", b""], "S5"), "v": np.array("abc")},
+    )
     entry = reopened()["k"]
     assert entry["u"].dtype == np.dtype("<U7") and entry["u"].numpy().tolist() == ["ab", "é"]
     assert entry["s"].dtype == np.dtype("S5") and entry["s"].numpy().tolist() == [b"ab", b""]
@@ -131,7 +170,11 @@ def test_numpy_scalars_of_text_keep_their_width(part):
 
 
 @settings(deadline=None, max_examples=60)
-@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=30))
+@given(
+    st.lists(
+        st.text(st.characters(exclude_categories=["Cs"]), max_size=40), min_size=1, max_size=30
+    )
+)
 def test_any_text_round_trips(words):
     with arraylog.open(":memory:", "a") as store:
         store.partition().write("k", {"t": words})

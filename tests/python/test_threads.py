@@ -24,7 +24,9 @@ class Readers:
 
     def __init__(self, look, count=3):
         self.failures, self.rounds, self.stop = [], [0] * count, threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=(look, number)) for number in range(count)]
+        self.threads = [
+            threading.Thread(target=self.run, args=(look, number)) for number in range(count)
+        ]
 
     def run(self, look, number):
         try:
@@ -66,7 +68,9 @@ def test_readers_see_whole_batches_only(store, part, eager):
 
 def test_readers_never_see_half_an_entry(part, eager):
     def write(number):
-        part.write("k", {"a": np.full(300, number), "b": np.full(300, -number)}, attrs={"n": number})
+        part.write(
+            "k", {"a": np.full(300, number), "b": np.full(300, -number)}, attrs={"n": number}
+        )
 
     def look():
         entry = part["k"]

@@ -45,11 +45,17 @@ def test_generic_units_are_refused_by_name(part, dtype):
     assert "when" in str(caught.value) and "unit" in str(caught.value)
 
 
-@pytest.mark.parametrize("value, dtype", [
-    (dt.datetime(2024, 1, 5, 6, 7, 8, 9), "M8[us]"), (dt.date(2024, 1, 5), "M8[D]"),
-    (dt.timedelta(days=1, microseconds=5), "m8[us]"),
-    (np.datetime64("2024-01-05", "h"), "M8[h]"), (np.timedelta64(5, "W"), "m8[W]"),
-], ids=["datetime", "date", "timedelta", "datetime64", "timedelta64"])
+@pytest.mark.parametrize(
+    "value, dtype",
+    [
+        (dt.datetime(2024, 1, 5, 6, 7, 8, 9), "M8[us]"),
+        (dt.date(2024, 1, 5), "M8[D]"),
+        (dt.timedelta(days=1, microseconds=5), "m8[us]"),
+        (np.datetime64("2024-01-05", "h"), "M8[h]"),
+        (np.timedelta64(5, "W"), "m8[W]"),
+    ],
+    ids=["datetime", "date", "timedelta", "datetime64", "timedelta64"],
+)
 def test_python_times_have_a_unit_of_their_own(part, value, dtype):
     part.write("k", {"one": value, "list": [value, value], "missing": [value, None]})
     entry = part["k"]
@@ -60,9 +66,15 @@ def test_python_times_have_a_unit_of_their_own(part, value, dtype):
     assert entry["missing"].mask.tolist() == [False, True]
 
 
-@pytest.mark.parametrize("form", [
-    lambda when: when, lambda when: [when, when], lambda when: np.array([when, when], object),
-], ids=["scalar", "list", "object array"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        lambda when: when,
+        lambda when: [when, when],
+        lambda when: np.array([when, when], object),
+    ],
+    ids=["scalar", "list", "object array"],
+)
 def test_times_with_a_zone_are_refused_with_the_way_out(part, form):
     when = dt.datetime(2024, 1, 5, 6, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     for aware in (when, when.astimezone(UTC)):

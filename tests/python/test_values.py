@@ -8,7 +8,26 @@ import pytest
 
 import arraylog
 
-SIZES = [0, 1, 7, 8, 9, 63, 64, 255, 256, 4095, 4096, 4097, 65_535, 65_536, 65_537, 131_073, 1 << 20, (2 << 20) + 1]
+SIZES = [
+    0,
+    1,
+    7,
+    8,
+    9,
+    63,
+    64,
+    255,
+    256,
+    4095,
+    4096,
+    4097,
+    65_535,
+    65_536,
+    65_537,
+    131_073,
+    1 << 20,
+    (2 << 20) + 1,
+]
 
 
 def pattern(size):
@@ -41,30 +60,51 @@ def test_many_sizes_in_one_store_round_trip(part, reopened):
     assert {key: bytes(again.value(key)) for key in again} == expected
 
 
-@pytest.mark.parametrize("data", [
-    b"abc", bytearray(b"abc"), memoryview(b"abc"), np.frombuffer(b"abc", "u1"),
-    array.array("B", b"abc"), memoryview(b"abc").cast("c"), memoryview(b"aXbXc")[::2],
-    np.frombuffer(b"cba", "u1")[::-1],
-], ids=["bytes", "bytearray", "memoryview", "u1", "array B", "chars", "strided", "reversed"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"abc",
+        bytearray(b"abc"),
+        memoryview(b"abc"),
+        np.frombuffer(b"abc", "u1"),
+        array.array("B", b"abc"),
+        memoryview(b"abc").cast("c"),
+        memoryview(b"aXbXc")[::2],
+        np.frombuffer(b"cba", "u1")[::-1],
+    ],
+    ids=["bytes", "bytearray", "memoryview", "u1", "array B", "chars", "strided", "reversed"],
+)
 def test_buffers_of_bytes_are_values(part, data):
     part.put("k", data)
     assert bytes(part.value("k")) == b"abc"
     assert part["k"].kind == "value"
 
 
-@pytest.mark.parametrize("data", [
-    np.zeros(3), np.arange(3), array.array("d", [1.0]), memoryview(np.zeros(3, "f4")), np.zeros(3, "u2"),
-], ids=["f8", "i8", "array d", "memoryview f4", "u2"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        np.zeros(3),
+        np.arange(3),
+        array.array("d", [1.0]),
+        memoryview(np.zeros(3, "f4")),
+        np.zeros(3, "u2"),
+    ],
+    ids=["f8", "i8", "array d", "memoryview f4", "u2"],
+)
 def test_buffers_of_numbers_are_refused_with_both_ways_out(part, data):
     with pytest.raises(TypeError) as caught:
         part.put("k", data)
-    assert "write" in str(caught.value) and "view" in str(caught.value) and "u1" in str(caught.value)
+    assert (
+        "write" in str(caught.value) and "view" in str(caught.value) and "u1" in str(caught.value)
+    )
     assert "k" not in part
     part.put("k", np.asarray(data).view("u1"))
     assert bytes(part.value("k")) == bytes(memoryview(data))
 
 
-@pytest.mark.parametrize("data", ["text", 3, None, [1, 2], {"t": 1.0}, 1.5], ids=lambda data: type(data).__name__)
+@pytest.mark.parametrize(
+    "data", ["text", 3, None, [1, 2], {"t": 1.0}, 1.5], ids=lambda data: type(data).__name__
+)
 def test_other_objects_are_no_values(part, data):
     with pytest.raises(TypeError):
         part.put("k", data)
@@ -117,7 +157,9 @@ def test_value_of_an_entry_of_arrays_is_a_kind_error_that_names_them(part):
     for misuse in (lambda: part.value("x"), lambda: part.value("x", None), lambda: part["x"].value):
         with pytest.raises(TypeError) as caught:
             misuse()
-        assert isinstance(caught.value, arraylog.KindError) and not isinstance(caught.value, KeyError)
+        assert isinstance(caught.value, arraylog.KindError) and not isinstance(
+            caught.value, KeyError
+        )
         assert "temperature, salinity" in str(caught.value)
         assert "x" in str(caught.value)
 

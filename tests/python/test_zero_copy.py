@@ -17,10 +17,16 @@ LARGE = np.arange(1000.0)
 def views(part):
     """Every way to one array without a copy."""
     return {
-        "array": part.array("k", "t"), "asarray": np.asarray(part["k"]["t"]), "numpy": part["k"]["t"].numpy(),
-        "data": part["k"]["t"].data, "slice": part["k"]["t"][10:20], "to_dict": part["k"].to_dict()["t"],
-        "index": part["k"]["t"][()], "asarray without a copy": np.asarray(part["k"]["t"], copy=False),
-        "frombuffer": np.frombuffer(part["k"]["t"]), "memoryview": np.asarray(memoryview(part["k"]["t"])),
+        "array": part.array("k", "t"),
+        "asarray": np.asarray(part["k"]["t"]),
+        "numpy": part["k"]["t"].numpy(),
+        "data": part["k"]["t"].data,
+        "slice": part["k"]["t"][10:20],
+        "to_dict": part["k"].to_dict()["t"],
+        "index": part["k"]["t"][()],
+        "asarray without a copy": np.asarray(part["k"]["t"], copy=False),
+        "frombuffer": np.frombuffer(part["k"]["t"]),
+        "memoryview": np.asarray(memoryview(part["k"]["t"])),
     }
 
 
@@ -62,7 +68,11 @@ def test_a_value_lies_in_the_mapping_of_this_file(part, reopened, path, size):
 @needs_maps
 def test_a_copy_lies_elsewhere(part, path):
     part.write("k", {"t": LARGE})
-    for copy in (part.array("k", "t", copy=True), np.array(part["k"]["t"]), part["k"]["t"].numpy(copy=True)):
+    for copy in (
+        part.array("k", "t", copy=True),
+        np.array(part["k"]["t"]),
+        part["k"]["t"].numpy(copy=True),
+    ):
         assert not same_file(mapped_file(address(copy)), path)
         assert copy.flags.owndata and copy.flags.writeable
 
@@ -77,7 +87,9 @@ def test_a_store_opened_for_reading_by_copies_maps_no_data(path):
         assert not same_file(mapped_file(address(view)), path)
 
 
-@pytest.mark.parametrize("nbytes, alignment", [(256, 64), (70_000, 64), (1 << 20, 4096), (5 << 20, 4096)])
+@pytest.mark.parametrize(
+    "nbytes, alignment", [(256, 64), (70_000, 64), (1 << 20, 4096), (5 << 20, 4096)]
+)
 def test_large_arrays_start_on_their_alignment(part, reopened, nbytes, alignment):
     part.write("k", {"n": 1, "t": np.zeros(nbytes, "u1"), "m": 2, "u": np.ones(nbytes, "u1")})
     for now in (part, reopened()):
@@ -98,17 +110,27 @@ class _Held:
     """Views of one entry and one value, and what they must go on showing."""
 
     def __init__(self, part):
-        part.write("k", {"t": LARGE, "m": np.ma.array(LARGE, mask=LARGE < 5), "s": ["a", "bc"]}, attrs={"lat": 1.5})
+        part.write(
+            "k",
+            {"t": LARGE, "m": np.ma.array(LARGE, mask=LARGE < 5), "s": ["a", "bc"]},
+            attrs={"lat": 1.5},
+        )
         part.put("v", b"value" * 1000)
         self.entry, self.array = part["k"], part["k"]["t"]
         self.masked, self.strings = part["k"]["m"], part["k"]["s"]
-        self.view, self.slice, self.value = part.array("k", "t"), part["k"]["t"][5:500:3], part.value("v")
+        self.view, self.slice, self.value = (
+            part.array("k", "t"),
+            part["k"]["t"][5:500:3],
+            part.value("v"),
+        )
         self.memory = memoryview(part["k"]["t"])
 
     def check(self):
         gc.collect()
         assert np.array_equal(self.view, LARGE) and np.array_equal(self.slice, LARGE[5:500:3])
-        assert np.array_equal(np.asarray(self.memory), LARGE) and bytes(self.value) == b"value" * 1000
+        assert (
+            np.array_equal(np.asarray(self.memory), LARGE) and bytes(self.value) == b"value" * 1000
+        )
         assert np.array_equal(np.asarray(self.array), LARGE) and self.array[7] == 7.0
         assert np.array_equal(self.entry["t"].numpy(), LARGE) and self.entry.attrs["lat"] == 1.5
         assert self.masked.numpy().mask.sum() == 5
