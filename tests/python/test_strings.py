@@ -85,7 +85,7 @@ def test_strings_of_any_shape_round_trip(part, reopened):
         assert entry[name].numpy().tolist() == expected.tolist()
 
 
-@pytest.mark.parametrize("word", WORDS, ids=lambda word: f"{len(word)} characters")
+@pytest.mark.parametrize("word", WORDS, ids=lambda word: f"{len(word)} {word[:9]!a}")
 def test_one_string_is_a_0d_array(part, word):
     part.write("k", {"t": word})
     array = part["k"]["t"]
@@ -146,7 +146,7 @@ def test_variable_bytes_come_back_as_objects_of_bytes(part, reopened):
         assert now["k"]["m"].filled(b"?").tolist() == [b"a", b"?", b"c"]
 
 
-@pytest.mark.parametrize("blob", BLOBS, ids=lambda blob: f"{len(blob)} bytes")
+@pytest.mark.parametrize("blob", BLOBS, ids=lambda blob: f"{len(blob)} {blob[:9]!a}")
 def test_one_bytes_object_is_a_0d_array(part, blob):
     part.write("k", {"t": blob})
     assert part["k"]["t"].shape == ()
