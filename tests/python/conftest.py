@@ -45,6 +45,17 @@ def reopened(store, path):
 
 
 @pytest.fixture
+def states(part, reopened):
+    """Gives `part` as just written, then as read from the file again."""
+
+    def each():
+        yield part
+        yield reopened()
+
+    return each
+
+
+@pytest.fixture
 def child():
     """Runs Python source in a new process; gives its finished process with text output."""
 

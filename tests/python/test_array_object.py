@@ -205,7 +205,11 @@ def test_the_buffer_has_pythons_format_and_shape(part, dtype):
     view = memoryview(part["k"]["t"])
     assert view.format in CODES[dtype] and view.shape == (2, 3) and view.strides == value.strides
     assert view.readonly and view.c_contiguous and view.itemsize == value.itemsize
-    if dtype not in ("c8", "c16"):
+    if dtype not in (
+        "c8",
+        "c16",
+        "f2",
+    ):  # memoryview itself reads no complex numbers, and float16 from 3.12 on
         assert view.tolist() == value.tolist()
 
 

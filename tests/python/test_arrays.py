@@ -11,12 +11,12 @@ from samples import DTYPES, NUMBERS, SHAPES, same, sample
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_every_dtype_comes_back_in_every_shape(part, reopened, dtype):
+def test_every_dtype_comes_back_in_every_shape(part, states, dtype):
     expected = {str(shape): sample(dtype, shape) for shape in SHAPES}
     for key, value in expected.items():
         part.write(key, {"t": value})
     part.write("all", expected)
-    for now in (part, reopened()):
+    for now in states():
         for key, value in expected.items():
             for found in (
                 now.array(key, "t"),

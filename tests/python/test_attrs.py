@@ -222,7 +222,8 @@ def test_names_that_are_no_text_are_type_errors(part, attrs):
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1, 2}, ..., np.longdouble(1), np.array([object()]), range(3)],
+    "value",
+    [object(), {1, 2}, ..., np.longdouble(1), np.array([object()]), range(3)],
     ids=lambda value: type(value).__name__,
 )
 def test_other_values_are_type_errors_that_name_the_attribute(part, value):
@@ -267,7 +268,9 @@ TREE = st.recursive(
     lambda child: (
         st.lists(child, max_size=4)
         | st.dictionaries(
-            st.text(st.characters(exclude_categories=["Cs"]), max_size=5), child, max_size=4
+            st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=5),
+            child,
+            max_size=4,
         )
     ),
     max_leaves=12,

@@ -8,7 +8,7 @@ from samples import FIXED, NUMBERS, SHAPES, same, sample
 
 
 @pytest.mark.parametrize("dtype", [*NUMBERS, "M8[s]", "m8[D]", *FIXED])
-def test_masked_arrays_of_every_dtype_and_shape_round_trip(part, reopened, dtype):
+def test_masked_arrays_of_every_dtype_and_shape_round_trip(part, states, dtype):
     rng = np.random.default_rng(3)
     expected = {}
     for shape in SHAPES:
@@ -16,7 +16,7 @@ def test_masked_arrays_of_every_dtype_and_shape_round_trip(part, reopened, dtype
         expected[str(shape)] = np.ma.array(value, mask=rng.random(shape) < 0.4)
     for key, value in expected.items():
         part.write(key, {"t": value})
-    for now in (part, reopened()):
+    for now in states():
         for key, value in expected.items():
             for found in (now.array(key, "t"), now[key]["t"].numpy()):
                 assert isinstance(found, np.ma.MaskedArray)

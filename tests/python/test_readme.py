@@ -4,12 +4,12 @@ import re
 
 import pytest
 
-from repository import OPTIONAL, README
+from repository import OPTIONAL, README, ROOT
 
 BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.M | re.S)
 
 
-@pytest.mark.parametrize("readme", README, ids=lambda path: f"{path.parent.name}/{path.name}")
+@pytest.mark.parametrize("readme", README, ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_the_python_blocks_run(readme, tmp_path, monkeypatch):
     text = readme.read_text()
     blocks = list(BLOCK.finditer(text))

@@ -192,9 +192,7 @@ def test_a_closed_store_that_was_cut_is_refused_untouched(closed):
     for cut in np.linspace(FRAMES + 8, end - 200, 20).astype(int):
         closed.write_bytes(whole[:cut])
         before = digest(closed)
-        for mode in ("r", "r+", "a", "w"):
-            if mode == "w":
-                continue
+        for mode in ("r", "r+", "a"):
             with pytest.raises(arraylog.CorruptionError, match="t.alog"):
                 arraylog.open(closed, mode)
         assert digest(closed) == before
@@ -306,7 +304,7 @@ def test_a_version_from_the_future_is_refused_by_number(closed):
             struct.pack_into("<I", data, at + 508, zlib.crc32(data[at : at + 508]))
     closed.write_bytes(data)
     before = digest(closed)
-    for mode in ("r", "r+", "a", "w"):
+    for mode in ("r", "r+", "a"):
         with pytest.raises(arraylog.VersionError) as caught:
             arraylog.open(closed, mode)
         assert "77" in str(caught.value) and "t.alog" in str(caught.value)

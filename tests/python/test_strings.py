@@ -47,9 +47,9 @@ def blobs(items):
     return out
 
 
-def test_variable_strings_come_back_as_stringdtype(part, reopened):
+def test_variable_strings_come_back_as_stringdtype(part, states):
     part.write("k", {"t": text(WORDS)})
-    for now in (part, reopened()):
+    for now in states():
         for found in (now.array("k", "t"), np.asarray(now["k"]["t"]), now["k"]["t"][()]):
             assert found.dtype == TEXT and isinstance(found.dtype, np.dtypes.StringDType)
             assert found.tolist() == WORDS
@@ -135,9 +135,9 @@ def test_text_that_is_no_unicode_is_refused_by_place(part):
     part.write("k", {"t": ["good", "fine"]})
 
 
-def test_variable_bytes_come_back_as_objects_of_bytes(part, reopened):
+def test_variable_bytes_come_back_as_objects_of_bytes(part, states):
     part.write("k", {"o": blobs(BLOBS), "l": BLOBS, "m": [b"a", None, b"c"]})
-    for now in (part, reopened()):
+    for now in states():
         for name in "ol":
             found = now.array("k", name)
             assert found.dtype == object and found.tolist() == BLOBS

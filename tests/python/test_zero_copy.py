@@ -58,9 +58,9 @@ def test_every_fixed_width_dtype_is_read_without_a_copy(part, path, dtype, shape
 
 @needs_maps
 @pytest.mark.parametrize("size", [1, 8, 300, 70_000, 3_000_000])
-def test_a_value_lies_in_the_mapping_of_this_file(part, reopened, path, size):
+def test_a_value_lies_in_the_mapping_of_this_file(part, states, path, size):
     part.put("k", (bytes(range(1, 101)) * (size // 100 + 1))[:size])
-    for now in (part, reopened()):
+    for now in states():
         for view in (now.value("k"), now["k"].value, memoryview(now["k"])):
             assert same_file(mapped_file(address(view)), path)
 
@@ -90,9 +90,9 @@ def test_a_store_opened_for_reading_by_copies_maps_no_data(path):
 @pytest.mark.parametrize(
     "nbytes, alignment", [(256, 64), (70_000, 64), (1 << 20, 4096), (5 << 20, 4096)]
 )
-def test_large_arrays_start_on_their_alignment(part, reopened, nbytes, alignment):
+def test_large_arrays_start_on_their_alignment(part, states, nbytes, alignment):
     part.write("k", {"n": 1, "t": np.zeros(nbytes, "u1"), "m": 2, "u": np.ones(nbytes, "u1")})
-    for now in (part, reopened()):
+    for now in states():
         for name in "tu":
             assert address(now.array("k", name)) % alignment == 0
 
