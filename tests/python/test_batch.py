@@ -1,5 +1,6 @@
 """Batches: all of it or nothing, explicit, from any thread."""
 
+import os
 import threading
 
 import numpy as np
@@ -310,3 +311,43 @@ def test_a_batch_that_is_dropped_stores_nothing(store, before):
     batch = store.batch()
     del batch
     assert list(before) == ["old"]
+
+
+FULL_DISK = """
+import os, resource, sys, arraylog
+path = sys.argv[1]
+with arraylog.open(path, "a") as store:
+    part = store.partition()
+    part.put("before", b"v")
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (os.path.getsize(path) + 100_000, unlimited[1]))
+    try:
+        with store.batch() as batch:
+            batch.partition().put("small", b"v")
+            batch.partition().put("large", bytes(50_000_000))
+            batch.partition().remove("before")
+    except OSError as error:
+        assert isinstance(error, arraylog.NotCommittedError), repr(error)
+        assert error.errno is not None, repr(error)
+    else:
+        sys.exit("the commit did not fail")
+    assert batch.seqno is None
+    assert list(part) == ["before"]
+    try:
+        part.put("large", bytes(50_000_000))
+    except arraylog.NotCommittedError:
+        pass
+    resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    part.put("after", b"v")
+    assert list(part) == ["before", "after"]
+"""
+
+
+@pytest.mark.skipif(
+    os.name != "posix", reason="a limit of the file's size is set on POSIX systems only"
+)
+def test_a_commit_that_fails_on_a_full_disk_leaves_nothing_and_the_store_goes_on(path, child):
+    done = child(FULL_DISK, path)
+    assert done.returncode == 0, done.stderr
+    with arraylog.open(path) as again:
+        assert list(again.partition()) == ["before", "after"]

@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import sysconfig
 import time
 from pathlib import Path
@@ -78,16 +77,6 @@ def test_version_is_that_of_the_package(run):
 def test_wrong_usage_ends_with_2_on_stderr(run, arguments):
     done = run(*arguments)
     assert done.returncode == USAGE and done.stdout == b"" and done.stderr
-
-
-def test_the_module_runs_as_a_command_too(tmp_path):
-    done = subprocess.run(
-        [sys.executable, "-m", "arraylog", "--version"],
-        capture_output=True,
-        cwd=tmp_path,
-        check=False,
-    )
-    assert done.returncode == DONE and arraylog.__version__.encode() in done.stdout
 
 
 def test_what_is_put_is_what_get_gives(run, path):
@@ -293,19 +282,17 @@ def test_progress_and_summary_leave_standard_output_to_data(run, path):
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent on POSIX systems only")
 def test_ctrl_c_ends_with_130_and_leaves_whole_batches(path, tmp_path):
-    command = subprocess.Popen(
+    with subprocess.Popen(
         [COMMAND, "ingest", path, "-", *FLAGS],
         stdin=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
         cwd=tmp_path,
-    )
-    command.stdin.write(b"".join(GOOD % number for number in range(1000)))
-    command.stdin.flush()
-    time.sleep(0.5)
-    command.send_signal(signal.SIGINT)
-    assert command.wait(10) == INTERRUPTED
-    command.stdin.close()
-    command.stderr.close()
+    ) as command:
+        command.stdin.write(b"".join(GOOD % number for number in range(1000)))
+        command.stdin.flush()
+        time.sleep(0.5)
+        command.send_signal(signal.SIGINT)
+        assert command.wait(10) == INTERRUPTED
     if path.exists():
         with arraylog.open(path) as store:
             stored = list(store["c"]["p"]) if "c" in store else []

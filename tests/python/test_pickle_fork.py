@@ -132,6 +132,23 @@ def test_a_pickle_never_shows_another_store_of_the_same_name(part, path):
             list(pickle.loads(pickled))
 
 
+def test_a_pickle_never_shows_a_newer_state(part, path):
+    pickles = [
+        (pickle.dumps(part), ["k", "v"], lambda part: part["k"]["t"]),
+        (pickle.dumps(part["k"]), ["t", "m"], lambda entry: entry["t"]),
+    ]
+    with arraylog.open(path, "r+") as store:
+        store.partition("argo", "2024-01").write("k", {"t": np.full(100, -1.0)})
+        store.partition("argo", "2024-01").put("new", b"")
+    for data, names, array in pickles:
+        try:
+            again = pickle.loads(data)
+            found = list(again), array(again)[5]
+        except arraylog.SnapshotGoneError:
+            continue
+        assert found == (names, 5.0)
+
+
 def look(handle):
     """Everything that a worker reads through a handle."""
     if isinstance(handle, arraylog.Store):

@@ -141,6 +141,7 @@ def test_a_torn_tail_is_one_warning_in_the_log(live, mode, caplog):
     with caplog.at_level(logging.WARNING):
         with arraylog.open(live, mode) as store:
             assert read_batches(store.partition()) == BATCHES - 1
+            assert store.recovery.torn_bytes > 0 and store.recovery.torn_at < cut
     warned = warnings_of(caplog)
     assert len(warned) == 1
     assert "t.alog" in warned[0].getMessage() and any(
