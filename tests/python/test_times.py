@@ -38,6 +38,9 @@ def test_multiples_of_a_unit_are_refused_by_name(part, dtype):
     part.write("k", {"when": np.zeros(3, dtype).astype("M8[s]" if dtype[0] == "M" else "m8[ms]")})
 
 
+@pytest.mark.filterwarnings(
+    "ignore:The 'generic' unit:DeprecationWarning"
+)  # NumPy 2.5 is on its way to refuse it
 @pytest.mark.parametrize("dtype", ["M8", "m8"])
 def test_generic_units_are_refused_by_name(part, dtype):
     with pytest.raises(TypeError) as caught:
