@@ -1,6 +1,6 @@
 //! Writes that commit together.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use pyo3::prelude::*;
 
@@ -16,7 +16,12 @@ type Shared = Arc<RwLock<Option<arraylog::Batch>>>;
 
 /// The handle behind `arraylog.Batch`.
 #[pyclass(frozen, module = "arraylog._core")]
-pub(crate) struct Batch(Shared);
+pub(crate) struct Batch {
+    open: Shared,
+    /// Set while the commit still runs without the interpreter, so that a
+    /// signal cannot come between the commit and its number.
+    seqno: OnceLock<u64>,
+}
 
 #[pymethods]
 impl Batch {
@@ -28,32 +33,44 @@ impl Batch {
         if let Some(durability) = durability {
             batch.set_durability(store::parse_durability(durability)?);
         }
-        Ok(Self(Arc::new(RwLock::new(Some(batch)))))
+        Ok(Self {
+            open: Arc::new(RwLock::new(Some(batch))),
+            seqno: OnceLock::new(),
+        })
     }
 
     /// Whether it was committed or given up.
     #[getter]
     fn ended(&self, py: Python<'_>) -> bool {
         py.detach(|| {
-            self.0
+            self.open
                 .read()
                 .unwrap_or_else(PoisonError::into_inner)
                 .is_none()
         })
     }
 
-    /// Commits; the seqno of the commit.
-    fn commit(&self, py: Python<'_>) -> PyResult<u64> {
+    /// Number of the commit; None before it.
+    #[getter]
+    fn seqno(&self) -> Option<u64> {
+        self.seqno.get().copied()
+    }
+
+    /// Commits.
+    fn commit(&self, py: Python<'_>) -> PyResult<()> {
         let committed = py.detach(|| {
             let batch = self
-                .0
+                .open
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
                 .take();
-            batch.map(arraylog::Batch::commit)
+            batch.map(|batch| {
+                let seqno = batch.commit()?;
+                Ok(*self.seqno.get_or_init(|| seqno))
+            })
         });
         match committed {
-            Some(seqno) => seqno.or_raise(py),
+            Some(committed) => committed.or_raise(py).map(|_| ()),
             None => Err(ended(py)),
         }
     }
@@ -62,7 +79,7 @@ impl Batch {
     fn abandon(&self, py: Python<'_>) {
         py.detach(|| {
             drop(
-                self.0
+                self.open
                     .write()
                     .unwrap_or_else(PoisonError::into_inner)
                     .take(),
@@ -119,7 +136,7 @@ impl BatchPartition {
         partition: String,
     ) -> PyResult<Self> {
         let this = Self {
-            batch: batch.get().0.clone(),
+            batch: batch.get().open.clone(),
             collection,
             partition,
         };

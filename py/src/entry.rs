@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arraylog::{Kind, Value};
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyMemoryView, PyString};
 
@@ -26,6 +27,8 @@ pub(crate) struct Entry {
     pinned: Option<u64>,
     key: Vec<u8>,
     place: Arc<Place>,
+    /// The `arraylog._reference.Origin` of the store, for equality and pickling.
+    origin: Py<PyAny>,
     value: OnceLock<Value>,
 }
 
@@ -118,6 +121,12 @@ impl Entry {
             pending: Mutex::new(None),
             pinned: version,
             place: partition.get().place.clone(),
+            origin: partition
+                .get()
+                .owner
+                .bind(py)
+                .getattr(intern!(py, "_origin"))?
+                .unbind(),
             value: OnceLock::new(),
             key,
         };
@@ -135,7 +144,7 @@ impl Entry {
     #[getter]
     fn _place(&self, py: Python<'_>) -> (Py<PyAny>, &str, &str) {
         (
-            self.place.origin.clone_ref(py),
+            self.origin.clone_ref(py),
             &self.place.collection,
             &self.place.partition,
         )

@@ -217,7 +217,8 @@ fn variable<'py>(items: &Bound<'py, PyList>) -> PyResult<Elements<'py>> {
     Ok(Elements::Variable { offsets, data })
 }
 
-/// The bytes of a plain value: anything bytes-like whose items are bytes.
+/// The bytes of a plain value: anything bytes-like whose items are bytes, or a
+/// binary file, which is read to its end first.
 pub(crate) fn value<'py>(data: &Bound<'py, PyAny>) -> PyResult<Borrowed<'py>> {
     if let Ok(bytes) = data.cast_exact::<PyBytes>() {
         return Ok(Borrowed::Bytes(bytes.clone()));
@@ -233,10 +234,18 @@ pub(crate) fn value<'py>(data: &Bound<'py, PyAny>) -> PyResult<Borrowed<'py>> {
         ));
     }
     let Ok(buffer) = PyUntypedBuffer::get(data) else {
-        return Err(PyTypeError::new_err(format!(
-            "a value is bytes-like, not {}; arrays go through write(key, {{name: array}})",
-            found()
-        )));
+        if !data.hasattr("read")? {
+            return Err(PyTypeError::new_err(format!(
+                "a value is bytes-like or a binary file, not {}; arrays go through write(key, {{name: array}})",
+                found()
+            )));
+        }
+        let whole = data
+            .py()
+            .import("arraylog._partition")?
+            .getattr("read_all")?
+            .call1((data,))?;
+        return Ok(Borrowed::Buffer(PyUntypedBuffer::get(&whole)?));
     };
     if !matches!(
         buffer.format().to_bytes(),

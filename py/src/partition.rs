@@ -18,8 +18,6 @@ const KEYS_PER_SIGNAL_CHECK: u32 = 1024;
 
 /// Which partition of which store.
 pub(crate) struct Place {
-    /// The `arraylog._reference.Origin` of the store, for equality and pickling.
-    pub(crate) origin: Py<PyAny>,
     pub(crate) collection: String,
     pub(crate) partition: String,
 }
@@ -44,7 +42,7 @@ pub(crate) struct Partition {
     /// Set by the first use: an unpickled handle opens its file only then.
     opened: OnceLock<Opened>,
     /// The `arraylog.Store`, which a partition keeps open.
-    owner: Py<PyAny>,
+    pub(crate) owner: Py<PyAny>,
     /// Whether the first write makes it.
     create: bool,
     pub(crate) place: Arc<Place>,
@@ -139,24 +137,17 @@ impl Partition {
 impl Partition {
     /// `owner` is the `arraylog.Store`; nothing is opened yet.
     #[new]
-    fn new(
-        owner: &Bound<'_, PyAny>,
-        collection: String,
-        partition: String,
-        create: bool,
-    ) -> PyResult<Self> {
-        let origin = owner.getattr("_origin")?.unbind();
+    fn new(owner: &Bound<'_, PyAny>, collection: String, partition: String, create: bool) -> Self {
         let place = Arc::new(Place {
-            origin,
             collection,
             partition,
         });
-        Ok(Self {
+        Self {
             opened: OnceLock::new(),
             owner: owner.clone().unbind(),
             create,
             place,
-        })
+        }
     }
 
     /// Opens it if it was not; KeyError if it has to exist and does not.
@@ -167,11 +158,6 @@ impl Partition {
     #[getter]
     fn _owner(&self, py: Python<'_>) -> Py<PyAny> {
         self.owner.clone_ref(py)
-    }
-
-    #[getter]
-    fn _origin(&self, py: Python<'_>) -> Py<PyAny> {
-        self.place.origin.clone_ref(py)
     }
 
     /// Name of the collection.
