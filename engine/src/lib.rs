@@ -12,8 +12,8 @@ mod store;
 mod value;
 
 pub use array::{
-    ArrayBytes, ArraySpec, ArrayView, AttrArray, AttrValue, Attrs, DType, Element, FieldInfo, Mask,
-    TimeUnit,
+    ArrayBytes, ArraySpec, ArrayView, AttrArray, AttrValue, Attrs, DType, Element, FieldInfo, Half,
+    Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
 pub use entry::{Array, Entry, Kind};

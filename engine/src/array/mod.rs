@@ -1,9 +1,51 @@
 //! Arrays: dtypes, attributes, and the frame that holds the arrays of an entry.
+//!
+//! Everything here is a pure function over bytes: no I/O, no unsafe, no panic
+//! on any input. Data goes one way:
+//!
+//! ```text
+//! write   (name, ArraySpec)… + Attrs  --plan-->  Plan  --pieces-->  frame
+//!                                                  \--schema_bytes--> interned
+//! read    schema bytes --Schema::parse--> Schema (shared)
+//!         Schema + frame --locate--> FieldPlace (ranges) --> ArrayView
+//! ```
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the store calls these")
+)]
+
+#[cfg(target_endian = "big")]
+compile_error!(
+    "stored arrays are little-endian and lent as they are: this machine would misread them"
+);
+
 mod attr;
+mod cursor;
 mod dtype;
+mod encoding;
+mod frame;
+mod layout;
+mod limits;
+mod pieces;
+mod plan;
+mod schema;
 mod spec;
 mod view;
+
+#[cfg(test)]
+mod tests;
+
 pub use attr::{AttrArray, AttrValue, Attrs};
-pub use dtype::{DType, Element, TimeUnit};
+pub use dtype::{DType, Element, Half, TimeUnit};
 pub use spec::{ArrayBytes, ArraySpec, Mask};
 pub use view::{ArrayView, FieldInfo};
+
+pub(crate) use encoding::{decode_attrs, encode_attrs};
+pub(crate) use frame::{
+    FieldPlace, Shape, array_attrs, attrs_in_frame, entry_attrs, locate, schema_id,
+};
+pub(crate) use layout::body_align;
+pub(crate) use pieces::Pieces;
+pub(crate) use plan::{ArrayAttrs, Plan, plan};
+pub(crate) use schema::Schema;

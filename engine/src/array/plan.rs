@@ -1,0 +1,504 @@
+//! Checks arrays and attributes and decides how their frame looks.
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::encoding::{
+    check_bools, check_name, check_offsets, check_size, encode_map, encode_named, encode_scalar,
+};
+use super::frame::elements;
+use super::layout::{Class, Item, Layout, validity_len};
+use super::limits::{MAX_FIELDS, MAX_RANK, array_name_fault, dim_name_fault};
+use super::schema::{Axes, EXTRA, FILLED, MASKED, VERSION, fill_fault};
+use super::{ArrayBytes, ArraySpec, AttrValue, Attrs, Mask};
+use crate::{Error, Result};
+
+/// Where the attributes of the arrays go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum ArrayAttrs {
+    /// Into the schema: entries that agree in them store them once.
+    #[default]
+    InSchema,
+    /// Into the frame: entries that differ in them share a schema all the same.
+    InFrame,
+}
+
+/// Arrays and attributes that have been checked and can be written.
+#[derive(Debug)]
+pub(crate) struct Plan<'a> {
+    pub(super) fields: Vec<Field<'a>>,
+    /// Sizes of the dim slots.
+    pub(super) dims: Vec<u64>,
+    pub(super) layout: Layout,
+    /// Values of the entry attributes that the schema puts into the frame.
+    pub(super) extra_values: Vec<u8>,
+    /// Attributes of the arrays, as schema and frame encode them.
+    pub(super) array_attrs: Vec<u8>,
+    /// Number of arrays that have attributes.
+    pub(super) with_attrs: u16,
+    pub(super) array_attrs_in: ArrayAttrs,
+    /// The schema without array attributes.
+    skeleton: Vec<u8>,
+    /// The schema with them, if there are any.
+    schema: Option<Vec<u8>>,
+}
+
+/// An array or entry attribute of a plan.
+#[derive(Debug)]
+pub(super) struct Field<'a> {
+    pub(super) class: Class,
+    /// Validity of a 0-d array lies in the fixed part, else after the elements.
+    pub(super) is_0d: bool,
+    pub(super) data: Data<'a>,
+    pub(super) validity: Option<Cow<'a, [u8]>>,
+}
+
+/// Elements of a field.
+#[derive(Debug)]
+pub(super) enum Data<'a> {
+    /// Fixed width, or a 0-d text.
+    Flat(Cow<'a, [u8]>),
+    /// A text array.
+    Texts {
+        offsets: &'a [u64],
+        data: &'a [u8],
+        /// Offsets are stored as u64.
+        wide: bool,
+    },
+}
+
+/// Checks `arrays` and `attrs`: names, dims, shapes, lengths, offsets, masks,
+/// fill values, text. The error names the array or attribute.
+///
+/// Array attributes go into the schema; [`Plan::put_array_attrs`] changes it.
+pub(crate) fn plan<'a>(
+    arrays: &'a [(&'a str, ArraySpec<'a>)],
+    attrs: &'a Attrs,
+) -> Result<Plan<'a>> {
+    check_count("arrays", arrays.len())?;
+    check_count("attributes", attrs.len())?;
+    let mut draft = Draft::default();
+    let mut names = HashSet::with_capacity(arrays.len());
+    for (name, spec) in arrays {
+        if !names.insert(*name) {
+            return Err(Error::Invalid {
+                what: format!("array name {name:?}"),
+                detail: "names are unique within an entry, this one is given twice".to_owned(),
+            });
+        }
+        draft.add_array(name, spec)?;
+    }
+    for (name, value) in attrs.iter() {
+        draft.add_attr(name, value)?;
+    }
+    draft.finish(arrays, attrs.len())
+}
+
+impl Plan<'_> {
+    /// Chooses where the array attributes go. It makes no difference if there are none.
+    pub(crate) fn put_array_attrs(&mut self, place: ArrayAttrs) {
+        self.array_attrs_in = place;
+    }
+
+    /// The schema: equal for entries of one structure, and only for these.
+    pub(crate) fn schema_bytes(&self) -> &[u8] {
+        match (self.array_attrs_in, &self.schema) {
+            (ArrayAttrs::InSchema, Some(schema)) => schema,
+            _ => &self.skeleton,
+        }
+    }
+
+    /// Hash of the schema without the array attributes: as many hashes of
+    /// `schema_bytes` under one of these tell that attributes differ by entry.
+    pub(crate) fn skeleton_hash(&self) -> u64 {
+        xxh3_64(&self.skeleton)
+    }
+
+    /// Whether an array has attributes.
+    pub(crate) fn has_array_attrs(&self) -> bool {
+        self.with_attrs > 0
+    }
+}
+
+fn check_count(what: &str, count: usize) -> Result<()> {
+    if count <= MAX_FIELDS {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        what: what.to_owned(),
+        detail: format!("an entry holds at most {MAX_FIELDS}, these are {count}"),
+    })
+}
+
+/// A plan in the making.
+#[derive(Default)]
+struct Draft<'a> {
+    fields: Vec<Field<'a>>,
+    items: Vec<Item>,
+    dims: Dims<'a>,
+    /// Schema sections of arrays and of attributes.
+    arrays: Vec<u8>,
+    attrs: Vec<u8>,
+    extra_values: Vec<u8>,
+}
+
+impl<'a> Draft<'a> {
+    fn add_array(&mut self, name: &'a str, spec: &'a ArraySpec<'a>) -> Result<()> {
+        if let Some(detail) = array_name_fault(name) {
+            let shown: String = name.chars().take(40).collect();
+            return Err(Error::Invalid {
+                what: format!("array name {shown:?}"),
+                detail,
+            });
+        }
+        let count = check_extent(name, spec)?;
+        let axes = self.dims.slots(name, spec)?;
+        let data = check_data(name, spec, count)?;
+        let validity = match &spec.mask {
+            None => None,
+            Some(mask) => Some(check_mask(name, mask, count)?),
+        };
+        if let Some(fault) = spec
+            .fill_value
+            .as_ref()
+            .and_then(|fill| fill_fault(spec.dtype, fill))
+        {
+            return Err(Error::DType {
+                array: name.to_owned(),
+                detail: fault,
+            });
+        }
+        let class = Class::of_array(spec.dtype, spec.shape.len());
+        let masked_0d = spec.shape.is_empty() && spec.mask.is_some();
+        self.items.push(Item {
+            class,
+            validity: masked_0d,
+        });
+        self.fields.push(Field {
+            class,
+            is_0d: spec.shape.is_empty(),
+            data,
+            validity,
+        });
+        self.describe_array(name, spec, &axes, masked_0d)
+    }
+
+    /// Appends the array to the schema.
+    fn describe_array(
+        &mut self,
+        name: &str,
+        spec: &ArraySpec<'_>,
+        axes: &Axes,
+        masked_0d: bool,
+    ) -> Result<()> {
+        let out = &mut self.arrays;
+        // Names of arrays have at most 255 bytes, ranks are at most 32.
+        out.push(name.len() as u8);
+        out.extend_from_slice(name.as_bytes());
+        spec.dtype.encode(out);
+        out.push(axes.len() as u8);
+        let masked = if masked_0d { MASKED } else { 0 };
+        let filled = if spec.fill_value.is_some() { FILLED } else { 0 };
+        out.push(masked | filled);
+        for slot in axes {
+            out.extend(slot.to_le_bytes());
+        }
+        if let Some(fill) = &spec.fill_value {
+            encode_named("fill value", fill, out)
+                .map_err(|fault| fault.of(&format!("array {name:?}")))?;
+        }
+        Ok(())
+    }
+
+    fn add_attr(&mut self, name: &'a str, value: &'a AttrValue) -> Result<()> {
+        check_name(name).map_err(|fault| fault.of("the entry"))?;
+        // Names of attributes have at most 65,535 bytes.
+        self.attrs.extend((name.len() as u16).to_le_bytes());
+        self.attrs.extend_from_slice(name.as_bytes());
+        let (class, data) = match value.dtype() {
+            None => {
+                self.attrs.push(EXTRA);
+                encode_named(name, value, &mut self.extra_values)
+                    .map_err(|fault| fault.of("the entry"))?;
+                (Class::Extra, Cow::Borrowed(&[][..]))
+            }
+            Some(dtype) => {
+                dtype.encode(&mut self.attrs);
+                (Class::of_array(dtype, 0), attr_bytes(value))
+            }
+        };
+        self.items.push(Item {
+            class,
+            validity: false,
+        });
+        self.fields.push(Field {
+            class,
+            is_0d: true,
+            data: Data::Flat(data),
+            validity: None,
+        });
+        Ok(())
+    }
+
+    fn finish(self, arrays: &[(&str, ArraySpec<'_>)], attrs: usize) -> Result<Plan<'a>> {
+        let (array_attrs, with_attrs) = encode_array_attrs(arrays)?;
+        check_size(self.extra_values.len(), "the entry")?;
+        check_size(array_attrs.len(), "the arrays")?;
+        let skeleton = self.schema(arrays.len(), attrs, 0);
+        let schema = (with_attrs > 0).then(|| {
+            let mut schema = self.schema(arrays.len(), attrs, with_attrs);
+            schema.extend_from_slice(&array_attrs);
+            schema
+        });
+        Ok(Plan {
+            layout: Layout::new(self.dims.sizes.len(), &self.items),
+            fields: self.fields,
+            dims: self.dims.sizes,
+            extra_values: self.extra_values,
+            array_attrs,
+            with_attrs,
+            array_attrs_in: ArrayAttrs::default(),
+            skeleton,
+            schema,
+        })
+    }
+
+    fn schema(&self, arrays: usize, attrs: usize, with_attrs: u16) -> Vec<u8> {
+        let mut out = vec![VERSION, 0];
+        out.extend((arrays as u16).to_le_bytes());
+        out.extend((attrs as u16).to_le_bytes());
+        out.extend(with_attrs.to_le_bytes());
+        out.extend((self.dims.sizes.len() as u32).to_le_bytes());
+        out.extend_from_slice(&self.dims.names);
+        out.extend_from_slice(&self.arrays);
+        out.extend_from_slice(&self.attrs);
+        out
+    }
+}
+
+fn attr_bytes(value: &AttrValue) -> Cow<'_, [u8]> {
+    match value {
+        AttrValue::String(text) => Cow::Borrowed(text.as_bytes()),
+        AttrValue::Bytes(bytes) => Cow::Borrowed(bytes),
+        number => {
+            let mut bytes = Vec::new();
+            encode_scalar(number, &mut bytes);
+            Cow::Owned(bytes)
+        }
+    }
+}
+
+fn encode_array_attrs(arrays: &[(&str, ArraySpec<'_>)]) -> Result<(Vec<u8>, u16)> {
+    let mut out = Vec::new();
+    let mut count = 0_u16;
+    for (number, (name, spec)) in arrays.iter().enumerate() {
+        if spec.attrs.is_empty() {
+            continue;
+        }
+        count = count.saturating_add(1);
+        out.extend((number as u16).to_le_bytes());
+        encode_map(&spec.attrs, &mut out, 0)
+            .map_err(|fault| fault.of(&format!("array {name:?}")))?;
+    }
+    Ok((out, count))
+}
+
+/// Dim slots in the order of first use.
+#[derive(Default)]
+struct Dims<'a> {
+    sizes: Vec<u64>,
+    /// Schema section of the dim slots.
+    names: Vec<u8>,
+    /// Slot of a name and the array that used it first.
+    known: HashMap<&'a str, (u32, &'a str)>,
+}
+
+impl<'a> Dims<'a> {
+    fn slots(&mut self, array: &'a str, spec: &'a ArraySpec<'a>) -> Result<Axes> {
+        let rank = spec.shape.len();
+        if !spec.dims.is_empty() && spec.dims.len() != rank {
+            return Err(shape_error(
+                array,
+                format!(
+                    "{} dims for {rank} axes of shape {:?}",
+                    spec.dims.len(),
+                    spec.shape
+                ),
+            ));
+        }
+        let names = spec.dims.iter().map(Option::as_deref);
+        spec.shape
+            .iter()
+            .zip(names.chain(std::iter::repeat(None)))
+            .map(|(size, name)| match name {
+                None => Ok(self.add("", *size)),
+                Some(name) => self.named(array, name, *size),
+            })
+            .collect()
+    }
+
+    fn named(&mut self, array: &'a str, name: &'a str, size: u64) -> Result<u32> {
+        let Some(&(slot, first)) = self.known.get(name) else {
+            if let Some(fault) = dim_name_fault(name) {
+                let shown: String = name.chars().take(40).collect();
+                return Err(shape_error(array, format!("dim {shown:?}: {fault}")));
+            }
+            let slot = self.add(name, size);
+            self.known.insert(name, (slot, array));
+            return Ok(slot);
+        };
+        let known = self.sizes.get(slot as usize).copied().unwrap_or(size);
+        if known == size {
+            return Ok(slot);
+        }
+        Err(shape_error(
+            array,
+            format!(
+                "dim {name:?} has size {size} here and {known} in array {first:?} of the same entry"
+            ),
+        ))
+    }
+
+    fn add(&mut self, name: &str, size: u64) -> u32 {
+        // At most 65,535 arrays of 32 axes; names of at most 255 bytes.
+        let slot = self.sizes.len() as u32;
+        self.sizes.push(size);
+        self.names.push(name.len() as u8);
+        self.names.extend_from_slice(name.as_bytes());
+        slot
+    }
+}
+
+/// Number of elements, if dtype, rank and shape can be stored.
+fn check_extent(name: &str, spec: &ArraySpec<'_>) -> Result<u64> {
+    if !spec.dtype.fits() {
+        return Err(Error::DType {
+            array: name.to_owned(),
+            detail: format!("an element of {} is longer than 2^31 - 1 bytes", spec.dtype),
+        });
+    }
+    let rank = spec.shape.len();
+    if rank > MAX_RANK {
+        return Err(shape_error(
+            name,
+            format!("an array has at most {MAX_RANK} axes, this one {rank}"),
+        ));
+    }
+    elements(&spec.shape, spec.dtype).ok_or_else(|| {
+        shape_error(
+            name,
+            format!(
+                "shape {:?} of {} has 2^63 bytes or more",
+                spec.shape, spec.dtype
+            ),
+        )
+    })
+}
+
+fn check_data<'a>(name: &str, spec: &'a ArraySpec<'a>, count: u64) -> Result<Data<'a>> {
+    let dtype = spec.dtype;
+    match (&spec.data, dtype.item_bytes()) {
+        (ArrayBytes::Fixed(data), Some(item)) => {
+            let expected = count.saturating_mul(item);
+            if expected != data.len() as u64 {
+                return Err(shape_error(
+                    name,
+                    format!(
+                        "shape {:?} of {dtype} needs {expected} bytes, {} were given",
+                        spec.shape,
+                        data.len()
+                    ),
+                ));
+            }
+            check_bools(dtype, data).map_err(|detail| Error::DType {
+                array: name.to_owned(),
+                detail,
+            })?;
+            Ok(Data::Flat(Cow::Borrowed(data)))
+        }
+        (ArrayBytes::Variable { offsets, data }, None) => {
+            check_offsets(dtype, count, offsets, data)
+                .map_err(|detail| shape_error(name, detail))?;
+            if spec.shape.is_empty() {
+                return Ok(Data::Flat(Cow::Borrowed(data)));
+            }
+            let wide = u32::try_from(data.len()).is_err();
+            Ok(Data::Texts {
+                offsets,
+                data,
+                wide,
+            })
+        }
+        (ArrayBytes::Fixed(_), None) => Err(Error::DType {
+            array: name.to_owned(),
+            detail: format!("{dtype} takes offsets and data, bytes without offsets were given"),
+        }),
+        (ArrayBytes::Variable { .. }, Some(_)) => Err(Error::DType {
+            array: name.to_owned(),
+            detail: format!("{dtype} is of fixed width, bytes with offsets were given"),
+        }),
+    }
+}
+
+/// The validity bits, those after the last element zero.
+fn check_mask<'a>(name: &str, mask: &'a Mask<'a>, count: u64) -> Result<Cow<'a, [u8]>> {
+    match mask {
+        Mask::Missing(missing) => {
+            if missing.len() as u64 != count {
+                return Err(shape_error(
+                    name,
+                    format!(
+                        "a mask of {count} elements has as many bytes, {} were given",
+                        missing.len()
+                    ),
+                ));
+            }
+            Ok(Cow::Owned(missing.chunks(8).map(present_bits).collect()))
+        }
+        Mask::Validity(bits) => {
+            let expected = validity_len(count);
+            if bits.len() as u64 != expected {
+                return Err(shape_error(
+                    name,
+                    format!(
+                        "validity bits of {count} elements are {expected} bytes, {} were given",
+                        bits.len()
+                    ),
+                ));
+            }
+            Ok(without_rest(bits, count))
+        }
+    }
+}
+
+fn present_bits(missing: &[u8]) -> u8 {
+    missing
+        .iter()
+        .rev()
+        .fold(0, |bits, byte| bits << 1 | u8::from(*byte == 0))
+}
+
+fn without_rest(bits: &[u8], count: u64) -> Cow<'_, [u8]> {
+    let used = (count % 8) as u32;
+    let rest = if used == 0 {
+        0
+    } else {
+        u8::MAX.wrapping_shl(used)
+    };
+    match bits.split_last() {
+        Some((last, before)) if last & rest != 0 => {
+            let mut clean = before.to_vec();
+            clean.push(last & !rest);
+            Cow::Owned(clean)
+        }
+        _ => Cow::Borrowed(bits),
+    }
+}
+
+fn shape_error(array: &str, detail: String) -> Error {
+    Error::Shape {
+        array: array.to_owned(),
+        detail,
+    }
+}

@@ -1,0 +1,205 @@
+//! The segment that the writer inserts into while others read.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use zerocopy::FromZeros;
+
+use super::group::{SLOTS, empty_words, prefetch, tagged_words};
+use super::{Hash, home, place_of, seen};
+
+/// Slots that may be filled before the segment doubles, of eight.
+const MAX_FILLED: usize = 7;
+
+#[derive(FromZeros)]
+#[repr(C, align(64))]
+struct AtomicGroup([AtomicU64; SLOTS]);
+
+/// Groups, and the same words in log order, of atomic words.
+///
+/// One writer inserts; any number of readers probe and walk. A word is stored after
+/// the record that it leads to was written, and before the commit is published.
+pub(super) struct Growing {
+    groups: Box<[AtomicGroup]>,
+    /// Slot words in ascending place; `len` of them.
+    order: Box<[AtomicU64]>,
+    /// The upper halves of their hashes.
+    tops: Box<[AtomicU32]>,
+    /// The places that superseded them; 0 = none.
+    superseded: Box<[AtomicU64]>,
+    len: AtomicUsize,
+}
+
+/// Zeroed memory straight from the allocator: a large table costs no time before
+/// its pages are used.
+fn zeroed<T: FromZeros>(len: usize) -> Box<[T]> {
+    <[T]>::new_box_zeroed_with_elems(len).unwrap_or_else(|_| {
+        // The same as every collection of std does when memory runs out.
+        std::alloc::handle_alloc_error(std::alloc::Layout::new::<T>())
+    })
+}
+
+impl Growing {
+    /// An empty segment with room for `entries` words.
+    pub(super) fn with_room(entries: usize) -> Self {
+        let groups = entries.div_ceil(MAX_FILLED).max(1).next_power_of_two();
+        let capacity = groups * MAX_FILLED;
+        Self {
+            groups: zeroed(groups),
+            order: zeroed(capacity),
+            tops: zeroed(capacity),
+            superseded: zeroed(capacity),
+            len: AtomicUsize::new(0),
+        }
+    }
+
+    /// Words that can still be inserted.
+    pub(super) fn room(&self) -> usize {
+        self.order.len() - self.len()
+    }
+
+    /// Number of words in log order, superseded ones included.
+    pub(super) fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    /// The words that are not superseded, with the upper halves of their hashes.
+    pub(super) fn live(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
+        (0..self.len()).filter_map(|ordinal| {
+            let by = self.superseded.get(ordinal)?.load(Ordering::Relaxed);
+            let word = self.order.get(ordinal)?.load(Ordering::Relaxed);
+            let top = self.tops.get(ordinal)?.load(Ordering::Relaxed);
+            (by == 0).then_some((word, top))
+        })
+    }
+
+    /// A segment with the words that are not superseded and room for `more`.
+    pub(super) fn grown(&self, more: usize) -> Self {
+        let live = self.live().count();
+        let grown = Self::with_room((live + more).max(live * 2));
+        for (word, top) in self.live() {
+            grown.append(word, top, 0);
+            grown.store_in_empty_slot(word, top);
+        }
+        grown
+    }
+
+    /// Asks `accept` about each word with the tag of `hash` until it says yes.
+    #[inline(always)]
+    pub(super) fn find<T, E>(
+        &self,
+        hash: Hash,
+        mut accept: impl FnMut(u64) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        self.probe(hash, |word, _| accept(place_of(word)))
+    }
+
+    #[inline(always)]
+    fn probe<T, E>(
+        &self,
+        hash: Hash,
+        mut accept: impl FnMut(u64, &AtomicU64) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        let mut at = home(hash.top(), self.groups.len());
+        for _ in 0..self.groups.len() {
+            let Some(group) = self.groups.get(at) else { break };
+            // Acquire: the record behind a word was written before the word.
+            let words = group.0.each_ref().map(|word| word.load(Ordering::Acquire));
+            for slot in tagged_words(&words, hash.tag()) {
+                let (Some(&word), Some(place)) = (words.get(slot), group.0.get(slot)) else {
+                    continue;
+                };
+                if let Some(found) = accept(word, place)? {
+                    return Ok(Some(found));
+                }
+            }
+            if !empty_words(&words).is_empty() {
+                break;
+            }
+            at = if at + 1 == self.groups.len() { 0 } else { at + 1 };
+        }
+        Ok(None)
+    }
+
+    /// Starts to load the group of `hash`.
+    #[inline]
+    pub(super) fn prefetch(&self, hash: Hash) {
+        if let Some(group) = self.groups.get(home(hash.top(), self.groups.len())) {
+            prefetch(group);
+        }
+    }
+
+    /// Makes the key with `hash` lead to `place`; gives the place that it led to in
+    /// this segment. `same` says whether the record at a place has the key. A
+    /// tombstone is no entry of the order. Needs room. Only the writer calls this.
+    pub(super) fn upsert<E>(
+        &self,
+        hash: Hash,
+        place: u64,
+        tombstone: bool,
+        mut same: impl FnMut(u64) -> Result<bool, E>,
+    ) -> Result<Option<u64>, E> {
+        let word = hash.word(place);
+        let replaced = self.probe(hash, |old, slot| {
+            if !same(place_of(old))? {
+                return Ok(None);
+            }
+            slot.store(word, Ordering::Release);
+            Ok(Some(place_of(old)))
+        })?;
+        match replaced {
+            Some(old) => self.supersede(old, place),
+            None => self.store_in_empty_slot(word, hash.top()),
+        }
+        self.append(word, hash.top(), if tombstone { place } else { 0 });
+        Ok(replaced)
+    }
+
+    fn append(&self, word: u64, top: u32, superseded: u64) {
+        let len = self.len();
+        if let (Some(order), Some(tops), Some(by)) =
+            (self.order.get(len), self.tops.get(len), self.superseded.get(len))
+        {
+            order.store(word, Ordering::Relaxed);
+            tops.store(top, Ordering::Relaxed);
+            by.store(superseded, Ordering::Relaxed);
+            self.len.store(len + 1, Ordering::Release);
+        }
+    }
+
+    fn store_in_empty_slot(&self, word: u64, top: u32) {
+        let mut at = home(top, self.groups.len());
+        for _ in 0..self.groups.len() {
+            let Some(group) = self.groups.get(at) else { break };
+            let empty = group.0.iter().find(|slot| slot.load(Ordering::Relaxed) == 0);
+            if let Some(slot) = empty {
+                slot.store(word, Ordering::Release);
+                return;
+            }
+            at = if at + 1 == self.groups.len() { 0 } else { at + 1 };
+        }
+    }
+
+    /// Notes that the word with place `old` was superseded at `by`.
+    fn supersede(&self, old: u64, by: u64) {
+        let len = self.len();
+        let order = self.order.get(..len).unwrap_or_default();
+        let ordinal = order.partition_point(|word| place_of(word.load(Ordering::Relaxed)) < old);
+        if let Some(entry) = self.superseded.get(ordinal).filter(|_| ordinal < len) {
+            // A tombstone is superseded by itself from its birth; the first one counts.
+            let _ = entry.compare_exchange(0, by, Ordering::AcqRel, Ordering::Relaxed);
+        }
+    }
+
+    /// The place at `ordinal` in log order, if a reader with `end` sees it.
+    pub(super) fn visible(&self, ordinal: usize, end: u64) -> Option<u64> {
+        let place = place_of(self.order.get(ordinal)?.load(Ordering::Acquire));
+        let by = self.superseded.get(ordinal)?.load(Ordering::Acquire);
+        (place < end && seen(by, end)).then_some(place)
+    }
+}
+
+impl std::fmt::Debug for Growing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Growing({} of {} words)", self.len(), self.order.len())
+    }
+}

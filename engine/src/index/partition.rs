@@ -1,0 +1,318 @@
+//! The index of one partition: a frozen segment and a growing one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use super::frozen::Frozen;
+use super::growing::Growing;
+use super::Hash;
+
+/// Finds the records of a partition. One writer, any number of readers.
+#[derive(Debug)]
+pub(crate) struct PartitionIndex {
+    segments: ArcSwap<Segments>,
+    live: AtomicU64,
+}
+
+#[derive(Debug)]
+struct Segments {
+    /// Outlives replacements of the growing one.
+    frozen: Option<Arc<Frozen>>,
+    growing: Growing,
+}
+
+/// The segments at one moment: what is inserted into them later leads back, by the
+/// places of previous versions, to what was there.
+#[derive(Clone, Debug)]
+pub(crate) struct Pinned(Arc<Segments>);
+
+/// A position in log order.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Cursor(usize);
+
+impl Default for PartitionIndex {
+    fn default() -> Self {
+        let segments = Segments { frozen: None, growing: Growing::with_room(1) };
+        Self { segments: ArcSwap::from_pointee(segments), live: AtomicU64::new(0) }
+    }
+}
+
+impl Segments {
+    #[inline(always)]
+    fn find<T, E>(
+        &self,
+        hash: Hash,
+        end: u64,
+        mut accept: impl FnMut(u64) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        if let Some(frozen) = &self.frozen {
+            let found = frozen.find(hash, end, &mut accept)?;
+            if found.is_some() || self.growing.len() == 0 {
+                return Ok(found);
+            }
+        }
+        self.growing.find(hash, accept)
+    }
+}
+
+impl PartitionIndex {
+    /// Number of entries.
+    pub(crate) fn len(&self) -> u64 {
+        self.live.load(Ordering::Acquire)
+    }
+
+    /// The segments as they are.
+    pub(crate) fn pin(&self) -> Pinned {
+        Pinned(self.segments.load_full())
+    }
+
+    /// Asks `accept` about each place that may hold the key with `hash`, until it
+    /// says yes. A place may be at or beyond `end`, the end (a place) of what the
+    /// caller sees; then the record there leads to the version to use.
+    #[inline(always)]
+    pub(crate) fn find<T, E>(
+        &self,
+        hash: Hash,
+        end: u64,
+        accept: impl FnMut(u64) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        self.segments.load().find(hash, end, accept)
+    }
+
+    /// Starts to load what [`Self::find`] and [`Self::insert`] will need.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: Hash) {
+        let segments = self.segments.load();
+        if let Some(frozen) = &segments.frozen {
+            frozen.prefetch(hash);
+        }
+        segments.growing.prefetch(hash);
+    }
+
+    /// Makes room for `more` insertions. Only the writer calls this.
+    pub(crate) fn reserve(&self, more: usize) {
+        let segments = self.segments.load_full();
+        if segments.growing.room() >= more {
+            return;
+        }
+        let growing = segments.growing.grown(more);
+        let frozen = segments.frozen.clone();
+        self.segments.store(Arc::new(Segments { frozen, growing }));
+    }
+
+    /// Makes the key with `hash` lead to the record at `place`. `previous` is the place
+    /// of the version that was there before the commit, if any; `same` says whether the
+    /// record at a place has the key. Gives the place that the growing segment led to.
+    /// Needs [`Self::reserve`]. Only the writer calls this.
+    pub(crate) fn insert<E>(
+        &self,
+        hash: Hash,
+        place: u64,
+        tombstone: bool,
+        previous: Option<u64>,
+        same: impl FnMut(u64) -> Result<bool, E>,
+    ) -> Result<Option<u64>, E> {
+        let segments = self.segments.load();
+        let replaced = segments.growing.upsert(hash, place, tombstone, same)?;
+        // Found in the frozen segment: told after the word is in the growing one, so
+        // that a reader who skips the old one finds the new one.
+        if let (None, Some(previous), Some(frozen)) = (replaced, previous, &segments.frozen) {
+            frozen.supersede(hash, previous, place);
+        }
+        Ok(replaced)
+    }
+
+    /// Counts entries that came and went. Only the writer calls this.
+    pub(crate) fn count(&self, came: u64, went: u64) {
+        let live = self.live.load(Ordering::Relaxed);
+        self.live.store(live.saturating_add(came).saturating_sub(went), Ordering::Release);
+    }
+
+    /// Turns everything inserted so far into one frozen segment. For the end of a
+    /// replay, when nobody reads yet.
+    pub(crate) fn freeze(&self) {
+        let segments = self.segments.load_full();
+        if segments.growing.len() == 0 || segments.frozen.is_some() {
+            return;
+        }
+        let words: Vec<(u64, u32)> = segments.growing.live().collect();
+        let frozen = Some(Arc::new(Frozen::pack(&words)));
+        let growing = Growing::with_room(0);
+        self.segments.store(Arc::new(Segments { frozen, growing }));
+    }
+}
+
+impl Pinned {
+    /// As [`PartitionIndex::find`].
+    #[inline(always)]
+    pub(crate) fn find<T, E>(
+        &self,
+        hash: Hash,
+        end: u64,
+        accept: impl FnMut(u64) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        self.0.find(hash, end, accept)
+    }
+
+    /// The next place in log order that a reader with `end` sees.
+    pub(crate) fn next(&self, cursor: &mut Cursor, end: u64) -> Option<u64> {
+        let frozen_len = self.0.frozen.as_ref().map_or(0, |frozen| frozen.len());
+        let total = frozen_len + self.0.growing.len();
+        while cursor.0 < total {
+            let ordinal = cursor.0;
+            cursor.0 += 1;
+            let place = match (ordinal.checked_sub(frozen_len), &self.0.frozen) {
+                (Some(ordinal), _) => self.0.growing.visible(ordinal, end),
+                (None, Some(frozen)) => frozen.visible(ordinal, end),
+                (None, None) => None,
+            };
+            if place.is_some() {
+                return place;
+            }
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::convert::Infallible;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A log of keys: place -> (key, previous place, tombstone).
+    #[derive(Default)]
+    struct Log(BTreeMap<u64, (u8, u64, bool)>);
+
+    /// Few hashes, so that keys share groups, tags and whole hashes.
+    fn hash(key: u8) -> Hash {
+        let key = u64::from(key);
+        Hash((key % 3) << 62 | (key % 5))
+    }
+
+    struct Model {
+        index: PartitionIndex,
+        log: Log,
+        /// State of the map after each commit, with its end.
+        states: Vec<(u64, BTreeMap<u8, u64>)>,
+        place: u64,
+    }
+
+    impl Model {
+        fn new() -> Self {
+            let states = vec![(1, BTreeMap::new())];
+            Self { index: PartitionIndex::default(), log: Log::default(), states, place: 1 }
+        }
+
+        fn find(&self, pinned: &Pinned, key: u8, end: u64) -> Option<u64> {
+            let found = pinned.find(hash(key), end, |place| {
+                Ok::<_, Infallible>((self.log.0[&place].0 == key).then_some(place))
+            });
+            let Ok(mut found) = found;
+            while let Some(place) = found.filter(|&place| place >= end) {
+                found = Some(self.log.0[&place].1).filter(|&previous| previous != 0);
+            }
+            found.filter(|place| !self.log.0[place].2)
+        }
+
+        fn commit(&mut self, operations: &[(u8, bool)]) {
+            let before = self.states.last().expect("one").0;
+            let mut state = self.states.last().expect("one").1.clone();
+            self.index.reserve(operations.len());
+            let pinned = self.index.pin();
+            let previous: Vec<_> = operations
+                .iter()
+                .map(|&(key, _)| {
+                    let found = pinned.find(hash(key), u64::MAX, |place| {
+                        Ok::<_, Infallible>((self.log.0[&place].0 == key).then_some(place))
+                    });
+                    let Ok(found) = found;
+                    found
+                })
+                .collect();
+            for (&(key, tombstone), previous) in operations.iter().zip(previous) {
+                let place = self.place;
+                self.place += 1;
+                self.log.0.insert(place, (key, previous.unwrap_or(0), tombstone));
+                let log = &self.log;
+                let Ok(_) = self.index.insert(hash(key), place, tombstone, previous, |at| {
+                    Ok::<_, Infallible>(log.0[&at].0 == key)
+                });
+                if tombstone {
+                    state.remove(&key);
+                } else {
+                    state.insert(key, place);
+                }
+            }
+            assert!(self.place >= before);
+            self.states.push((self.place, state));
+        }
+
+        fn check(&self, pinned: &Pinned, end: u64, state: &BTreeMap<u8, u64>) {
+            for key in 0..20 {
+                assert_eq!(self.find(pinned, key, end), state.get(&key).copied(), "key {key}");
+            }
+            let mut expected: Vec<u64> = state.values().copied().collect();
+            expected.sort_unstable();
+            let mut cursor = Cursor::default();
+            let walked: Vec<u64> =
+                std::iter::from_fn(|| pinned.next(&mut cursor, end)).collect();
+            assert_eq!(walked, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn pinned_readers_keep_seeing_the_state_of_their_end(
+            commits in proptest::collection::vec(
+                proptest::collection::vec((0u8..20, proptest::bool::weighted(0.3)), 1..6), 1..40),
+            freeze_after in 0usize..40,
+        ) {
+            let mut model = Model::new();
+            let mut pins = Vec::new();
+            for (number, commit) in commits.iter().enumerate() {
+                model.commit(commit);
+                if number == freeze_after {
+                    model.index.freeze();
+                }
+                if number >= freeze_after {
+                    let (end, state) = model.states.last().expect("one").clone();
+                    pins.push((model.index.pin(), end, state));
+                }
+            }
+            for (pinned, end, state) in &pins {
+                model.check(pinned, *end, state);
+            }
+            let (end, state) = model.states.last().expect("one").clone();
+            model.check(&model.index.pin(), end, &state);
+        }
+    }
+
+    #[test]
+    fn scalar_and_vector_probes_find_the_same_keys() {
+        use crate::index::group::Variant;
+        let words: Vec<(u64, u32)> = (1..5000u64)
+            .map(|place| {
+                let hash = Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                (hash.word(place), hash.top())
+            })
+            .collect();
+        let frozen = Frozen::pack(&words);
+        for variant in [Variant::Scalar, Variant::Baseline, Variant::Avx2] {
+            Variant::force(Some(variant));
+            for place in 1..5000u64 {
+                let hash = Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+                let found = frozen.find(hash, u64::MAX, |candidate| {
+                    Ok::<_, Infallible>((candidate == place).then_some(candidate))
+                });
+                assert_eq!(found, Ok(Some(place)), "{variant:?}");
+            }
+        }
+        Variant::force(None);
+    }
+}

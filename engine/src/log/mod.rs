@@ -1,0 +1,173 @@
+//! The log: the sequence of committed frames, read and appended.
+//!
+//! One [`Log`] is an open file. Its writer appends frames, its readers see every
+//! record below the published end. Nothing here knows what a value means.
+
+mod access;
+mod commit;
+mod recovery;
+mod verified;
+mod window;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::error::{Error, Result};
+use crate::format::header::Identity;
+use crate::format::{Defect, LOG_START};
+use crate::options::{Durability, Verify};
+use crate::storage::Storage;
+
+pub(crate) use access::{Located, Stored};
+pub(crate) use commit::{Op, OpValue, WriterGuard, wide_blocks};
+pub(crate) use recovery::{Found, Replayed, Until, replay};
+
+use access::Regions;
+use verified::Verified;
+use writer::Writer;
+
+/// An open log.
+#[derive(Debug)]
+pub(crate) struct Log {
+    path: PathBuf,
+    storage: Arc<dyn Storage>,
+    identity: Identity,
+    /// `None`: reads copy.
+    regions: Option<Regions>,
+    /// Everything below is written and will not change (an offset); raised by the
+    /// writer before it tells the index.
+    limit: Arc<AtomicU64>,
+    /// End of the newest commit that readers see (an offset).
+    published: AtomicU64,
+    seqno: AtomicU64,
+    verify: Verify,
+    verified: Verified,
+    durability: Durability,
+    writer: Option<Mutex<Writer>>,
+    closed: AtomicBool,
+    /// Held while what another process committed is taken in.
+    following: Mutex<Tip>,
+}
+
+/// Where the next frame goes, and what it follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Tip {
+    /// End of the last frame (an offset).
+    pub(crate) end: u64,
+    /// Seqno of the last batch.
+    pub(crate) seqno: u64,
+    /// Frame sum of the last frame.
+    pub(crate) frame_sum: u64,
+}
+
+impl Tip {
+    /// The start of the log of a store.
+    pub(crate) fn start(identity: &Identity) -> Self {
+        Self {
+            end: LOG_START,
+            seqno: identity.first_seqno.saturating_sub(1),
+            frame_sum: crate::format::frame::first_predecessor(&identity.store_id),
+        }
+    }
+}
+
+/// What a log is opened with.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) path: PathBuf,
+    pub(crate) storage: Arc<dyn Storage>,
+    /// What the regions of `storage` lend up to.
+    pub(crate) limit: Arc<AtomicU64>,
+    pub(crate) identity: Identity,
+    /// Whether reads copy.
+    pub(crate) copying: bool,
+    pub(crate) verify: Verify,
+    pub(crate) durability: Durability,
+}
+
+impl Log {
+    /// A log whose frames up to `LOG_START` are known: none. [`replay`] comes next.
+    pub(crate) fn new(parts: Parts) -> Result<Self> {
+        let regions = match parts.copying {
+            true => None,
+            false => Some(Regions::new(
+                parts.storage.map().map_err(Error::io("map", &parts.path))?,
+            )),
+        };
+        let tip = Tip::start(&parts.identity);
+        Ok(Self {
+            path: parts.path,
+            storage: parts.storage,
+            identity: parts.identity,
+            regions,
+            limit: parts.limit,
+            published: AtomicU64::new(LOG_START),
+            seqno: AtomicU64::new(tip.seqno),
+            verify: parts.verify,
+            verified: Verified::default(),
+            durability: parts.durability,
+            writer: None,
+            closed: AtomicBool::new(false),
+            following: Mutex::new(tip),
+        })
+    }
+
+    /// The file.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Who the store is.
+    pub(crate) fn identity(&self) -> &Identity {
+        &self.identity
+    }
+
+    /// The storage.
+    pub(crate) fn storage(&self) -> &dyn Storage {
+        &*self.storage
+    }
+
+    /// Durability of commits that do not say otherwise.
+    pub(crate) fn durability(&self) -> Durability {
+        self.durability
+    }
+
+    /// End of what readers see (an offset).
+    #[inline]
+    pub(crate) fn published(&self) -> u64 {
+        self.published.load(Ordering::Acquire)
+    }
+
+    /// Seqno of the newest commit that readers see.
+    pub(crate) fn seqno(&self) -> u64 {
+        self.seqno.load(Ordering::Acquire)
+    }
+
+    /// Whether `close` was called.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Fails if the store was closed.
+    pub(crate) fn check_open(&self, action: &'static str) -> Result<()> {
+        if self.is_closed() {
+            return Err(Error::Closed { action, path: self.path.clone() });
+        }
+        Ok(())
+    }
+
+    /// Shows readers everything up to `tip`.
+    fn publish(&self, tip: Tip) {
+        self.seqno.store(tip.seqno, Ordering::Release);
+        self.published.store(tip.end, Ordering::Release);
+    }
+
+    /// An error of a structure at offset `at`.
+    pub(crate) fn corrupt(&self, at: u64, defect: Defect) -> Error {
+        Error::Corrupt { path: self.path.clone(), at, defect }
+    }
+}

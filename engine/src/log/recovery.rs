@@ -1,0 +1,352 @@
+//! What is committed: walking the frames of a file.
+//!
+//! A frame is accepted by its content alone: header, sums of its records and their
+//! chain. Where the walk fails decides what that means. Before an offset that some
+//! witness says was once durable it is damage, an error; beyond, it is the torn tail
+//! of a commit that never was acknowledged as durable, and is passed over. Witnesses
+//! are the slots, the checked durable end of the live page, and the durable ends in
+//! the headers of valid frames, later ones included.
+
+use std::io;
+
+use super::window::Window;
+use super::{Log, Tip};
+use crate::error::{Error, Result};
+use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
+use crate::format::header::{SLOT_LEN, SLOTS, Slot};
+use crate::format::record::{self, Head};
+use crate::format::{Defect, UNIT, align_up};
+
+/// A record that the walk accepted.
+#[derive(Debug)]
+pub(crate) struct Found<'a> {
+    /// Offset of the record.
+    pub(crate) at: u64,
+    pub(crate) head: Head,
+    pub(crate) key: &'a [u8],
+}
+
+/// What a walk found.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Replayed {
+    /// Where the log ends.
+    pub(crate) tip: Tip,
+    /// Everything before this offset was once durable, for all that is known.
+    pub(crate) witness: u64,
+    /// Batches accepted.
+    pub(crate) commits: u64,
+    /// Their records.
+    pub(crate) records: u64,
+    /// Bytes after the tip that belong to no committed frame.
+    pub(crate) torn: u64,
+    /// The newest slot.
+    pub(crate) slot: Slot,
+}
+
+/// Why a walk stops at a frame.
+#[derive(Debug)]
+enum Stop {
+    /// The bytes are no valid frame; the offset is that of the structure that fails.
+    Defect(u64, Defect),
+    /// The file could not be read, or a record could not be taken in.
+    Error(Error),
+}
+
+/// Where a walk ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Until {
+    /// At the last valid frame.
+    Content,
+    /// At this offset, up to which a running writer published.
+    Published(u64),
+}
+
+/// Walks the log from `tip`, gives each record to `take` once its whole frame was
+/// accepted, and tells where the log ends. Writes nothing.
+pub(crate) fn replay(
+    log: &Log,
+    tip: Tip,
+    until: Until,
+    take: impl FnMut(Found<'_>) -> Result<()>,
+) -> Result<Replayed> {
+    let window = Window::new(log.storage()).map_err(Error::io("read", log.path()))?;
+    let slot = newest_slot(log)?;
+    let mut witness = slot.durable_end;
+    let live = log.storage().live().load().map_err(Error::io("read", log.path()))?;
+    witness = witness.max(live.trusted_durable_end(&log.identity().store_id).unwrap_or(0));
+    if let Until::Published(end) = until {
+        witness = witness.max(end);
+    }
+    if witness > window.len() {
+        let need = Defect::Truncated { what: "the durable part of the log", need: witness, have: window.len() };
+        return Err(log.corrupt(window.len(), need));
+    }
+    let mut walk =
+        Walk { log, window, take, tip, witness, commits: 0, records: 0, sums: Vec::new() };
+    let stop = walk.run(until);
+    let (at, defect) = match stop {
+        None => return Ok(walk.replayed(slot, 0)),
+        Some(Stop::Error(error)) => return Err(error),
+        Some(Stop::Defect(at, defect)) => (at, defect),
+    };
+    if walk.tip.end < walk.witness || walk.is_vouched_for()? {
+        return Err(log.corrupt(at, defect));
+    }
+    let torn = walk.window.len().saturating_sub(walk.tip.end);
+    Ok(walk.replayed(slot, torn))
+}
+
+fn newest_slot(log: &Log) -> Result<Slot> {
+    let mut newest = Slot::default();
+    for at in SLOTS {
+        let mut bytes = [0; SLOT_LEN];
+        log.storage().read_at(&mut bytes, at).map_err(Error::io("read", log.path()))?;
+        if let Some(slot) = Slot::parse(&bytes, &log.identity().store_id, at) {
+            if slot.seq >= newest.seq {
+                newest = slot;
+            }
+        }
+    }
+    Ok(newest)
+}
+
+struct Walk<'a, F> {
+    log: &'a Log,
+    window: Window<'a>,
+    take: F,
+    tip: Tip,
+    witness: u64,
+    commits: u64,
+    records: u64,
+    sums: Vec<u8>,
+}
+
+impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
+    fn replayed(&self, slot: Slot, torn: u64) -> Replayed {
+        Replayed {
+            tip: self.tip,
+            witness: self.witness.min(self.tip.end),
+            commits: self.commits,
+            records: self.records,
+            torn,
+            slot,
+        }
+    }
+
+    /// Accepts frame after frame; says why it stopped before the end.
+    fn run(&mut self, until: Until) -> Option<Stop> {
+        loop {
+            let end = match until {
+                Until::Content => self.window.len(),
+                Until::Published(end) => end,
+            };
+            if self.tip.end >= end {
+                return None;
+            }
+            if let Err(stop) = self.frame() {
+                return Some(stop);
+            }
+        }
+    }
+
+    fn bytes(&mut self, at: u64, want: u64) -> Result<&[u8], Stop> {
+        let path = self.log.path();
+        let get = self.window.get(at, usize::try_from(want).unwrap_or(usize::MAX));
+        get.map_err(|source| Stop::Error(Error::io("read", path)(source)))
+    }
+
+    /// Accepts the frame at the tip, or leaves the tip where it is.
+    fn frame(&mut self) -> Result<(), Stop> {
+        let (at, id) = (self.tip.end, self.log.identity().store_id);
+        let header = FrameHeader::parse(self.bytes(at, HEADER_LEN)?, &id, at)
+            .map_err(|defect| Stop::Defect(at, defect))?;
+        let body = at.saturating_add(HEADER_LEN);
+        let end = body.saturating_add(header.body_len);
+        self.witness = self.witness.max(header.durable_end);
+        let seqno = match header.kind {
+            FrameKind::Batch => self.tip.seqno.wrapping_add(1),
+            FrameKind::Space => self.tip.seqno,
+        };
+        if header.seqno != seqno {
+            return Err(Stop::Defect(
+                at,
+                Defect::Field {
+                    what: "the seqno of a frame",
+                    found: header.seqno,
+                    expected: "one more than that of the batch before",
+                },
+            ));
+        }
+        // A SPACE frame vouches for its length alone; it may reach beyond the file.
+        if header.kind == FrameKind::Batch {
+            if end > self.window.len() {
+                let (need, have) = (end, self.window.len());
+                return Err(Stop::Defect(at, Defect::Truncated { what: "a frame", need, have }));
+            }
+            self.check_records(body, end)?;
+        } else {
+            self.sums.clear();
+        }
+        let computed =
+            frame::frame_sum(&self.sums, self.tip.frame_sum, header.seqno, header.epoch);
+        if computed != header.frame_sum {
+            let stored = header.frame_sum;
+            return Err(Stop::Defect(at, Defect::Checksum { what: "a frame", stored, computed }));
+        }
+        self.take_records(body, if header.kind == FrameKind::Batch { end } else { body })?;
+        self.commits += u64::from(header.kind == FrameKind::Batch);
+        self.tip = Tip { end, seqno: header.seqno, frame_sum: header.frame_sum };
+        Ok(())
+    }
+
+    /// Compares the sums of the records in `body..end`, which they must tile, and
+    /// collects them.
+    fn check_records(&mut self, body: u64, end: u64) -> Result<(), Stop> {
+        self.sums.clear();
+        let mut at = body;
+        while at < end {
+            let head = self.head(at, end)?;
+            self.check_record(at, &head)?;
+            self.sums.extend_from_slice(&head.sum.to_le_bytes());
+            at = at.saturating_add(head.end());
+        }
+        Ok(())
+    }
+
+    fn head(&mut self, at: u64, end: u64) -> Result<Head, Stop> {
+        let head = Head::parse(self.bytes(at, record::HEAD_LEN + 8)?, at)
+            .map_err(|defect| Stop::Defect(at, defect))?;
+        if head.end() > end.saturating_sub(at) {
+            let (need, have) = (head.end(), end.saturating_sub(at));
+            return Err(Stop::Defect(at, Defect::Truncated { what: "a record", need, have }));
+        }
+        Ok(head)
+    }
+
+    fn check_record(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
+        let seed = self.log.identity().seed;
+        let hashed_end = head.hashed_end();
+        let hashed = self.bytes(at, hashed_end)?;
+        let mut computed = record::head_hash(hashed.get(8..).unwrap_or_default(), seed, at);
+        if !head.wide {
+            let value = head.value_range();
+            let bytes = self.bytes(at.saturating_add(value.start), head.value_len())?;
+            computed = computed.wrapping_add(record::value_hash(bytes));
+        }
+        if computed != head.sum {
+            let stored = head.sum;
+            return Err(Stop::Defect(at, Defect::Checksum { what: "a record", stored, computed }));
+        }
+        // Below the witness the blocks were whole once; they are compared at first
+        // touch. Above, nothing else says that they were written.
+        if at.saturating_add(head.end()) > self.witness {
+            self.check_padding(at, head)?;
+            if head.wide {
+                self.check_blocks(at, head)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_blocks(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
+        let table = head.table_range().unwrap_or_default();
+        for block in 0..record::block_count(head.value_len()) {
+            let sum_at = at.saturating_add(table.start).saturating_add(block.saturating_mul(8));
+            let stored = self.bytes(sum_at, 8)?;
+            let stored = u64::from_le_bytes(stored.try_into().unwrap_or_default());
+            let span = record::block_range(head.value_len(), block);
+            let from = at.saturating_add(head.value_range().start).saturating_add(span.start);
+            let bytes = self.bytes(from, span.end.saturating_sub(span.start))?;
+            let computed = record::value_hash(bytes);
+            if computed != stored {
+                let what = "a block of a value";
+                return Err(Stop::Defect(from, Defect::Checksum { what, stored, computed }));
+            }
+        }
+        Ok(())
+    }
+
+    /// Padding is in no sum; after a crash it tells zeros from what was not written.
+    fn check_padding(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
+        let table = head.table_range().unwrap_or_default();
+        let value = head.value_range();
+        let gaps = [head.key_range().end..table.start, table.end..value.start, value.end..head.end()];
+        for gap in gaps {
+            let from = at.saturating_add(gap.start);
+            let bytes = self.bytes(from, gap.end.saturating_sub(gap.start))?;
+            if let Some(&found) = bytes.iter().find(|&&byte| byte != 0) {
+                let what = "the padding of a record";
+                let defect = Defect::Field { what, found: found.into(), expected: "0" };
+                return Err(Stop::Defect(from, defect));
+            }
+        }
+        Ok(())
+    }
+
+    fn take_records(&mut self, body: u64, end: u64) -> Result<(), Stop> {
+        let mut at = body;
+        while at < end {
+            let head = self.head(at, end)?;
+            let range = head.key_range();
+            let path = self.log.path();
+            let bytes = self
+                .window
+                .get(at, range.end as usize)
+                .map_err(|source| Stop::Error(Error::io("read", path)(source)))?;
+            let key = bytes.get(range.start as usize..).unwrap_or_default();
+            (self.take)(Found { at, head, key }).map_err(Stop::Error)?;
+            self.records += 1;
+            at = at.saturating_add(head.end());
+        }
+        Ok(())
+    }
+
+    /// Whether a valid header after the tip says that the tip was durable once.
+    fn is_vouched_for(&mut self) -> Result<bool> {
+        let (tip, len, id) = (self.tip.end, self.window.len(), self.log.identity().store_id);
+        let mut at = tip.saturating_add(UNIT);
+        while at < len {
+            let vouches = match self.bytes(at, HEADER_LEN) {
+                Ok(bytes) if FrameHeader::looks_like_one(bytes) => {
+                    FrameHeader::parse(bytes, &id, at).is_ok_and(|header| header.durable_end > tip)
+                }
+                Ok(_) => false,
+                Err(Stop::Error(error)) => return Err(error),
+                Err(Stop::Defect(..)) => false,
+            };
+            if vouches {
+                return Ok(true);
+            }
+            at = at.saturating_add(UNIT);
+        }
+        Ok(false)
+    }
+}
+
+/// Covers what a crash left after the tip with a SPACE frame, durable before anything
+/// follows it, so that no later frame can complete an old one.
+pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> {
+    let tip = replayed.tip;
+    if replayed.torn == 0 {
+        return Ok(tip);
+    }
+    let body_len = align_up(replayed.torn.saturating_sub(HEADER_LEN.min(replayed.torn)), 3);
+    let body_len = body_len.unwrap_or_default();
+    let frame_sum = frame::frame_sum(&[], tip.frame_sum, tip.seqno, epoch);
+    let header = FrameHeader {
+        kind: FrameKind::Space,
+        seqno: tip.seqno,
+        body_len,
+        epoch,
+        durable_end: replayed.witness,
+        frame_sum,
+    };
+    let bytes = header.to_bytes(&log.identity().store_id, tip.end);
+    let write = || {
+        log.storage().write_at(&[io::IoSlice::new(&bytes)], tip.end)?;
+        log.storage().sync()
+    };
+    write().map_err(Error::io("cover the torn tail of", log.path()))?;
+    let end = tip.end.saturating_add(HEADER_LEN).saturating_add(body_len);
+    Ok(Tip { end, frame_sum, ..tip })
+}

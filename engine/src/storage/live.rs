@@ -1,0 +1,134 @@
+//! The live page: how far a running writer has come.
+#![expect(unsafe_code, reason = "shares words with other processes through a mapping")]
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+
+use crate::format::header::{LIVE, LIVE_WORDS, Live};
+
+/// Access to the words of the live page, through a mapping of that one page, by
+/// system calls where the system refuses a shared mapping, or in memory.
+#[derive(Debug)]
+pub(crate) enum LivePage {
+    /// A shared mapping of the page.
+    Mapped { page: MmapRaw, writable: bool },
+    /// Reads and writes of the file.
+    Called(File),
+    /// A store in memory.
+    Memory([AtomicU64; LIVE_WORDS]),
+}
+
+impl LivePage {
+    /// The page of `file`, which has at least its header pages. A page that is mapped
+    /// for a writer is the one writable mapping of a store.
+    pub(crate) fn open(file: &File, writable: bool, mapped: bool) -> io::Result<Self> {
+        if mapped {
+            let mut options = MmapOptions::new();
+            options.offset(LIVE).len(LIVE_WORDS * 8);
+            let page = if writable {
+                options.map_raw(file)
+            } else {
+                options.map_raw_read_only(file)
+            };
+            if let Ok(page) = page {
+                return Ok(Self::Mapped { page, writable });
+            }
+        }
+        Ok(Self::Called(file.try_clone()?))
+    }
+
+    /// The page of a store in memory.
+    pub(crate) fn memory() -> Self {
+        Self::Memory(Default::default())
+    }
+
+    /// The words; those of one commit may be mixed with those of the next, but
+    /// everything before `published_end` is in the file.
+    pub(crate) fn load(&self) -> io::Result<Live> {
+        let words = match self {
+            Self::Called(file) => {
+                let mut bytes = [0; LIVE_WORDS * 8];
+                file.read_exact_at(&mut bytes, LIVE)?;
+                let mut words = [0; LIVE_WORDS];
+                for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+                    *word = u64::from_le_bytes(*bytes);
+                }
+                words
+            }
+            Self::Mapped { .. } | Self::Memory(_) => {
+                // The published end first: whatever else is read is at least as new.
+                std::array::from_fn(|index| {
+                    self.word(index).map_or(0, |word| u64::from_le(word.load(Ordering::Acquire)))
+                })
+            }
+        };
+        Ok(Live::from_words(words))
+    }
+
+    /// Stores the words, the published end last.
+    pub(crate) fn store(&self, live: Live) -> io::Result<()> {
+        let words = live.words();
+        if let Self::Called(file) = self {
+            let mut bytes = [0; LIVE_WORDS * 8];
+            for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+                *bytes = word.to_le_bytes();
+            }
+            return file.write_all_at(&bytes, LIVE);
+        }
+        for (index, word) in words.into_iter().enumerate().rev() {
+            if let Some(place) = self.word(index) {
+                place.store(word.to_le(), Ordering::Release);
+            }
+        }
+        Ok(())
+    }
+
+    fn word(&self, index: usize) -> Option<&AtomicU64> {
+        match self {
+            Self::Memory(words) => words.get(index),
+            Self::Mapped { page, .. } if index < LIVE_WORDS => {
+                // SAFETY: `index * 8` lies inside the mapped words, and the mapping starts
+                // at a page, so that the word is aligned.
+                let word = unsafe { page.as_mut_ptr().add(index * 8) };
+                // SAFETY: the word is mapped for as long as `self`, and every access to it
+                // in any process is atomic. Only a writer, whose mapping is writable,
+                // stores to it.
+                Some(unsafe { AtomicU64::from_ptr(word.cast()) })
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a store of words reaches others.
+    #[cfg(test)]
+    pub(crate) fn is_writable(&self) -> bool {
+        !matches!(self, Self::Mapped { writable: false, .. })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mapped_called_and_memory_pages_agree() {
+        let file = tempfile::tempfile().expect("temporary file");
+        file.set_len(16384).expect("length");
+        let live = Live { published_end: 1, seqno: 2, opened: 8, ..Live::default() };
+        let mapped = LivePage::open(&file, true, true).expect("mapped");
+        assert!(matches!(mapped, LivePage::Mapped { .. }));
+        assert!(mapped.is_writable());
+        mapped.store(live).expect("stored");
+        let called = LivePage::open(&file, false, false).expect("called");
+        assert_eq!(called.load().expect("loaded"), live);
+        called.store(Live { seqno: 3, ..live }).expect("stored");
+        assert_eq!(mapped.load().expect("loaded").seqno, 3);
+        let memory = LivePage::memory();
+        memory.store(live).expect("stored");
+        assert_eq!(memory.load().expect("loaded"), live);
+    }
+}

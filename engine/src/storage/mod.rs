@@ -1,0 +1,58 @@
+//! Where bytes live: every system call on a store goes through [`Storage`].
+//!
+//! Two kinds of storage: a file, and memory, which is also the disk of the tests
+//! ([`sim`]). Both serve reads through a [`Region`], which hands out bytes only
+//! below the end of what was written and will not change any more.
+
+mod file;
+mod folder;
+mod live;
+mod lock;
+mod region;
+pub(crate) mod sim;
+
+use std::fmt::Debug;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+pub(crate) use file::{Creation, FileStorage};
+pub(crate) use live::LivePage;
+pub(crate) use lock::WriterLock;
+pub(crate) use region::{Bytes, Region};
+
+/// The file of a store, whatever it is made of.
+pub(crate) trait Storage: Debug + Send + Sync {
+    /// Bytes of the file.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Reads from offset `at` until `buf` is full or the file ends; how many bytes.
+    fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize>;
+
+    /// Writes all `pieces` one after the other from offset `at`. After an error any
+    /// part of them may have been written.
+    fn write_at(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()>;
+
+    /// Returns when everything written is on the device.
+    fn sync(&self) -> io::Result<()>;
+
+    /// Reserves room for `len` bytes from offset `at`, so that a full disk shows
+    /// before the first byte is written. Does nothing where the system cannot.
+    fn allocate(&self, at: u64, len: u64) -> io::Result<()>;
+
+    /// A view of the log, reserved ahead of its end.
+    fn map(&self) -> io::Result<Arc<Region>>;
+
+    /// The words by which a writer tells others how far it has come.
+    fn live(&self) -> &LivePage;
+
+    /// Fails if the file lost committed bytes or is no longer the one of the path.
+    fn check_in_place(&self, committed_end: u64) -> io::Result<()> {
+        let len = self.len()?;
+        if len < committed_end {
+            return Err(io::Error::other(format!(
+                "the file was cut to {len} bytes by another program; {committed_end} were committed"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,216 @@
+//! Memory that holds bytes of a store, and views of it.
+#![expect(unsafe_code, reason = "lends memory that the kernel or another thread writes elsewhere")]
+
+use std::fmt;
+use std::ops::{Deref, Range};
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::MmapRaw;
+use zerocopy::{FromZeros, IntoBytes};
+
+use crate::format::LOG_START;
+
+/// Memory in units that keep the alignment of values.
+#[derive(FromZeros, IntoBytes, zerocopy::FromBytes, zerocopy::KnownLayout)]
+#[repr(C, align(64))]
+struct Line([u8; 64]);
+
+enum Owner {
+    /// The file, or anonymous memory; unmapped when the region is dropped.
+    Map(MmapRaw),
+    /// A copy of a part of the file.
+    Heap(#[expect(dead_code, reason = "owns what `base` points to")] Box<[Line]>),
+}
+
+/// A stretch of a store in memory, from file offset `start`.
+///
+/// Bytes are lent only inside `start..limit`. Whoever raises the limit promises
+/// that bytes below it are written and stay as they are; nothing lowers it.
+pub(crate) struct Region {
+    base: NonNull<u8>,
+    start: u64,
+    len: u64,
+    limit: Arc<AtomicU64>,
+    owner: Owner,
+}
+
+// SAFETY: the memory belongs to `owner`, which may be dropped on any thread, and
+// shared access only reads bytes below `limit`, which nobody writes any more.
+unsafe impl Send for Region {}
+// SAFETY: as above.
+unsafe impl Sync for Region {}
+
+impl Region {
+    /// The log part of a mapping of a whole file, lent up to `limit`.
+    pub(crate) fn mapped(map: MmapRaw, limit: Arc<AtomicU64>) -> Self {
+        let base = NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling());
+        Self { base, start: 0, len: map.len() as u64, limit, owner: Owner::Map(map) }
+    }
+
+    /// `len` zero bytes that stand for the file from offset `start`, filled by `fill`.
+    pub(crate) fn copied<E>(
+        start: u64,
+        len: usize,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Self, E>
+    where
+        E: From<std::io::Error>,
+    {
+        let out_of_memory = || E::from(std::io::ErrorKind::OutOfMemory.into());
+        let mut lines = <[Line]>::new_box_zeroed_with_elems(len.div_ceil(64))
+            .map_err(|_| out_of_memory())?;
+        fill(lines.as_mut_bytes().get_mut(..len).ok_or_else(out_of_memory)?)?;
+        let base = NonNull::from(lines.as_mut_bytes()).cast();
+        let limit = Arc::new(AtomicU64::new(start.saturating_add(len as u64)));
+        Ok(Self { base, start, len: len as u64, limit, owner: Owner::Heap(lines) })
+    }
+
+    /// The bytes at `range` of the file, if they are committed and inside this region.
+    #[inline]
+    pub(crate) fn get(&self, range: Range<u64>) -> Option<&[u8]> {
+        let inside = range.start >= self.start
+            && range.start <= range.end
+            && range.end <= self.limit.load(Ordering::Acquire)
+            && range.end - self.start <= self.len;
+        // Header pages change in place; they are no part of the log.
+        if !inside || (range.start < LOG_START && matches!(self.owner, Owner::Map(_))) {
+            return None;
+        }
+        let at = (range.start - self.start) as usize;
+        // SAFETY: `at` is at most `len`, the length of the allocation (checked above).
+        let first = unsafe { self.base.add(at) };
+        // SAFETY: `first` and the length of the range lie inside the allocation, which
+        // lives as long as `self`. The bytes are initialised (a mapping, or zeroed and
+        // filled), and below `limit`, so that nobody in this program writes them while
+        // they are lent; another program must not, by the contract of
+        // `OpenOptions::open_mapped`.
+        Some(unsafe {
+            std::slice::from_raw_parts(first.as_ptr(), (range.end - range.start) as usize)
+        })
+    }
+
+    /// End of the file offsets that this region can ever lend.
+    pub(crate) fn end(&self) -> u64 {
+        self.start.saturating_add(self.len)
+    }
+
+    /// Copies `bytes` to file offset `at` of a region of anonymous memory.
+    ///
+    /// False if they would not fit, or would touch bytes that may be lent.
+    pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> bool {
+        let Some(end) = at.checked_add(bytes.len() as u64) else { return false };
+        if at < self.limit.load(Ordering::Acquire) || end > self.end() || at < self.start {
+            return false;
+        }
+        // SAFETY: `at - start` is at most `len` (checked above).
+        let to = unsafe { self.base.add((at - self.start) as usize) };
+        // SAFETY: the target lies inside the allocation, above `limit` where nothing is
+        // lent, and cannot overlap `bytes`, which are a live reference and hence either
+        // elsewhere or below `limit`. The one owner that writes so, `Sim`, holds a lock.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
+        true
+    }
+
+    /// Copies bytes from file offset `at` of a region of anonymous memory, committed
+    /// or not, for the one writer and for recovery. Bytes outside the region stay.
+    pub(crate) fn read(&self, at: u64, out: &mut [u8]) {
+        let end = at.saturating_add(out.len() as u64);
+        if at < self.start || end > self.end() {
+            return;
+        }
+        // SAFETY: `at - start` is at most `len` (checked above).
+        let from = unsafe { self.base.add((at - self.start) as usize) };
+        // SAFETY: the source lies inside the allocation and is initialised (anonymous
+        // memory is zero); `out` is exclusively borrowed, hence elsewhere. The one owner
+        // that reads so, `Sim`, holds a lock around this and around `write`.
+        unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), out.as_mut_ptr(), out.len()) };
+    }
+
+    /// As [`Region::get`], with a reference that keeps the region.
+    pub(crate) fn range_of(self: &Arc<Self>, range: Range<u64>) -> Option<Bytes> {
+        let bytes = self.get(range)?;
+        let (first, len) = (NonNull::from(bytes).cast(), bytes.len());
+        Some(Bytes { first, len, _region: Arc::clone(self) })
+    }
+}
+
+impl fmt::Debug for Region {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Region({}..{})", self.start, self.end())
+    }
+}
+
+/// Bytes of a region, with the reference that keeps them.
+#[derive(Clone)]
+pub(crate) struct Bytes {
+    first: NonNull<u8>,
+    len: usize,
+    _region: Arc<Region>,
+}
+
+// SAFETY: as for `Region`: the bytes are never written while they are lent.
+unsafe impl Send for Bytes {}
+// SAFETY: as above.
+unsafe impl Sync for Bytes {}
+
+impl Bytes {
+    /// A part of these bytes.
+    pub(crate) fn slice(&self, range: Range<usize>) -> Option<Self> {
+        let part = self.get(range)?;
+        let (first, len) = (NonNull::from(part).cast(), part.len());
+        Some(Self { first, len, _region: Arc::clone(&self._region) })
+    }
+}
+
+impl Deref for Bytes {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        // SAFETY: `first` and `len` come from a slice that `Region::get` lent; the
+        // region, and with it the promise that the bytes stay, lives as long as `self`.
+        unsafe { std::slice::from_raw_parts(self.first.as_ptr(), self.len) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn region(len: usize) -> Region {
+        Region::copied::<std::io::Error>(LOG_START, len, |bytes| {
+            bytes.fill(7);
+            Ok(())
+        })
+        .expect("memory")
+    }
+
+    #[test]
+    fn a_region_lends_what_is_inside_and_nothing_else() {
+        let region = region(100);
+        assert_eq!(region.get(LOG_START..LOG_START + 100).map(<[u8]>::len), Some(100));
+        assert_eq!(region.get(LOG_START + 100..LOG_START + 100).map(<[u8]>::len), Some(0));
+        for range in [LOG_START - 1..LOG_START, LOG_START..LOG_START + 101, 0..u64::MAX] {
+            assert!(region.get(range.clone()).is_none(), "{range:?}");
+        }
+    }
+
+    #[test]
+    fn copied_memory_is_aligned_for_any_value_below_a_mebibyte() {
+        let region = region(1);
+        let bytes = region.get(LOG_START..LOG_START + 1).expect("inside");
+        assert_eq!(bytes.as_ptr() as usize % 64, 0);
+    }
+
+    #[test]
+    fn bytes_outlive_the_handle_of_their_region() {
+        let region = Arc::new(region(10));
+        let bytes = region.range_of(LOG_START + 2..LOG_START + 5).expect("inside");
+        drop(region);
+        assert_eq!(&*bytes, [7; 3]);
+        assert_eq!(bytes.slice(1..3).map(|part| part.len()), Some(2));
+        assert!(bytes.slice(1..4).is_none());
+    }
+}

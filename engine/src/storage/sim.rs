@@ -1,0 +1,193 @@
+//! A store in memory: `Store::memory()`, and the disk of the tests.
+
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use memmap2::{MmapOptions, MmapRaw};
+use parking_lot::Mutex;
+
+use super::{LivePage, Region, Storage};
+use crate::format::LOG_START;
+
+/// Address space tried first for a store in memory; no memory until it is used.
+const RESERVED: usize = 64 << 30;
+/// Address space without which there is no store.
+const LEAST: usize = 64 << 20;
+
+/// A disk in memory. It can write down what is done to it and fail on request.
+#[derive(Debug)]
+pub(crate) struct Sim {
+    /// The header pages, which change in place.
+    header: Mutex<Vec<u8>>,
+    /// Everything from [`LOG_START`] on.
+    log: Arc<Region>,
+    len: AtomicU64,
+    live: LivePage,
+    limit: Arc<AtomicU64>,
+    journal: Mutex<Journal>,
+}
+
+/// What was done to the disk, and what will fail.
+#[derive(Debug, Default)]
+pub(crate) struct Journal {
+    /// Whether calls are written down.
+    pub(crate) recording: bool,
+    /// The calls, in order.
+    pub(crate) calls: Vec<Call>,
+    /// How many more calls succeed before one fails, with how many bytes of a write
+    /// done all the same.
+    pub(crate) fault: Option<Fault>,
+}
+
+/// A call that changes the disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    /// Bytes at an offset.
+    Write(u64, Vec<u8>),
+    /// Everything before is on the device.
+    Sync,
+}
+
+/// A failure to come.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fault {
+    /// Calls that succeed before.
+    pub(crate) after: usize,
+    /// Bytes of the failing write that are written.
+    pub(crate) partial: usize,
+    /// Error number of the system.
+    pub(crate) errno: i32,
+}
+
+impl Sim {
+    /// A disk that holds `header`, the header pages, and then `log`.
+    pub(crate) fn new(header: &[u8], log: &[u8]) -> io::Result<Self> {
+        let mut size = RESERVED;
+        let map = loop {
+            match MmapOptions::new().len(size).no_reserve_swap().map_anon() {
+                Ok(map) => break MmapRaw::from(map),
+                // Address space may be limited.
+                Err(error) if size <= LEAST => return Err(error),
+                Err(_) => size /= 2,
+            }
+        };
+        let limit = Arc::new(AtomicU64::new(LOG_START));
+        let sim = Self {
+            header: Mutex::new(header.to_vec()),
+            log: Arc::new(Region::mapped(map, Arc::clone(&limit))),
+            len: AtomicU64::new(header.len() as u64),
+            live: LivePage::memory(),
+            limit,
+            journal: Mutex::default(),
+        };
+        if !log.is_empty() {
+            sim.put(LOG_START, log)?;
+        }
+        Ok(sim)
+    }
+
+    /// What the region of this storage lends up to.
+    pub(crate) fn limit(&self) -> &Arc<AtomicU64> {
+        &self.limit
+    }
+
+    /// What was done, and what will fail.
+    #[cfg(test)]
+    pub(crate) fn journal(&self) -> &Mutex<Journal> {
+        &self.journal
+    }
+
+    fn put(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let end = at.saturating_add(bytes.len() as u64);
+        // Held for the log as well, so that nobody reads what is being written.
+        let mut header = self.header.lock();
+        if at < LOG_START {
+            let range = at as usize..end as usize;
+            header.get_mut(range).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(bytes);
+        } else if !self.log.write(at, bytes) {
+            return Err(io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!("a store in memory has room for {} bytes here", self.log.end()),
+            ));
+        }
+        self.len.fetch_max(end, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Counts a call: writes it down, or fails it with the bytes to write all the same.
+    fn count(&self, call: impl FnOnce() -> Call) -> Result<(), (usize, io::Error)> {
+        let mut journal = self.journal.lock();
+        match &mut journal.fault {
+            Some(fault) if fault.after == 0 => {
+                let failure = (fault.partial, io::Error::from_raw_os_error(fault.errno));
+                journal.fault = None;
+                return Err(failure);
+            }
+            Some(fault) => fault.after -= 1,
+            None => {}
+        }
+        if journal.recording {
+            let call = call();
+            journal.calls.push(call);
+        }
+        Ok(())
+    }
+}
+
+impl Storage for Sim {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.len.load(Ordering::Acquire))
+    }
+
+    fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
+        let n = (self.len()?.saturating_sub(at)).min(buf.len() as u64) as usize;
+        let Some(out) = buf.get_mut(..n) else { return Ok(0) };
+        let header = self.header.lock();
+        if at < LOG_START {
+            let n = header.len().saturating_sub(at as usize).min(out.len());
+            let bytes = header.get(at as usize..at as usize + n).unwrap_or_default();
+            if let Some(out) = out.get_mut(..n) {
+                out.copy_from_slice(bytes);
+            }
+            return Ok(n);
+        }
+        self.log.read(at, out);
+        Ok(n)
+    }
+
+    fn write_at(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()> {
+        let whole: Vec<u8>;
+        let failure = self.count(|| Call::Write(at, pieces.iter().flat_map(|p| p.to_vec()).collect()));
+        if let Err((partial, error)) = failure {
+            whole = pieces.iter().flat_map(|p| p.to_vec()).take(partial).collect();
+            self.put(at, &whole)?;
+            return Err(error);
+        }
+        let mut at = at;
+        for piece in pieces {
+            self.put(at, piece)?;
+            at = at.saturating_add(piece.len() as u64);
+        }
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        self.count(|| Call::Sync).map_err(|(_, error)| error)
+    }
+
+    fn allocate(&self, at: u64, len: u64) -> io::Result<()> {
+        if at.saturating_add(len) > self.log.end() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        Ok(())
+    }
+
+    fn map(&self) -> io::Result<Arc<Region>> {
+        Ok(Arc::clone(&self.log))
+    }
+
+    fn live(&self) -> &LivePage {
+        &self.live
+    }
+}
