@@ -12,6 +12,7 @@
 //!                       element, then the elements
 //!   0x41    list        u32 number of values, the values
 //!   0x42    mapping     a map
+//!   0x43    scalar      as a 1-d array of one element
 //! map       u32 number of pairs, then each: u16 length of the name, name, value
 //! ```
 //!
@@ -31,6 +32,7 @@ const NONE: u8 = 0;
 const ARRAY: u8 = 0x40;
 const LIST: u8 = 0x41;
 const MAP: u8 = 0x42;
+const SCALAR: u8 = 0x43;
 
 /// The map of `attrs`; `owner` says whose they are ("the entry"), for errors.
 pub(crate) fn encode_attrs(attrs: &Attrs, owner: &str) -> Result<Vec<u8>> {
@@ -121,6 +123,16 @@ fn encode_value(value: &AttrValue, out: &mut Vec<u8>, depth: usize) -> Result<()
             out.push(ARRAY);
             encode_array(array, out)?;
         }
+        AttrValue::Scalar(scalar) => {
+            if scalar.len != 1 {
+                return Err(Fault::new(format!(
+                    "a scalar has one element, this has {}",
+                    scalar.len
+                )));
+            }
+            out.push(SCALAR);
+            encode_array(scalar, out)?;
+        }
         AttrValue::List(items) => {
             let inner = deeper(depth).map_err(Fault::new)?;
             out.push(LIST);
@@ -199,7 +211,11 @@ pub(super) fn encode_scalar(value: &AttrValue, out: &mut Vec<u8>) {
         }
         AttrValue::String(text) => out.extend_from_slice(text.as_bytes()),
         AttrValue::Bytes(bytes) => out.extend_from_slice(bytes),
-        AttrValue::None | AttrValue::Array(_) | AttrValue::List(_) | AttrValue::Map(_) => {}
+        AttrValue::None
+        | AttrValue::Array(_)
+        | AttrValue::Scalar(_)
+        | AttrValue::List(_)
+        | AttrValue::Map(_) => {}
     }
 }
 
@@ -289,6 +305,17 @@ pub(super) fn decode_value(from: &mut Cursor<'_>, depth: usize) -> Result<AttrVa
     match tag {
         NONE => Ok(AttrValue::None),
         ARRAY => decode_array(from).map(AttrValue::Array),
+        SCALAR => {
+            let scalar = decode_array(from)?;
+            if scalar.len != 1 {
+                return Err(Defect::Field {
+                    what: "length of a scalar attribute",
+                    found: scalar.len as u64,
+                    expected: "1",
+                });
+            }
+            Ok(AttrValue::Scalar(scalar))
+        }
         LIST => {
             let inner = inner()?;
             let count = from.count()?;
