@@ -158,6 +158,34 @@ fn typed(spec: &Bound<'_, PyAny>) -> PyResult<AttrValue> {
         .ok_or_else(|| PyTypeError::new_err(format!("no attribute has dtype {}", spec.dtype)))
 }
 
+/// Whether the plain variant of a dtype is a type of Python itself, so that
+/// NumPy's scalar of it needs the stated one.
+fn is_ambiguous(dtype: DType) -> bool {
+    matches!(
+        dtype,
+        DType::Bool
+            | DType::Int64
+            | DType::Float64
+            | DType::Complex128
+            | DType::FixedString(_)
+            | DType::FixedBytes(_)
+    )
+}
+
+/// What an array says to stand for a missing element: always a plain scalar.
+pub(crate) fn fill_value(value: &Bound<'_, PyAny>) -> PyResult<AttrValue> {
+    Ok(match from_py(value, "fill_value", 0)? {
+        AttrValue::Scalar(stated) => match stated.dtype {
+            DType::FixedBytes(_) | DType::FixedString(_) => {
+                from_py(&value.call_method0("item")?, "fill_value", 0)?
+            }
+            dtype => scalar(dtype, &stated.data)
+                .ok_or_else(|| PyTypeError::new_err(format!("no fill value has dtype {dtype}")))?,
+        },
+        plain => plain,
+    })
+}
+
 /// The value of one element; `None` if `bytes` is not one of `dtype`.
 fn scalar(dtype: DType, bytes: &[u8]) -> Option<AttrValue> {
     macro_rules! number {
@@ -233,6 +261,7 @@ pub(crate) fn to_py(py: Python<'_>, value: &AttrValue) -> PyResult<Py<PyAny>> {
                 numpy("timedelta64")?.call1((*count, unit_code(*unit)))?
             }
             AttrValue::Array(array) => attr_array(py, array)?,
+            AttrValue::Scalar(stated) => attr_array(py, stated)?.get_item(0)?,
             AttrValue::List(items) => {
                 let items = items
                     .iter()

@@ -23,6 +23,7 @@ use pyo3::types::PyBytes;
 
 use crate::array::Array;
 use crate::entry::Entry;
+use crate::errors;
 
 #[cfg(target_endian = "big")]
 compile_error!(
@@ -183,7 +184,7 @@ unsafe fn lend_elements(
 /// call in place of two lookups, a memoryview and a second array header, about
 /// a third of the time, and it takes dtypes that have no buffer code.
 ///
-/// The caller has checked that `value` holds exactly `shape` elements of `descr`.
+/// Fails if `value` does not hold exactly `shape` elements of `descr`.
 pub(crate) fn lend_ndarray<'py>(
     py: Python<'py>,
     descr: Bound<'py, PyArrayDescr>,
@@ -191,6 +192,7 @@ pub(crate) fn lend_ndarray<'py>(
     shape: &[u64],
     value: Value,
 ) -> PyResult<Bound<'py, PyAny>> {
+    check_size(&descr, shape, value.len())?;
     let (mut dims, ndim) = npy_dims(shape)?;
     let data = value.as_ptr().cast_mut();
     let aligned = if data.addr().is_multiple_of(alignment) {
@@ -202,7 +204,7 @@ pub(crate) fn lend_ndarray<'py>(
     // SAFETY: NumPy's own type object, alive for the whole process.
     let class = unsafe { npyffi::get_type_object(py, npyffi::NpyTypes::PyArray_Type) };
     // SAFETY: `descr` gives its reference away, as the call asks. `dims` holds
-    // `ndim` lengths. `data` holds that many elements (caller), is not written
+    // `ndim` lengths. `data` holds that many elements (checked above), is not written
     // because WRITEABLE is not among the flags, and lives as long as `owner`,
     // which the array gets next. Flags: contiguity follows from null strides.
     let array = unsafe {
@@ -238,7 +240,7 @@ pub(crate) fn lend_ndarray<'py>(
 
 /// An ndarray of its own memory, filled by `fill`, which gets all its bytes.
 ///
-/// `bytes` is the size of `shape` elements of `descr`; a dtype of objects is refused by NumPy's users above.
+/// Fails if `bytes` is not the size of `shape` elements of `descr`, or if those are objects.
 pub(crate) fn own_ndarray<'py>(
     py: Python<'py>,
     descr: Bound<'py, PyArrayDescr>,
@@ -247,6 +249,12 @@ pub(crate) fn own_ndarray<'py>(
     writable: bool,
     fill: impl FnOnce(&mut [u8]),
 ) -> PyResult<Bound<'py, PyAny>> {
+    if descr.has_object() {
+        return Err(pyo3::exceptions::PyTypeError::new_err(
+            "objects are not made of bytes",
+        ));
+    }
+    check_size(&descr, shape, bytes)?;
     let (mut dims, ndim) = npy_dims(shape)?;
     // SAFETY: NumPy's own type object, alive for the whole process.
     let class = unsafe { npyffi::get_type_object(py, npyffi::NpyTypes::PyArray_Type) };
@@ -269,7 +277,7 @@ pub(crate) fn own_ndarray<'py>(
     let array = unsafe { Bound::from_owned_ptr_or_err(py, array) }?;
     // SAFETY: just made by NumPy as an ndarray; nobody else has it.
     let fields = unsafe { &mut (*array.as_ptr().cast::<npyffi::PyArrayObject>()).fields };
-    // SAFETY: NumPy allocated the elements; zeroing makes every byte of them
+    // SAFETY: NumPy allocated the elements, `bytes` of them (checked above); zeroing makes every byte of them
     // initialised, which an `&mut [u8]` needs.
     unsafe { std::ptr::write_bytes(fields.data.cast::<u8>(), 0, bytes) };
     // SAFETY: `bytes` bytes at `data`, initialised above and not shared yet.
@@ -278,6 +286,21 @@ pub(crate) fn own_ndarray<'py>(
         fields.flags &= !npyffi::NPY_ARRAY_WRITEABLE;
     }
     Ok(array)
+}
+
+/// Compares bytes with a shape: memory is lent and filled on the word of both.
+fn check_size(descr: &Bound<'_, PyArrayDescr>, shape: &[u64], have: usize) -> PyResult<()> {
+    let item = descr.itemsize() as u64;
+    let need = shape
+        .iter()
+        .try_fold(item, |size, &length| size.checked_mul(length));
+    if need == Some(have as u64) {
+        return Ok(());
+    }
+    let message = format!(
+        "{have} bytes are stored for an array of shape {shape:?} and {item} bytes an element"
+    );
+    Err(errors::named(descr.py(), "CorruptionError", &message))
 }
 
 /// Shape in NumPy's terms.

@@ -148,7 +148,7 @@ impl<'py> Field<'py> {
             fill_value: if fill_value.is_none() {
                 None
             } else {
-                Some(attrs::from_py(&fill_value, "fill_value", 0)?)
+                Some(attrs::fill_value(&fill_value)?)
             },
             attrs: attrs::from_mapping(&spec.getattr("_attrs")?, "attrs of the array")?,
         })

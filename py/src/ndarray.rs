@@ -45,7 +45,6 @@ pub(crate) fn data<'py>(
     }
     let value = array.data();
     let shape = array.shape();
-    check_length(py, array, value.len())?;
     if copy {
         buffer::own_ndarray(py, descr, shape, value.len(), true, |bytes| {
             bytes.copy_from_slice(value)
@@ -59,24 +58,6 @@ pub(crate) fn data<'py>(
             value.clone(),
         )
     }
-}
-
-/// Memory is lent on the word of these numbers, so they are compared here,
-/// whatever was checked below.
-fn check_length(py: Python<'_>, array: &arraylog::Array, have: usize) -> PyResult<()> {
-    let info = array.info();
-    let need = elements(array.shape())
-        .zip(info.dtype.item_size())
-        .and_then(|(elements, item)| elements.checked_mul(item));
-    if need == Some(have) {
-        return Ok(());
-    }
-    let name = &info.name;
-    Err(errors::named(
-        py,
-        "CorruptionError",
-        &format!("array {name:?} has {have} bytes, its shape asks for {need:?}"),
-    ))
 }
 
 /// Number of elements of a shape.

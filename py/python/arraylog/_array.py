@@ -64,7 +64,8 @@ class Array(Later, _core.Array):
             return self.data
         result = self.data.copy()
         if value is _NO_VALUE:
-            value = self.numpy().fill_value
+            masked: Any = self.numpy()
+            value = masked.fill_value
         result[self.mask] = value
         return result
 

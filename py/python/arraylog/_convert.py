@@ -74,17 +74,19 @@ def attribute(path: str, value: Any) -> Any:
     """An attribute that is none of Python's own types, as one of them or a spec."""
     import numpy as np
 
-    if isinstance(value, (np.str_, str)):
-        return "".join([value])
-    if isinstance(value, (np.bytes_, bytes, bytearray)):
-        return bytes(value)
     if isinstance(value, np.generic) or type(value) in (dt.datetime, dt.date, dt.timedelta):
         return _spec(path, value, None)
-    if isinstance(value, bool):
-        return bool(value)
-    for base in (int, float, complex):
-        if isinstance(value, base):
-            return base(value)
+    if isinstance(value, str):
+        return "".join([value])
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(value)
+    # Subclasses, an IntEnum for one.
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value)
+    if isinstance(value, complex):
+        return complex(value)
     if isinstance(value, Mapping):
         return dict(value)
     if isinstance(value, (list, tuple)):

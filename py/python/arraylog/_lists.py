@@ -88,7 +88,7 @@ def _kind(label: str, item: Any, items: list[Any]) -> str:
 
 
 # bool before int and datetime before date: each is a subclass of the other.
-_KINDS: tuple[tuple[str, type], ...] = (
+_KINDS: tuple[tuple[str, type[Any]], ...] = (
     ("bool", bool),
     ("int", int),
     ("float", float),

@@ -63,7 +63,7 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
         return _core.Partition.__len__(self)
 
     def __contains__(self, key: object, /) -> bool:
-        return _core.Partition.__contains__(self, key)  # type: ignore[arg-type]
+        return _core.Partition.__contains__(self, key)
 
     def clear(self) -> None:
         """Removes every entry, in one commit."""
@@ -76,7 +76,7 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
             raise KeyError(f"popitem(): partition {self.collection!r}/{self.name!r} is empty")
         return last[0], self.pop(last[0])
 
-    def setdefault(self, key: str | bytes, default: Any = None) -> Entry:  # type: ignore[override]
+    def setdefault(self, key: str | bytes, default: Any = None) -> Entry:
         """The entry of ``key``; stores ``default`` first if there is none."""
         if key not in self:
             self[key] = default
