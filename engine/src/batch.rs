@@ -1,33 +1,214 @@
 //! Writes that commit together.
-use crate::{ArraySpec, Attrs, Durability, Result};
 
-/// Writes that become visible together, or not at all. Dropped without `commit`: nothing is stored. Send + Sync.
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::array::{ArraySpec, Attrs};
+use crate::catalog::check_name;
+use crate::entry::Entry;
+use crate::error::{Error, Result, What};
+use crate::format::record::RecordKind;
+use crate::options::Durability;
+use crate::partition::{conflict, describe_key};
+use crate::staged::{Overlaid, Staged};
+use crate::store::Inner;
+
+/// Writes that become visible together, or not at all.
+///
+/// Data is copied into the batch, which therefore needs memory for all of it, and
+/// encoded there, outside the writer's lock: other commits neither wait for a batch
+/// nor belong to it. It may be filled from many threads; the order is that of the
+/// calls, and the last write of a key counts. Dropped without [`commit`](Self::commit),
+/// nothing is stored.
 #[derive(Debug)]
-pub struct Batch {}
-impl Batch {
-    /// A partition to write to; made by the commit if it is new.
-    pub fn partition(&self, collection: &str, partition: &str) -> Result<BatchPartition<'_>> { let _ = (collection, partition); unimplemented!() }
-    /// Durability of this commit (default: the store's).
-    pub fn set_durability(&mut self, durability: Durability) { let _ = durability; unimplemented!() }
-    /// Number of operations so far.
-    pub fn len(&self) -> usize { unimplemented!() }
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool { self.len() == 0 }
-    /// Commits; the seqno of the commit. An empty batch commits nothing and gives the store's seqno.
-    pub fn commit(self) -> Result<u64> { unimplemented!() }
+pub struct Batch {
+    inner: Arc<Inner>,
+    staged: Mutex<Staged>,
+    durability: Durability,
 }
+
+impl Batch {
+    pub(crate) fn new(inner: &Arc<Inner>) -> Self {
+        let durability = inner.log.durability();
+        Self {
+            inner: Arc::clone(inner),
+            staged: Mutex::default(),
+            durability,
+        }
+    }
+
+    /// A partition to write to; made by the commit if it is new. `Error::Invalid` for a
+    /// name that is empty, longer than 255 bytes or holds NUL.
+    pub fn partition(&self, collection: &str, partition: &str) -> Result<BatchPartition<'_>> {
+        check_name("collection", collection)?;
+        check_name("partition", partition)?;
+        let target = self.staged.lock().target(collection, partition);
+        Ok(BatchPartition {
+            batch: self,
+            target,
+        })
+    }
+
+    /// Durability of this commit (default: the store's).
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.durability = durability;
+    }
+
+    /// Number of operations so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.staged.lock().len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Commits; the seqno of the commit. An empty batch commits nothing and gives the
+    /// store's seqno.
+    pub fn commit(self) -> Result<u64> {
+        let staged = self.staged.into_inner();
+        let mut writer = self.inner.log.writer("commit a batch")?;
+        if staged.len() == 0 {
+            return Ok(self.inner.log.seqno());
+        }
+        let values = staged.values();
+        let changes = staged.changes(&values);
+        self.inner
+            .commit(&mut writer, &changes, &staged.interned, self.durability)
+    }
+}
+
 /// The verbs of a batch on one partition. Data is copied before a call returns.
-#[derive(Debug, Clone, Copy)]
-pub struct BatchPartition<'b> { _p: std::marker::PhantomData<&'b ()> }
+#[derive(Clone, Copy, Debug)]
+pub struct BatchPartition<'b> {
+    batch: &'b Batch,
+    target: usize,
+}
+
 impl BatchPartition<'_> {
-    /// As `Partition::put`, at the commit.
-    pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> { let _ = (key, value); unimplemented!() }
-    /// As `Partition::write`, at the commit.
-    pub fn write(&self, key: impl AsRef<[u8]>, arrays: &[(&str, ArraySpec<'_>)], attrs: &Attrs) -> Result<()> { let _ = (key, arrays, attrs); unimplemented!() }
-    /// As `Partition::remove`; the answer is that of the store with the batch laid over it.
-    pub fn remove(&self, key: impl AsRef<[u8]>) -> Result<bool> { let _ = key; unimplemented!() }
-    /// As `Partition::rename`, with the batch laid over the store.
-    pub fn rename(&self, key: impl AsRef<[u8]>, new: impl AsRef<[u8]>, overwrite: bool) -> Result<()> { let _ = (key, new, overwrite); unimplemented!() }
-    /// Copies an entry (of any store) to `key`.
-    pub fn copy(&self, key: impl AsRef<[u8]>, entry: &crate::Entry) -> Result<()> { let _ = (key, entry); unimplemented!() }
+    /// Stores a plain value; replaces the whole entry. `Error::Invalid` for a key
+    /// above 65,535 bytes.
+    pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        self.push(RecordKind::Put, key.as_ref(), &[value.as_ref()])
+    }
+
+    /// Stores an entry of arrays; replaces the whole entry. Errors as those of
+    /// [`Partition::write`](crate::Partition::write).
+    pub fn write(
+        &self,
+        key: impl AsRef<[u8]>,
+        arrays: &[(&str, ArraySpec<'_>)],
+        attrs: &Attrs,
+    ) -> Result<()> {
+        let inner = &self.batch.inner;
+        let mut plan = crate::array::plan(arrays, attrs)?;
+        let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
+        let pieces = plan.pieces(interning.id);
+        let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
+        self.push(RecordKind::Entry, key.as_ref(), &parts)?;
+        let interned = &mut self.batch.staged.lock().interned;
+        if inner.catalog.is_new(&interning) && !interned.iter().any(|had| had.id == interning.id) {
+            interned.push(interning);
+        }
+        Ok(())
+    }
+
+    /// Removes an entry. The answer is that of the store with the batch laid over it.
+    pub fn remove(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        let key = key.as_ref();
+        if !self.holds(key)? {
+            return Ok(false);
+        }
+        self.push(RecordKind::Tombstone, key, &[])?;
+        Ok(true)
+    }
+
+    /// Gives an entry another key, with the batch laid over the store. `Error::NotFound`;
+    /// `Error::Conflict` if `new` exists and `overwrite` is false.
+    pub fn rename(
+        &self,
+        key: impl AsRef<[u8]>,
+        new: impl AsRef<[u8]>,
+        overwrite: bool,
+    ) -> Result<()> {
+        let (key, new) = (key.as_ref(), new.as_ref());
+        let staged = match self.batch.staged.lock().overlaid(self.target, key) {
+            Overlaid::Untouched => None,
+            Overlaid::Removed => return Err(not_found(key)),
+            Overlaid::Written(kind, value) => Some((kind, value.to_vec())),
+        };
+        let (kind, value) = match staged {
+            Some(staged) => staged,
+            None => {
+                let stored = self.stored(key)?.ok_or_else(|| not_found(key))?;
+                let (kind, value) = stored.record()?;
+                (kind, value.to_vec())
+            }
+        };
+        if key == new {
+            return Ok(());
+        }
+        if !overwrite && self.holds(new)? {
+            return Err(conflict(new));
+        }
+        self.push(kind, new, &[&value])?;
+        self.push(RecordKind::Tombstone, key, &[])
+    }
+
+    /// Copies an entry, of any store, to `key`.
+    pub fn copy(&self, key: impl AsRef<[u8]>, entry: &Entry) -> Result<()> {
+        if !entry.is_of(&self.batch.inner.log) {
+            if let Some(parts) = entry.parts()? {
+                let specs: Vec<_> = parts.specs();
+                return self.write(key, &specs, &parts.attrs);
+            }
+        }
+        let (kind, value) = entry.record()?;
+        self.push(kind, key.as_ref(), &[&value])
+    }
+
+    fn push(&self, kind: RecordKind, key: &[u8], pieces: &[&[u8]]) -> Result<()> {
+        let hash = self.batch.inner.hash(key)?;
+        self.batch
+            .staged
+            .lock()
+            .push(self.target, kind, hash, key, pieces);
+        Ok(())
+    }
+
+    /// Whether the store with the batch laid over it has `key`.
+    fn holds(&self, key: &[u8]) -> Result<bool> {
+        self.batch.inner.hash(key)?;
+        match self.batch.staged.lock().overlaid(self.target, key) {
+            Overlaid::Removed => return Ok(false),
+            Overlaid::Written(..) => return Ok(true),
+            Overlaid::Untouched => {}
+        }
+        Ok(self.stored(key)?.is_some())
+    }
+
+    /// The entry of the store without the batch.
+    fn stored(&self, key: &[u8]) -> Result<Option<Entry>> {
+        let inner = &self.batch.inner;
+        inner.log.check_open("read a key")?;
+        let found = {
+            let staged = self.batch.staged.lock();
+            staged
+                .target_at(self.target)
+                .and_then(|target| inner.catalog.find(&target.collection, &target.name))
+        };
+        found.map_or(Ok(None), |partition| inner.entry(&partition, key))
+    }
+}
+
+fn not_found(key: &[u8]) -> Error {
+    Error::NotFound {
+        what: What::Key,
+        name: describe_key(key),
+        hint: None,
+    }
 }

@@ -46,3 +46,57 @@ impl Mode {
         self != Self::Read
     }
 }
+
+/// How to open a store.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct OpenOptions {
+    pub(crate) mode: Mode,
+    pub(crate) durability: Durability,
+    pub(crate) verify: Verify,
+    pub(crate) lock: bool,
+}
+
+impl Default for OpenOptions {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            durability: Durability::default(),
+            verify: Verify::default(),
+            // Two writers would overwrite each other's commits.
+            lock: true,
+        }
+    }
+}
+
+impl OpenOptions {
+    /// Mode `Read`, `Buffered`, verifying at first touch, with the writer's lock.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// What may exist, and what may be done.
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Durability of commits that do not say otherwise.
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.durability = durability;
+        self
+    }
+
+    /// When checksums of values are compared.
+    pub fn verify(mut self, verify: Verify) -> Self {
+        self.verify = verify;
+        self
+    }
+
+    /// Whether a writer locks the file. Without the lock nothing keeps a second writer
+    /// away, which would destroy commits; for file systems that have no locks.
+    pub fn lock(mut self, lock: bool) -> Self {
+        self.lock = lock;
+        self
+    }
+}

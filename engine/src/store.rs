@@ -1,77 +1,41 @@
 //! A store: one file, opened.
+
 use std::path::Path;
-use crate::{Batch, Durability, Mode, Partition, Result, Verify};
+use std::sync::Arc;
+
+use crate::array::Schema;
+use crate::batch::Batch;
+use crate::catalog::{CATALOG, Catalog, Draft, Interning, PartitionState, check_name};
+use crate::entry::Entry;
+use crate::error::{Error, Result};
+use crate::format::record::{MAX_KEY, RecordKind, key_hash};
+use crate::format::{VERSION, place};
+use crate::index::Hash;
+use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
+use crate::open;
+use crate::options::{Durability, Mode, OpenOptions};
+use crate::partition::Partition;
+use crate::staged::{Change, Sums};
 
 /// Name of the collection, and of its partition, that a plain key/value store uses.
 pub const DEFAULT_NAME: &str = "default";
 
-/// How to open a store.
-#[derive(Clone, Debug, Default)]
-#[must_use]
-pub struct OpenOptions { mode: Mode, durability: Durability, verify: Verify }
-impl OpenOptions {
-    /// Mode `Read`, `Buffered`, verifying at first touch, with the writer's lock.
-    pub fn new() -> Self { Self::default() }
-    /// What may exist, and what may be done.
-    pub fn mode(mut self, mode: Mode) -> Self { self.mode = mode; self }
-    /// Durability of commits.
-    pub fn durability(mut self, durability: Durability) -> Self { self.durability = durability; self }
-    /// When checksums of values are compared.
-    pub fn verify(mut self, verify: Verify) -> Self { self.verify = verify; self }
-    /// Whether a writer locks the file (default true).
-    pub fn lock(self, lock: bool) -> Self { let _ = lock; self }
-    /// Opens by copying: each read is a system call and owns its bytes.
-    pub fn open(&self, path: impl AsRef<Path>) -> Result<Store> { let _ = path; unimplemented!() }
-    /// Opens through a memory map: reads are views of the file.
-    ///
-    /// # Safety
-    /// While the store or any view of it lives, no other program may truncate the file or change its committed bytes.
-    #[allow(unsafe_code)]
-    pub unsafe fn open_mapped(&self, path: impl AsRef<Path>) -> Result<Store> { let _ = path; unimplemented!() }
+/// An open store. Cloning counts a reference; any thread may use it.
+///
+/// One writer at a time, in this process or another, and any number of readers. Without
+/// [`close`](Self::close) a writer loses nothing but the flush to the device.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
 }
 
-/// An open store. Clone (counts a reference), Send, Sync.
-#[derive(Clone, Debug)]
-pub struct Store {}
-impl Store {
-    /// A store in memory, gone with its last handle and view.
-    pub fn memory() -> Result<Self> { unimplemented!() }
-    /// The file, or ":memory:".
-    pub fn path(&self) -> &Path { unimplemented!() }
-    /// How it was opened.
-    pub fn mode(&self) -> Mode { unimplemented!() }
-    /// Durability of commits that do not say otherwise.
-    pub fn durability(&self) -> Durability { unimplemented!() }
-    /// Whether `close` was called.
-    pub fn is_closed(&self) -> bool { unimplemented!() }
-    /// Random identity of this generation of the file.
-    pub fn id(&self) -> [u8; 16] { unimplemented!() }
-    /// Which rewrite of the file this is; 0 until it is compacted.
-    pub fn generation(&self) -> u64 { unimplemented!() }
-    /// Number of the newest commit that this handle sees.
-    pub fn seqno(&self) -> u64 { unimplemented!() }
-    /// What opening found.
-    pub fn recovery(&self) -> &Recovery { unimplemented!() }
-    /// Names of the collections in the order first written.
-    pub fn collections(&self) -> Result<Vec<String>> { unimplemented!() }
-    /// Names of the partitions of a collection in the order first written. `Error::NotFound`.
-    pub fn partitions(&self, collection: &str) -> Result<Vec<String>> { let _ = collection; unimplemented!() }
-    /// A partition; made by its first write if the store is writable, else `Error::NotFound`.
-    pub fn partition(&self, collection: &str, partition: &str) -> Result<Partition> { let _ = (collection, partition); unimplemented!() }
-    /// A partition that exists, in any mode. `Error::NotFound` with the nearest name.
-    pub fn existing_partition(&self, collection: &str, partition: &str) -> Result<Partition> { let _ = (collection, partition); unimplemented!() }
-    /// The partition "default" of the collection "default".
-    pub fn default_partition(&self) -> Result<Partition> { self.partition(DEFAULT_NAME, DEFAULT_NAME) }
-    /// An empty batch.
-    pub fn batch(&self) -> Result<Batch> { unimplemented!() }
-    /// Makes every commit so far durable.
-    pub fn sync(&self) -> Result<()> { unimplemented!() }
-    /// Sees what another process committed meanwhile; whether there was something.
-    pub fn refresh(&self) -> Result<bool> { unimplemented!() }
-    /// Makes everything durable and closes. Values, entries and arrays go on working. Idempotent.
-    pub fn close(&self) -> Result<()> { unimplemented!() }
-    /// Sizes and counts, for people.
-    pub fn info(&self) -> Result<Info> { unimplemented!() }
+/// What every handle of a store shares.
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) log: Arc<Log>,
+    pub(crate) catalog: Catalog,
+    mode: Mode,
+    recovery: Recovery,
 }
 
 /// What opening found.
@@ -114,4 +78,426 @@ pub struct PartitionInfo {
     pub name: String,
     /// Number of entries.
     pub entries: u64,
+}
+
+impl Store {
+    /// How to open a store: `Store::options().mode(Mode::Append).open("a.alog")`.
+    pub fn options() -> OpenOptions {
+        OpenOptions::new()
+    }
+
+    /// A store in memory, gone with its last handle and view.
+    pub fn memory() -> Result<Self> {
+        open::memory(&OpenOptions::new())
+    }
+
+    /// Opens `log` by replaying it; `made` if this process has just made it.
+    pub(crate) fn replayed(log: Log, options: &OpenOptions) -> Result<Self> {
+        let mut inner = Inner {
+            log: Arc::new(log),
+            catalog: Catalog::default(),
+            mode: options.mode,
+            recovery: Recovery::default(),
+        };
+        let live = inner.log.live()?;
+        let until = match options.mode.writes() {
+            false if inner.log.has_running_writer(&live)? => Until::Published(live.published_end),
+            _ => Until::Content,
+        };
+        let replayed = inner.replay(until)?;
+        inner.catalog.index.freeze();
+        inner
+            .catalog
+            .partitions()
+            .iter()
+            .for_each(|partition| partition.index.freeze());
+        inner.recovery = Recovery {
+            commits: replayed.commits,
+            records: replayed.records,
+            clean: live.is_closed() && replayed.torn == 0,
+            torn_bytes: replayed.torn,
+            torn_at: if replayed.torn == 0 {
+                0
+            } else {
+                replayed.tip.end
+            },
+        };
+        inner.report_torn_tail();
+        inner.start(&replayed)?;
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
+    }
+
+    #[inline]
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.inner
+    }
+
+    /// The file, or ":memory:".
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.inner.log.path()
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.inner.mode
+    }
+
+    /// Durability of commits that do not say otherwise.
+    #[must_use]
+    pub fn durability(&self) -> Durability {
+        self.inner.log.durability()
+    }
+
+    /// Whether `close` was called.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.inner.log.is_closed()
+    }
+
+    /// Random identity of this generation of the file.
+    #[must_use]
+    pub fn id(&self) -> [u8; 16] {
+        self.inner.log.identity().store_id
+    }
+
+    /// Which rewrite of the file this is; 0 until it is compacted.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        self.inner.log.identity().generation
+    }
+
+    /// Number of the newest commit that this handle sees.
+    #[must_use]
+    pub fn seqno(&self) -> u64 {
+        self.inner.log.seqno()
+    }
+
+    /// What opening found.
+    #[must_use]
+    pub fn recovery(&self) -> &Recovery {
+        &self.inner.recovery
+    }
+
+    /// Names of the collections in the order first written.
+    pub fn collections(&self) -> Result<Vec<String>> {
+        self.inner.log.check_open("list collections")?;
+        Ok(self.inner.catalog.collections())
+    }
+
+    /// Names of the partitions of a collection in the order first written.
+    /// `Error::NotFound` with the nearest name.
+    pub fn partitions(&self, collection: &str) -> Result<Vec<String>> {
+        self.inner.log.check_open("list partitions")?;
+        let all = self.inner.catalog.partitions();
+        let of = all.iter().filter(|state| &*state.collection == collection);
+        let names: Vec<String> = of.map(|state| state.name.to_string()).collect();
+        if names.is_empty() {
+            // Says which name is not there, and the nearest.
+            self.inner.catalog.get(collection, "")?;
+        }
+        Ok(names)
+    }
+
+    /// A partition; made by its first write if the store is writable, else
+    /// `Error::NotFound` if it is not there. `Error::Invalid` for a name that is empty,
+    /// longer than 255 bytes or holds NUL.
+    pub fn partition(&self, collection: &str, partition: &str) -> Result<Partition> {
+        if !self.inner.mode.writes() {
+            return self.existing_partition(collection, partition);
+        }
+        self.inner.log.check_open("open a partition")?;
+        check_name("collection", collection)?;
+        check_name("partition", partition)?;
+        match self.inner.catalog.find(collection, partition) {
+            Some(state) => Ok(Partition::existing(self, state)),
+            None => Ok(Partition::new(self, collection, partition)),
+        }
+    }
+
+    /// A partition that exists, in any mode. `Error::NotFound` with the nearest name.
+    pub fn existing_partition(&self, collection: &str, partition: &str) -> Result<Partition> {
+        self.inner.log.check_open("open a partition")?;
+        let state = self.inner.catalog.get(collection, partition)?;
+        Ok(Partition::existing(self, state))
+    }
+
+    /// The partition "default" of the collection "default": a plain key/value file.
+    pub fn default_partition(&self) -> Result<Partition> {
+        self.partition(DEFAULT_NAME, DEFAULT_NAME)
+    }
+
+    /// An empty batch. `Error::ReadOnly`, `Error::Forked`, `Error::Poisoned` tell at once
+    /// that it could not be committed.
+    pub fn batch(&self) -> Result<Batch> {
+        self.inner.log.writer("start a batch")?;
+        Ok(Batch::new(&self.inner))
+    }
+
+    /// Makes every commit so far durable. One flush of the device.
+    pub fn sync(&self) -> Result<()> {
+        self.inner.log.writer("sync")?.sync()
+    }
+
+    /// Sees what another process committed meanwhile; whether there was something. A
+    /// store that is open for writing sees its own commits at once, and has no others.
+    pub fn refresh(&self) -> Result<bool> {
+        self.inner.log.check_open("refresh")?;
+        if self.inner.mode.writes() {
+            return Ok(false);
+        }
+        let live = self.inner.log.live()?;
+        if live.published_end <= self.inner.log.published() {
+            return Ok(false);
+        }
+        self.inner.replay(Until::Published(live.published_end))?;
+        Ok(true)
+    }
+
+    /// Makes everything durable and closes. Values, entries and arrays go on working;
+    /// store and partitions answer `Error::Closed`. Calling it again does nothing.
+    pub fn close(&self) -> Result<()> {
+        let closed = self.inner.log.close();
+        closed.and(self.inner.log.unlock())
+    }
+
+    /// Sizes and counts, for people.
+    pub fn info(&self) -> Result<Info> {
+        self.inner.log.check_open("describe a store")?;
+        let partitions = self.inner.catalog.partitions();
+        let info = |state: &Arc<PartitionState>| PartitionInfo {
+            collection: state.collection.to_string(),
+            name: state.name.to_string(),
+            entries: state.index.len(),
+        };
+        Ok(Info {
+            format: format!("{}.{}", VERSION.0, VERSION.1),
+            file_bytes: self.inner.log.published(),
+            seqno: self.inner.log.seqno(),
+            partitions: partitions.iter().map(info).collect(),
+        })
+    }
+}
+
+impl OpenOptions {
+    /// Opens by copying: each read is a system call and owns its bytes, whatever other
+    /// programs do to the file.
+    ///
+    /// `Error::Io` (a missing file among it), `Error::NotAStore`, `Error::Version`,
+    /// `Error::Corrupt` (the file is left untouched), `Error::Locked`. Replays the log:
+    /// time grows with the number of records and the bytes of values below 64 KiB.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<Store> {
+        open::file(path.as_ref(), self, true)
+    }
+
+    /// Opens through a memory map: reads are views of the file. Errors and cost as those
+    /// of [`open`](Self::open).
+    ///
+    /// # Safety
+    ///
+    /// While the store or any view of it lives, no other program may truncate the file
+    /// or change its committed bytes; this crate never does. A file that is cut shorter
+    /// ends the process when a view is touched, one that is changed breaks the promise
+    /// that a lent slice stays as it is.
+    #[expect(unsafe_code, reason = "the caller vouches for other programs")]
+    pub unsafe fn open_mapped(&self, path: impl AsRef<Path>) -> Result<Store> {
+        open::file(path.as_ref(), self, false)
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Views may keep the file open; the writer's place is free all the same. Nothing
+        // is flushed: that is what `close` is for.
+        let _ = self.log.unlock();
+    }
+}
+
+impl Inner {
+    /// The hash of a key that can be stored.
+    #[inline]
+    pub(crate) fn hash(&self, key: &[u8]) -> Result<Hash> {
+        if key.len() > MAX_KEY {
+            return Err(Error::Invalid {
+                what: "key".to_owned(),
+                detail: format!("a key has at most {MAX_KEY} bytes, this one {}", key.len()),
+            });
+        }
+        Ok(Hash(key_hash(key, self.log.identity().seed)))
+    }
+
+    /// Takes in the records between what is seen and the end of the log.
+    fn replay(&self, until: Until) -> Result<Replayed> {
+        let mut last: Option<Arc<PartitionState>> = None;
+        self.log.follow(|tip| {
+            replay(&self.log, tip, until, |found| {
+                if found.head.partition == CATALOG {
+                    self.log.take_in(&self.catalog.index, &found)?;
+                    return self.catalog.take(&self.log, &found);
+                }
+                if last
+                    .as_ref()
+                    .is_none_or(|state| state.id != found.head.partition)
+                {
+                    last = self.catalog.by_id(found.head.partition);
+                }
+                // Records of a partition that is not in the catalog are dead.
+                let Some(state) = &last else { return Ok(()) };
+                self.log.take_in(&state.index, &found)
+            })
+        })
+    }
+
+    fn report_torn_tail(&self) {
+        let Recovery {
+            torn_bytes,
+            torn_at,
+            ..
+        } = self.recovery;
+        if torn_bytes > 0 {
+            log::warn!(
+                "{}: {torn_bytes} bytes at offset {torn_at} belong to no whole commit and were skipped",
+                self.log.path().display()
+            );
+        }
+    }
+
+    fn start(&mut self, replayed: &Replayed) -> Result<()> {
+        if !self.mode.writes() {
+            return Ok(());
+        }
+        let Some(log) = Arc::get_mut(&mut self.log) else {
+            return Ok(());
+        };
+        let mut random = [0; 2];
+        open::fill_random(&mut random, log.path())?;
+        log.start_writing(
+            replayed,
+            u16::from_le_bytes(random),
+            open::seconds_since_1970(),
+        )
+    }
+
+    /// The entry that a reader sees at `key` now.
+    pub(crate) fn entry(&self, partition: &PartitionState, key: &[u8]) -> Result<Option<Entry>> {
+        let hash = self.hash(key)?;
+        let end = place(self.log.published());
+        let found = self
+            .log
+            .find(&partition.index, hash, key, end)?
+            .filter(Located::is_live);
+        found
+            .map(|located| self.stored_entry(key, located))
+            .transpose()
+    }
+
+    /// The entry of a record.
+    pub(crate) fn stored_entry(&self, key: &[u8], located: Located) -> Result<Entry> {
+        let stored = Stored::new(&self.log, located)?;
+        let schema = match located.head.kind {
+            RecordKind::Entry => Some(Arc::clone(self.schema(&stored)?)),
+            _ => None,
+        };
+        Entry::new(key, stored, schema)
+    }
+
+    /// The schema of an entry of arrays.
+    #[inline]
+    pub(crate) fn schema(&self, stored: &Stored) -> Result<&Arc<Schema>> {
+        let frame = stored.verified(0..4)?;
+        let id = crate::array::schema_id(frame).map_err(|defect| stored.corrupt(0, defect))?;
+        self.catalog.schema(&self.log, id)
+    }
+
+    /// Commits `changes`, with the schemas and partitions that they need, as one batch.
+    pub(crate) fn commit(
+        &self,
+        writer: &mut WriterGuard<'_>,
+        changes: &[Change<'_>],
+        interned: &[Interning],
+        durability: Durability,
+    ) -> Result<u64> {
+        let (states, drafts) = self.resolve(changes);
+        let mut rows = Vec::new();
+        for interning in interned
+            .iter()
+            .filter(|interning| self.catalog.is_new(interning))
+        {
+            rows.extend(interning.rows());
+        }
+        let rows: Vec<_> = rows
+            .iter()
+            .chain(drafts.iter().flat_map(|draft| &draft.rows))
+            .collect();
+        let values: Vec<&[u8]> = rows.iter().map(|row| row.value.as_slice()).collect();
+        let sums: Vec<Sums> = values
+            .iter()
+            .map(|value| Sums::of(std::slice::from_ref(value), value.len() as u64))
+            .collect();
+        let mut ops = Vec::with_capacity(rows.len() + changes.len());
+        for ((row, value), sums) in rows.iter().zip(&values).zip(&sums) {
+            ops.push(Op {
+                index: &self.catalog.index,
+                partition: CATALOG,
+                kind: RecordKind::Put,
+                key: &row.key,
+                hash: self.hash(&row.key)?,
+                value: sums.value(std::slice::from_ref(value), value.len() as u64),
+            });
+        }
+        for (change, state) in changes.iter().zip(&states) {
+            ops.push(Op {
+                index: &state.index,
+                partition: state.id,
+                kind: change.kind,
+                key: change.key,
+                hash: change.hash,
+                value: change.value,
+            });
+        }
+        let seqno = writer.commit(&ops, durability)?;
+        self.catalog.committed(interned);
+        if !drafts.is_empty() {
+            self.catalog.adopt(drafts);
+        }
+        Ok(seqno)
+    }
+
+    /// The partition of each change, and those that the commit has to make.
+    fn resolve<'a>(&self, changes: &'a [Change<'a>]) -> (Vec<Arc<PartitionState>>, Vec<Draft>) {
+        let mut drafts: Vec<Draft> = Vec::new();
+        let mut states: Vec<Arc<PartitionState>> = Vec::with_capacity(changes.len());
+        for (number, change) in changes.iter().enumerate() {
+            let before = number.checked_sub(1).and_then(|before| changes.get(before));
+            if before.is_some_and(|before| std::ptr::eq(before.target, change.target)) {
+                states.extend(states.last().cloned());
+                continue;
+            }
+            states.push(self.resolve_one(change, &mut drafts));
+        }
+        (states, drafts)
+    }
+
+    fn resolve_one(&self, change: &Change<'_>, drafts: &mut Vec<Draft>) -> Arc<PartitionState> {
+        let target = change.target;
+        if let Some(state) = target.state.get() {
+            return Arc::clone(state);
+        }
+        let (collection, name) = (&*target.collection, &*target.name);
+        if let Some(state) = self.catalog.find(collection, name) {
+            return Arc::clone(target.state.get_or_init(|| state));
+        }
+        let same =
+            |draft: &&Draft| &*draft.state.collection == collection && &*draft.state.name == name;
+        if let Some(draft) = drafts.iter().find(same) {
+            return Arc::clone(&draft.state);
+        }
+        let draft = self.catalog.draft(drafts, collection, name);
+        let state = Arc::clone(&draft.state);
+        drafts.push(draft);
+        state
+    }
 }

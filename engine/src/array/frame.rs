@@ -192,7 +192,7 @@ fn attr_fields(schema: &Schema) -> impl Iterator<Item = (usize, &AttrInfo)> {
     (schema.fields.len()..).zip(&schema.attrs)
 }
 
-fn flags(frame: &[u8]) -> Result<u16, Defect> {
+pub(super) fn flags(frame: &[u8]) -> Result<u16, Defect> {
     let [low, high, zero, zeros] = bytes_at::<4>(frame, 4, "entry frame")?;
     let flags = u16::from_le_bytes([low, high]);
     if flags & !flag::KNOWN != 0 || (zero, zeros) != (0, 0) {
@@ -206,7 +206,11 @@ fn flags(frame: &[u8]) -> Result<u16, Defect> {
 }
 
 /// `None`: absent. Else whether the field has a mask.
-fn state(geometry: &Geometry<'_>, frame: &[u8], field: usize) -> Result<Option<bool>, Defect> {
+pub(super) fn state(
+    geometry: &Geometry<'_>,
+    frame: &[u8],
+    field: usize,
+) -> Result<Option<bool>, Defect> {
     let [byte] = bytes_at(
         frame,
         geometry.bits_at.saturating_add(field / 4),
@@ -462,7 +466,7 @@ fn extra_part(frame: &[u8]) -> Result<Option<Cursor<'_>>, Defect> {
     )))
 }
 
-fn bytes_at<const N: usize>(
+pub(super) fn bytes_at<const N: usize>(
     frame: &[u8],
     at: usize,
     what: &'static str,

@@ -10,10 +10,6 @@
 //!         Schema + frame --locate--> FieldPlace (ranges) --> ArrayView
 //! ```
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-#![cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the store calls these")
-)]
 
 #[cfg(target_endian = "big")]
 compile_error!(
@@ -25,6 +21,7 @@ mod cursor;
 mod dtype;
 mod encoding;
 mod frame;
+mod head;
 mod layout;
 mod limits;
 mod pieces;
@@ -41,11 +38,7 @@ pub use dtype::{DType, Element, Half, TimeUnit};
 pub use spec::{ArrayBytes, ArraySpec, Mask};
 pub use view::{ArrayView, FieldInfo};
 
-pub(crate) use encoding::{decode_attrs, encode_attrs};
-pub(crate) use frame::{
-    FieldPlace, Shape, array_attrs, attrs_in_frame, entry_attrs, locate, schema_id,
-};
-pub(crate) use layout::body_align;
-pub(crate) use pieces::Pieces;
+pub(crate) use frame::{FieldPlace, array_attrs, attrs_in_frame, entry_attrs, locate, schema_id};
+pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};
 pub(crate) use plan::{ArrayAttrs, Plan, plan};
 pub(crate) use schema::Schema;

@@ -167,7 +167,10 @@ pub(crate) fn first_predecessor(store_id: &[u8; 16]) -> u64 {
 
 /// The sum of a frame whose records have `sums`, eight bytes each.
 pub(crate) fn frame_sum(sums: &[u8], predecessor: u64, seqno: u64, epoch: u16) -> u64 {
-    xxh3_64_with_seed(sums, predecessor ^ seqno.wrapping_mul(PHI) ^ u64::from(epoch))
+    xxh3_64_with_seed(
+        sums,
+        predecessor ^ seqno.wrapping_mul(PHI) ^ u64::from(epoch),
+    )
 }
 
 #[cfg(test)]
@@ -204,7 +207,10 @@ mod tests {
         for bit in 0..good.len() * 8 {
             let mut bad = good;
             bad[bit / 8] ^= 1 << (bit % 8);
-            assert!(FrameHeader::parse(&bad, &[7; 16], 16384).is_err(), "bit {bit}");
+            assert!(
+                FrameHeader::parse(&bad, &[7; 16], 16384).is_err(),
+                "bit {bit}"
+            );
         }
     }
 }

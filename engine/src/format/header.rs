@@ -136,8 +136,8 @@ impl Identity {
         if bytes.get(..8) != Some(&MAGIC) {
             return Err(IdentityError::Foreign);
         }
-        let (raw, _) = IdentityBytes::ref_from_prefix(bytes)
-            .map_err(|_| IdentityError::Damaged(truncated))?;
+        let (raw, _) =
+            IdentityBytes::ref_from_prefix(bytes).map_err(|_| IdentityError::Damaged(truncated))?;
         let (stored, computed) = (raw.crc.get(), raw.computed_crc());
         if stored != computed {
             return Err(IdentityError::Damaged(Defect::Checksum {
@@ -148,7 +148,10 @@ impl Identity {
         }
         let version = (raw.major.get(), raw.minor.get());
         if version != VERSION || raw.endian_probe.get() != ENDIAN_PROBE {
-            return Err(IdentityError::Version(format!("{}.{}", version.0, version.1)));
+            return Err(IdentityError::Version(format!(
+                "{}.{}",
+                version.0, version.1
+            )));
         }
         if raw.incompat.get() != 0 {
             return Err(IdentityError::Version(format!(
@@ -228,7 +231,8 @@ impl Slot {
     /// The slot, if its magic and checksum hold.
     pub(crate) fn parse(bytes: &[u8], store_id: &[u8; 16], at: u64) -> Option<Self> {
         let (raw, _) = SlotBytes::ref_from_prefix(bytes).ok()?;
-        let valid = raw.magic.get() == SLOT_MAGIC && raw.crc.get() == raw.computed_crc(store_id, at);
+        let valid =
+            raw.magic.get() == SLOT_MAGIC && raw.crc.get() == raw.computed_crc(store_id, at);
         valid.then(|| Self {
             seq: raw.seq.get(),
             durable_end: raw.durable_end.get(),
@@ -300,8 +304,31 @@ impl Live {
 
     /// The words of the file by name.
     pub(crate) fn from_words(words: [u64; LIVE_WORDS]) -> Self {
-        let [published_end, seqno, durable_end, check, slot_seq, state, pid, opened] = words;
-        Self { published_end, seqno, durable_end, check, slot_seq, state, pid, opened }
+        let [
+            published_end,
+            seqno,
+            durable_end,
+            check,
+            slot_seq,
+            state,
+            pid,
+            opened,
+        ] = words;
+        Self {
+            published_end,
+            seqno,
+            durable_end,
+            check,
+            slot_seq,
+            state,
+            pid,
+            opened,
+        }
+    }
+
+    /// Whether the last writer closed the store.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state == LiveState::Closed as u64
     }
 
     /// The durable end, if its check holds.
@@ -332,7 +359,10 @@ mod tests {
 
     #[test]
     fn identity_reads_back_what_was_written() {
-        assert_eq!(Identity::parse(&identity().to_bytes()).expect("valid"), identity());
+        assert_eq!(
+            Identity::parse(&identity().to_bytes()).expect("valid"),
+            identity()
+        );
     }
 
     #[test]
@@ -358,7 +388,11 @@ mod tests {
 
     #[test]
     fn slot_reads_back_and_rejects_every_single_bit_flip_and_another_place() {
-        let slot = Slot { seq: 9, durable_end: 20_000, seqno: 7 };
+        let slot = Slot {
+            seq: 9,
+            durable_end: 20_000,
+            seqno: 7,
+        };
         let good = slot.to_bytes(&[1; 16], 4096);
         assert_eq!(Slot::parse(&good, &[1; 16], 4096), Some(slot));
         assert_eq!(Slot::parse(&good, &[1; 16], 8192), None);

@@ -154,8 +154,7 @@ impl Head {
             need,
             have: bytes.len() as u64,
         };
-        let (raw, rest) =
-            HeadBytes::ref_from_prefix(bytes).map_err(|_| truncated(HEAD_LEN))?;
+        let (raw, rest) = HeadBytes::ref_from_prefix(bytes).map_err(|_| truncated(HEAD_LEN))?;
         if raw.flags & MUST_UNDERSTAND != 0 {
             return Err(Defect::Field {
                 what: "the flags of a record",
@@ -172,7 +171,10 @@ impl Head {
         let (value_len, own_align) = if wide {
             let (word, _) =
                 U64::ref_from_prefix(rest).map_err(|_| truncated(HEAD_LEN.saturating_add(8)))?;
-            (word.get() & ((1 << LEN_BITS) - 1), (word.get() >> LEN_BITS) as u8)
+            (
+                word.get() & ((1 << LEN_BITS) - 1),
+                (word.get() >> LEN_BITS) as u8,
+            )
         } else {
             (raw.value_len.get().into(), 0)
         };
@@ -233,7 +235,11 @@ impl Head {
     }
 
     fn key_at(&self) -> u64 {
-        if self.wide { HEAD_LEN.saturating_add(8) } else { HEAD_LEN }
+        if self.wide {
+            HEAD_LEN.saturating_add(8)
+        } else {
+            HEAD_LEN
+        }
     }
 
     /// Where the key lies.
@@ -245,7 +251,11 @@ impl Head {
     /// Where the sums of the blocks lie; empty unless the record is wide.
     pub(crate) fn table_range(&self) -> Option<Range<u64>> {
         let at = align_up(self.key_range().end, 3)?;
-        let len = if self.wide { block_count(self.value_len).checked_mul(8)? } else { 0 };
+        let len = if self.wide {
+            block_count(self.value_len).checked_mul(8)?
+        } else {
+            0
+        };
         Some(at..at.checked_add(len)?)
     }
 
@@ -283,7 +293,11 @@ pub(crate) fn block_count(value_len: u64) -> u64 {
 pub(crate) fn block_range(value_len: u64, index: u64) -> Range<u64> {
     let start = index.saturating_mul(BLOCK);
     let last = index.saturating_add(1) >= block_count(value_len);
-    start..if last { value_len } else { start.saturating_add(BLOCK) }
+    start..if last {
+        value_len
+    } else {
+        start.saturating_add(BLOCK)
+    }
 }
 
 /// Hash of the head of a record: its bytes from 8 to [`Head::hashed_end`].
@@ -317,7 +331,13 @@ mod tests {
 
     #[test]
     fn values_are_aligned_in_the_file_by_their_length() {
-        for (len, align) in [(255, 8), (256, 64), (65535, 64), (65536, 64), (1 << 20, 4096)] {
+        for (len, align) in [
+            (255, 8),
+            (256, 64),
+            (65535, 64),
+            (65536, 64),
+            (1 << 20, 4096),
+        ] {
             for at in [16424u64, 16432, 20000] {
                 let head = Head::lay_out(at, RecordKind::Put, 1, 5, len, None).expect("fits");
                 assert_eq!((at + head.value_range().start) % align, 0, "{len} at {at}");
@@ -332,7 +352,10 @@ mod tests {
             for index in 0..block_count(len) {
                 let range = block_range(len, index);
                 assert_eq!(range.start, at);
-                assert!((65536..131_072).contains(&(range.end - range.start)), "{len}");
+                assert!(
+                    (65536..131_072).contains(&(range.end - range.start)),
+                    "{len}"
+                );
                 at = range.end;
             }
             assert_eq!(at, len);

@@ -1,5 +1,8 @@
 //! An immutable segment: groups that are probed with vectors.
-#![cfg_attr(target_arch = "x86_64", expect(unsafe_code, reason = "calls code for one processor"))]
+#![cfg_attr(
+    target_arch = "x86_64",
+    expect(unsafe_code, reason = "calls code for one processor")
+)]
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -34,7 +37,12 @@ impl Frozen {
         }
         let dead = groups.iter().map(|_| AtomicU8::new(0)).collect();
         let order = words.iter().map(|&(word, _)| word).collect();
-        Self { groups, order, dead, superseded: OnceLock::new() }
+        Self {
+            groups,
+            order,
+            dead,
+            superseded: OnceLock::new(),
+        }
     }
 
     /// Number of words.
@@ -87,7 +95,9 @@ impl Frozen {
     ) -> Result<Option<T>, E> {
         let (mut at, tag) = (home(hash.top(), self.groups.len()), hash.tag());
         for _ in 0..self.groups.len() {
-            let Some(group) = self.groups.get(at) else { break };
+            let Some(group) = self.groups.get(at) else {
+                break;
+            };
             for slot in probe.tagged(group, tag) {
                 let word = group.0.get(slot).copied().unwrap_or_default();
                 if self.is_dead(at, slot) && !seen(self.superseded_by(word), end) {
@@ -100,25 +110,34 @@ impl Frozen {
             if !probe.empty(group).is_empty() {
                 break;
             }
-            at = if at + 1 == self.groups.len() { 0 } else { at + 1 };
+            at = if at + 1 == self.groups.len() {
+                0
+            } else {
+                at + 1
+            };
         }
         Ok(None)
     }
 
     #[inline]
     fn is_dead(&self, group: usize, slot: usize) -> bool {
-        self.dead.get(group).is_some_and(|dead| dead.load(Ordering::Acquire) >> slot & 1 == 1)
+        self.dead
+            .get(group)
+            .is_some_and(|dead| dead.load(Ordering::Acquire) >> slot & 1 == 1)
     }
 
     #[cold]
     fn superseded_by(&self, word: u64) -> u64 {
         let by = self.superseded.get().zip(self.ordinal(place_of(word)));
-        by.and_then(|(by, ordinal)| by.get(ordinal)).map_or(0, |by| by.load(Ordering::Acquire))
+        by.and_then(|(by, ordinal)| by.get(ordinal))
+            .map_or(0, |by| by.load(Ordering::Acquire))
     }
 
     /// Position in log order of the word with `place`.
     fn ordinal(&self, place: u64) -> Option<usize> {
-        self.order.binary_search_by_key(&place, |&word| place_of(word)).ok()
+        self.order
+            .binary_search_by_key(&place, |&word| place_of(word))
+            .ok()
     }
 
     /// Starts to load the group of `hash`.
@@ -132,9 +151,12 @@ impl Frozen {
     /// Notes that the record at `place`, with `hash`, was superseded by the one at
     /// `by`. False if this segment has no such record. Only the writer calls this.
     pub(super) fn supersede(&self, hash: Hash, place: u64, by: u64) -> bool {
-        let Some(ordinal) = self.ordinal(place) else { return false };
-        let superseded =
-            self.superseded.get_or_init(|| self.order.iter().map(|_| AtomicU64::new(0)).collect());
+        let Some(ordinal) = self.ordinal(place) else {
+            return false;
+        };
+        let superseded = self
+            .superseded
+            .get_or_init(|| self.order.iter().map(|_| AtomicU64::new(0)).collect());
         // The place first: whoever sees the bit finds it.
         if let Some(entry) = superseded.get(ordinal) {
             entry.store(by, Ordering::Release);
@@ -142,12 +164,13 @@ impl Frozen {
         let word = hash.word(place);
         let mut at = home(hash.top(), self.groups.len());
         for _ in 0..self.groups.len() {
-            let Some(group) = self.groups.get(at) else { break };
+            let Some(group) = self.groups.get(at) else {
+                break;
+            };
             let tagged = Scalar.tagged(group, (word >> PLACE_BITS) as u16);
-            for slot in tagged.filter(|&slot| group.0.get(slot) == Some(&word)) {
-                if let Some(dead) = self.dead.get(at) {
-                    dead.fetch_or(1 << slot, Ordering::AcqRel);
-                }
+            let mut same = tagged.filter(|&slot| group.0.get(slot) == Some(&word));
+            if let (Some(slot), Some(dead)) = (same.next(), self.dead.get(at)) {
+                dead.fetch_or(1 << slot, Ordering::AcqRel);
                 return true;
             }
             at = (at + 1) % self.groups.len();

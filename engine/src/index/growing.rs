@@ -101,7 +101,9 @@ impl Growing {
     ) -> Result<Option<T>, E> {
         let mut at = home(hash.top(), self.groups.len());
         for _ in 0..self.groups.len() {
-            let Some(group) = self.groups.get(at) else { break };
+            let Some(group) = self.groups.get(at) else {
+                break;
+            };
             // Acquire: the record behind a word was written before the word.
             let words = group.0.each_ref().map(|word| word.load(Ordering::Acquire));
             for slot in tagged_words(&words, hash.tag()) {
@@ -115,7 +117,11 @@ impl Growing {
             if !empty_words(&words).is_empty() {
                 break;
             }
-            at = if at + 1 == self.groups.len() { 0 } else { at + 1 };
+            at = if at + 1 == self.groups.len() {
+                0
+            } else {
+                at + 1
+            };
         }
         Ok(None)
     }
@@ -156,9 +162,11 @@ impl Growing {
 
     fn append(&self, word: u64, top: u32, superseded: u64) {
         let len = self.len();
-        if let (Some(order), Some(tops), Some(by)) =
-            (self.order.get(len), self.tops.get(len), self.superseded.get(len))
-        {
+        if let (Some(order), Some(tops), Some(by)) = (
+            self.order.get(len),
+            self.tops.get(len),
+            self.superseded.get(len),
+        ) {
             order.store(word, Ordering::Relaxed);
             tops.store(top, Ordering::Relaxed);
             by.store(superseded, Ordering::Relaxed);
@@ -169,13 +177,22 @@ impl Growing {
     fn store_in_empty_slot(&self, word: u64, top: u32) {
         let mut at = home(top, self.groups.len());
         for _ in 0..self.groups.len() {
-            let Some(group) = self.groups.get(at) else { break };
-            let empty = group.0.iter().find(|slot| slot.load(Ordering::Relaxed) == 0);
+            let Some(group) = self.groups.get(at) else {
+                break;
+            };
+            let empty = group
+                .0
+                .iter()
+                .find(|slot| slot.load(Ordering::Relaxed) == 0);
             if let Some(slot) = empty {
                 slot.store(word, Ordering::Release);
                 return;
             }
-            at = if at + 1 == self.groups.len() { 0 } else { at + 1 };
+            at = if at + 1 == self.groups.len() {
+                0
+            } else {
+                at + 1
+            };
         }
     }
 

@@ -25,7 +25,7 @@ pub(crate) mod group;
 mod growing;
 mod partition;
 
-pub(crate) use partition::{Cursor, Pinned, PartitionIndex};
+pub(crate) use partition::{Cursor, PartitionIndex, Pinned};
 
 /// Bits of a place in a slot.
 const PLACE_BITS: u32 = 48;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::Hash;
 use super::frozen::Frozen;
 use super::growing::Growing;
-use super::Hash;
 
 /// Finds the records of a partition. One writer, any number of readers.
 #[derive(Debug)]
@@ -34,8 +34,14 @@ pub(crate) struct Cursor(usize);
 
 impl Default for PartitionIndex {
     fn default() -> Self {
-        let segments = Segments { frozen: None, growing: Growing::with_room(1) };
-        Self { segments: ArcSwap::from_pointee(segments), live: AtomicU64::new(0) }
+        let segments = Segments {
+            frozen: None,
+            growing: Growing::with_room(1),
+        };
+        Self {
+            segments: ArcSwap::from_pointee(segments),
+            live: AtomicU64::new(0),
+        }
     }
 }
 
@@ -127,7 +133,10 @@ impl PartitionIndex {
     /// Counts entries that came and went. Only the writer calls this.
     pub(crate) fn count(&self, came: u64, went: u64) {
         let live = self.live.load(Ordering::Relaxed);
-        self.live.store(live.saturating_add(came).saturating_sub(went), Ordering::Release);
+        self.live.store(
+            live.saturating_add(came).saturating_sub(went),
+            Ordering::Release,
+        );
     }
 
     /// Turns everything inserted so far into one frozen segment. For the end of a
@@ -206,7 +215,12 @@ mod tests {
     impl Model {
         fn new() -> Self {
             let states = vec![(1, BTreeMap::new())];
-            Self { index: PartitionIndex::default(), log: Log::default(), states, place: 1 }
+            Self {
+                index: PartitionIndex::default(),
+                log: Log::default(),
+                states,
+                place: 1,
+            }
         }
 
         fn find(&self, pinned: &Pinned, key: u8, end: u64) -> Option<u64> {
@@ -238,11 +252,15 @@ mod tests {
             for (&(key, tombstone), previous) in operations.iter().zip(previous) {
                 let place = self.place;
                 self.place += 1;
-                self.log.0.insert(place, (key, previous.unwrap_or(0), tombstone));
+                self.log
+                    .0
+                    .insert(place, (key, previous.unwrap_or(0), tombstone));
                 let log = &self.log;
-                let Ok(_) = self.index.insert(hash(key), place, tombstone, previous, |at| {
-                    Ok::<_, Infallible>(log.0[&at].0 == key)
-                });
+                let Ok(_) = self
+                    .index
+                    .insert(hash(key), place, tombstone, previous, |at| {
+                        Ok::<_, Infallible>(log.0[&at].0 == key)
+                    });
                 if tombstone {
                     state.remove(&key);
                 } else {
@@ -255,13 +273,16 @@ mod tests {
 
         fn check(&self, pinned: &Pinned, end: u64, state: &BTreeMap<u8, u64>) {
             for key in 0..20 {
-                assert_eq!(self.find(pinned, key, end), state.get(&key).copied(), "key {key}");
+                assert_eq!(
+                    self.find(pinned, key, end),
+                    state.get(&key).copied(),
+                    "key {key}"
+                );
             }
             let mut expected: Vec<u64> = state.values().copied().collect();
             expected.sort_unstable();
             let mut cursor = Cursor::default();
-            let walked: Vec<u64> =
-                std::iter::from_fn(|| pinned.next(&mut cursor, end)).collect();
+            let walked: Vec<u64> = std::iter::from_fn(|| pinned.next(&mut cursor, end)).collect();
             assert_eq!(walked, expected);
         }
     }

@@ -56,7 +56,10 @@ impl Regions {
         if let Some(place) = list.first() {
             let _ = place.set(first);
         }
-        Self { list, newest: AtomicUsize::new(0) }
+        Self {
+            list,
+            newest: AtomicUsize::new(0),
+        }
     }
 
     #[inline]
@@ -67,7 +70,10 @@ impl Regions {
     /// Adds a longer region. Only the writer, or who follows one, calls this.
     fn push(&self, region: Arc<Region>) -> bool {
         let next = self.newest.load(Ordering::Relaxed) + 1;
-        let added = self.list.get(next).is_some_and(|place| place.set(region).is_ok());
+        let added = self
+            .list
+            .get(next)
+            .is_some_and(|place| place.set(region).is_ok());
         if added {
             self.newest.store(next, Ordering::Release);
         }
@@ -78,7 +84,9 @@ impl Regions {
 impl Log {
     /// Makes sure that a region reaches `end`.
     pub(super) fn reach(&self, end: u64) -> Result<()> {
-        let Some(regions) = &self.regions else { return Ok(()) };
+        let Some(regions) = &self.regions else {
+            return Ok(());
+        };
         if regions.newest().is_some_and(|region| region.end() >= end) {
             return Ok(());
         }
@@ -86,7 +94,9 @@ impl Log {
         if region.end() >= end && regions.push(region) {
             return Ok(());
         }
-        Err(Error::io("map", &self.path)(std::io::ErrorKind::OutOfMemory.into()))
+        Err(Error::io("map", &self.path)(
+            std::io::ErrorKind::OutOfMemory.into(),
+        ))
     }
 
     /// The bytes from offset `at` to the end of what is written, when mapped.
@@ -109,14 +119,23 @@ impl Log {
 
     #[cold]
     fn torn(&self, at: u64, what: &'static str, need: u64, have: usize) -> Error {
-        self.corrupt(at, Defect::Truncated { what, need, have: have as u64 })
+        self.corrupt(
+            at,
+            Defect::Truncated {
+                what,
+                need,
+                have: have as u64,
+            },
+        )
     }
 
     /// The record at `place`, if its key is `key`.
     #[inline(always)]
     fn has_key(&self, place: u64, key: &[u8]) -> Result<Option<Located>> {
         let at = offset(place);
-        let Some(bytes) = self.mapped(at) else { return self.has_key_copied(at, key) };
+        let Some(bytes) = self.mapped(at) else {
+            return self.has_key_copied(at, key);
+        };
         let bytes = bytes?;
         let head = Head::parse(bytes, at).map_err(|defect| self.corrupt(at, defect))?;
         let range = head.key_range();
@@ -149,13 +168,19 @@ impl Log {
             return Ok((head, key.to_vec()));
         }
         let mut buffer = vec![0; 512];
-        let n = self.storage.read_at(&mut buffer, at).map_err(Error::io("read", &self.path))?;
+        let n = self
+            .storage
+            .read_at(&mut buffer, at)
+            .map_err(Error::io("read", &self.path))?;
         buffer.truncate(n);
         let head = Head::parse(&buffer, at).map_err(|defect| self.corrupt(at, defect))?;
         let range = head.key_range();
         if range.end > n as u64 {
             buffer.resize(range.end as usize, 0);
-            let n = self.storage.read_at(&mut buffer, at).map_err(Error::io("read", &self.path))?;
+            let n = self
+                .storage
+                .read_at(&mut buffer, at)
+                .map_err(Error::io("read", &self.path))?;
             if (n as u64) < range.end {
                 return Err(self.torn(at, "the key of a record", range.end, n));
             }
@@ -226,7 +251,12 @@ impl Log {
         let range = located.head.value_range();
         let value = bytes.get(range.start as usize..range.end as usize);
         let Some(value) = value else {
-            return Some(Err(self.torn(located.at, "a value", range.end, bytes.len())));
+            return Some(Err(self.torn(
+                located.at,
+                "a value",
+                range.end,
+                bytes.len(),
+            )));
         };
         if (located.head.wide || self.verify == Verify::Always) && self.verify != Verify::Never {
             if let Err(error) = self.verify(located, 0..value.len() as u64) {
@@ -265,6 +295,14 @@ impl Log {
         Ok(bytes)
     }
 
+    /// The whole value of a record, verified, with a reference that keeps it.
+    #[inline]
+    pub(crate) fn value(&self, located: &Located) -> Result<Bytes> {
+        let bytes = self.bytes(located)?;
+        self.verify(located, 0..located.head.value_len())?;
+        Ok(bytes)
+    }
+
     /// Compares the blocks that hold `range` of the value of a mapped record with their
     /// sums, as the store was asked to.
     pub(crate) fn verify(&self, located: &Located, range: Range<u64>) -> Result<()> {
@@ -278,7 +316,9 @@ impl Log {
             return Ok(());
         };
         let bytes = bytes?;
-        let value = bytes.get(value.start as usize..value.end as usize).unwrap_or_default();
+        let value = bytes
+            .get(value.start as usize..value.end as usize)
+            .unwrap_or_default();
         self.check_bytes(located, range, value, always)
     }
 
@@ -309,7 +349,9 @@ impl Log {
             let sum_at = table.start.saturating_add(block.saturating_mul(8));
             let stored = self.part(located, sum_at..sum_at.saturating_add(8))?;
             let stored = u64::from_le_bytes(stored.as_slice().try_into().unwrap_or_default());
-            let bytes = value.get(span.start as usize..span.end as usize).unwrap_or_default();
+            let bytes = value
+                .get(span.start as usize..span.end as usize)
+                .unwrap_or_default();
             self.compare(at, "a block of a value", stored, record::value_hash(bytes))?;
             self.verified.insert(at);
         }
@@ -341,7 +383,14 @@ impl Log {
         if stored == computed {
             return Ok(());
         }
-        Err(self.corrupt(at, Defect::Checksum { what, stored, computed }))
+        Err(self.corrupt(
+            at,
+            Defect::Checksum {
+                what,
+                stored,
+                computed,
+            },
+        ))
     }
 }
 
@@ -357,7 +406,11 @@ impl Stored {
     /// The value of `located`, not verified yet.
     pub(crate) fn new(log: &Arc<Log>, located: Located) -> Result<Self> {
         let bytes = log.bytes(&located)?;
-        Ok(Self { log: Arc::clone(log), located, bytes })
+        Ok(Self {
+            log: Arc::clone(log),
+            located,
+            bytes,
+        })
     }
 
     /// The record.
@@ -372,19 +425,22 @@ impl Stored {
 
     /// The whole value, verified.
     pub(crate) fn value(&self) -> Result<Bytes> {
-        self.log.verify(&self.located, 0..self.located.head.value_len())?;
+        self.log
+            .verify(&self.located, 0..self.located.head.value_len())?;
         Ok(self.bytes.clone())
     }
 
     /// The whole value, of which `range` is verified.
     pub(crate) fn verified(&self, range: Range<usize>) -> Result<&Bytes> {
-        self.log.verify(&self.located, range.start as u64..range.end as u64)?;
+        self.log
+            .verify(&self.located, range.start as u64..range.end as u64)?;
         Ok(&self.bytes)
     }
 
     /// A defect at `at` of the value, as an error that names the place.
     pub(crate) fn corrupt(&self, at: usize, defect: Defect) -> Error {
-        self.log.corrupt(self.located.value().start.saturating_add(at as u64), defect)
+        self.log
+            .corrupt(self.located.value().start.saturating_add(at as u64), defect)
     }
 }
 

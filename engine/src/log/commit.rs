@@ -207,7 +207,10 @@ impl<'a> WriterGuard<'a> {
         hash: Hash,
         key: &[u8],
     ) -> Result<Option<Located>> {
-        Ok(self.log.find(index, hash, key, u64::MAX)?.filter(Located::is_live))
+        Ok(self
+            .log
+            .find(index, hash, key, u64::MAX)?
+            .filter(Located::is_live))
     }
 
     /// Makes everything committed durable.
@@ -250,8 +253,14 @@ impl<'a> WriterGuard<'a> {
         let mut at = tip.end.saturating_add(HEADER_LEN);
         for (number, op) in ops.iter().enumerate() {
             let previous = log.find(op.index, op.hash, op.key, u64::MAX)?;
-            let head =
-                Head::lay_out(at, op.kind, op.partition, op.key.len(), op.value.len(), None);
+            let head = Head::lay_out(
+                at,
+                op.kind,
+                op.partition,
+                op.key.len(),
+                op.value.len(),
+                None,
+            );
             let mut head = head.ok_or_else(|| too_large(op))?;
             head.previous = previous.map_or(0, |located| located.place());
             room.append(&mut head, op, number, log.identity.seed, at);
@@ -267,7 +276,13 @@ impl<'a> WriterGuard<'a> {
 
     /// Fills in the header of the frame that ends at `end`; the tip after it.
     fn seal(&mut self, end: u64) -> Tip {
-        let Writer { tip, room, epoch, durable_end, .. } = &mut *self.writer;
+        let Writer {
+            tip,
+            room,
+            epoch,
+            durable_end,
+            ..
+        } = &mut *self.writer;
         let seqno = tip.seqno.wrapping_add(1);
         let frame_sum = frame::frame_sum(&room.sums, tip.frame_sum, seqno, *epoch);
         let header = FrameHeader {
@@ -281,7 +296,11 @@ impl<'a> WriterGuard<'a> {
         if let Some(place) = room.bytes.first_chunk_mut() {
             *place = header.to_bytes(&self.log.identity.store_id, tip.end);
         }
-        Tip { end, seqno, frame_sum }
+        Tip {
+            end,
+            seqno,
+            frame_sum,
+        }
     }
 
     /// Writes the frame, its header last if it is longer than a page.
@@ -310,7 +329,11 @@ impl<'a> WriterGuard<'a> {
         }
         let pieces = room.pieces(ops);
         let (header, body) = pieces.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let block = if len >= WRITE_BLOCK { WRITE_BLOCK } else { u64::MAX };
+        let block = if len >= WRITE_BLOCK {
+            WRITE_BLOCK
+        } else {
+            u64::MAX
+        };
         write_in_blocks(body, at.saturating_add(HEADER_LEN), block, |slices, at| {
             storage.write_at(slices, at)
         })?;
@@ -332,24 +355,30 @@ impl<'a> WriterGuard<'a> {
             }
             let tombstone = op.kind == RecordKind::Tombstone;
             let replaced =
-                op.index.insert(op.hash, placed.place, tombstone, placed.previous, |place| {
-                    Ok::<_, Error>(log.record_has_key(place, op.key)?.is_some())
-                })?;
+                op.index
+                    .insert(op.hash, placed.place, tombstone, placed.previous, |place| {
+                        Ok::<_, Error>(log.record_has_key(place, op.key)?.is_some())
+                    })?;
             let was_live = match replaced {
                 // An earlier operation of this batch on the same key.
-                Some(place) if place > first => {
-                    log.record_has_key(place, op.key)?.is_some_and(|located| located.is_live())
-                }
+                Some(place) if place > first => log
+                    .record_has_key(place, op.key)?
+                    .is_some_and(|located| located.is_live()),
                 _ => placed.was_live,
             };
-            op.index.count((!tombstone && !was_live).into(), (tombstone && was_live).into());
+            op.index.count(
+                (!tombstone && !was_live).into(),
+                (tombstone && was_live).into(),
+            );
         }
         Ok(())
     }
 
     /// Tells other processes how far the log has come.
     fn tell_others(&self) -> Result<()> {
-        let live = self.writer.live(&self.log.identity.store_id, LiveState::Open);
+        let live = self
+            .writer
+            .live(&self.log.identity.store_id, LiveState::Open);
         let told = self.log.storage.live().store(live);
         told.map_err(Error::io("write the live page of", &self.log.path))
     }
@@ -394,7 +423,11 @@ fn write_in_blocks(
             len += piece.len() as u64;
         }
     }
-    if slices.is_empty() { Ok(()) } else { write(&slices, at) }
+    if slices.is_empty() {
+        Ok(())
+    } else {
+        write(&slices, at)
+    }
 }
 
 #[cfg(test)]
@@ -433,7 +466,11 @@ mod tests {
             })
             .collect();
         assert_eq!(whole, expected);
-        for cuts in [[1usize, 65536, 200_000], [65535, 65537, 299_999], [0, 0, 131_072]] {
+        for cuts in [
+            [1usize, 65536, 200_000],
+            [65535, 65537, 299_999],
+            [0, 0, 131_072],
+        ] {
             let [a, b, c] = cuts;
             let pieces: [&[u8]; 4] = [&bytes[..a], &bytes[a..b], &bytes[b..c], &bytes[c..]];
             assert_eq!(wide_blocks(&pieces, len), expected, "{cuts:?}");

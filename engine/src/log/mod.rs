@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
-use crate::format::header::Identity;
+use crate::format::header::{Identity, Live};
 use crate::format::{Defect, LOG_START};
 use crate::options::{Durability, Verify};
 use crate::storage::Storage;
@@ -155,7 +155,56 @@ impl Log {
     /// Fails if the store was closed.
     pub(crate) fn check_open(&self, action: &'static str) -> Result<()> {
         if self.is_closed() {
-            return Err(Error::Closed { action, path: self.path.clone() });
+            return Err(Error::Closed {
+                action,
+                path: self.path.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether reads lend the mapping.
+    pub(crate) fn is_mapped(&self) -> bool {
+        self.regions.is_some()
+    }
+
+    /// The words of the live page.
+    pub(crate) fn live(&self) -> Result<Live> {
+        self.storage
+            .live()
+            .load()
+            .map_err(Error::io("read the live page of", &self.path))
+    }
+
+    /// Whether a writer is at work, whose published end counts.
+    pub(crate) fn has_running_writer(&self, live: &Live) -> Result<bool> {
+        let len = self.storage.len().map_err(Error::io("read", &self.path))?;
+        let sane = (LOG_START..=len).contains(&live.published_end);
+        if live.is_closed() || !sane {
+            return Ok(false);
+        }
+        self.storage
+            .has_writer()
+            .map_err(Error::io("ask for the lock of", &self.path))
+    }
+
+    /// Takes in what `replay` finds behind the tip, and shows it to readers.
+    pub(crate) fn follow(&self, replay: impl FnOnce(Tip) -> Result<Replayed>) -> Result<Replayed> {
+        let mut tip = self.following.lock();
+        let replayed = replay(*tip)?;
+        *tip = replayed.tip;
+        self.publish(replayed.tip);
+        Ok(replayed)
+    }
+
+    /// Gives the writer's lock back, if this process is the one that holds it: a fork
+    /// shares the lock and must leave it.
+    pub(crate) fn unlock(&self) -> Result<()> {
+        if self.owns_writer() {
+            return self
+                .storage
+                .unlock()
+                .map_err(Error::io("unlock", &self.path));
         }
         Ok(())
     }
@@ -168,6 +217,10 @@ impl Log {
 
     /// An error of a structure at offset `at`.
     pub(crate) fn corrupt(&self, at: u64, defect: Defect) -> Error {
-        Error::Corrupt { path: self.path.clone(), at, defect }
+        Error::Corrupt {
+            path: self.path.clone(),
+            at,
+            defect,
+        }
     }
 }

@@ -8,14 +8,16 @@
 //! the headers of valid frames, later ones included.
 
 use std::io;
+use std::sync::atomic::Ordering;
 
 use super::window::Window;
 use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::header::{SLOT_LEN, SLOTS, Slot};
-use crate::format::record::{self, Head};
-use crate::format::{Defect, UNIT, align_up};
+use crate::format::record::{self, Head, RecordKind};
+use crate::format::{Defect, UNIT, align_up, place};
+use crate::index::{Hash, PartitionIndex};
 
 /// A record that the walk accepted.
 #[derive(Debug)]
@@ -72,17 +74,36 @@ pub(crate) fn replay(
     let window = Window::new(log.storage()).map_err(Error::io("read", log.path()))?;
     let slot = newest_slot(log)?;
     let mut witness = slot.durable_end;
-    let live = log.storage().live().load().map_err(Error::io("read", log.path()))?;
-    witness = witness.max(live.trusted_durable_end(&log.identity().store_id).unwrap_or(0));
+    let live = log
+        .storage()
+        .live()
+        .load()
+        .map_err(Error::io("read", log.path()))?;
+    witness = witness.max(
+        live.trusted_durable_end(&log.identity().store_id)
+            .unwrap_or(0),
+    );
     if let Until::Published(end) = until {
         witness = witness.max(end);
     }
     if witness > window.len() {
-        let need = Defect::Truncated { what: "the durable part of the log", need: witness, have: window.len() };
+        let need = Defect::Truncated {
+            what: "the durable part of the log",
+            need: witness,
+            have: window.len(),
+        };
         return Err(log.corrupt(window.len(), need));
     }
-    let mut walk =
-        Walk { log, window, take, tip, witness, commits: 0, records: 0, sums: Vec::new() };
+    let mut walk = Walk {
+        log,
+        window,
+        take,
+        tip,
+        witness,
+        commits: 0,
+        records: 0,
+        sums: Vec::new(),
+    };
     let stop = walk.run(until);
     let (at, defect) = match stop {
         None => return Ok(walk.replayed(slot, 0)),
@@ -100,7 +121,9 @@ fn newest_slot(log: &Log) -> Result<Slot> {
     let mut newest = Slot::default();
     for at in SLOTS {
         let mut bytes = [0; SLOT_LEN];
-        log.storage().read_at(&mut bytes, at).map_err(Error::io("read", log.path()))?;
+        log.storage()
+            .read_at(&mut bytes, at)
+            .map_err(Error::io("read", log.path()))?;
         if let Some(slot) = Slot::parse(&bytes, &log.identity().store_id, at) {
             if slot.seq >= newest.seq {
                 newest = slot;
@@ -151,7 +174,9 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 
     fn bytes(&mut self, at: u64, want: u64) -> Result<&[u8], Stop> {
         let path = self.log.path();
-        let get = self.window.get(at, usize::try_from(want).unwrap_or(usize::MAX));
+        let get = self
+            .window
+            .get(at, usize::try_from(want).unwrap_or(usize::MAX));
         get.map_err(|source| Stop::Error(Error::io("read", path)(source)))
     }
 
@@ -181,21 +206,46 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
         if header.kind == FrameKind::Batch {
             if end > self.window.len() {
                 let (need, have) = (end, self.window.len());
-                return Err(Stop::Defect(at, Defect::Truncated { what: "a frame", need, have }));
+                return Err(Stop::Defect(
+                    at,
+                    Defect::Truncated {
+                        what: "a frame",
+                        need,
+                        have,
+                    },
+                ));
             }
             self.check_records(body, end)?;
         } else {
             self.sums.clear();
         }
-        let computed =
-            frame::frame_sum(&self.sums, self.tip.frame_sum, header.seqno, header.epoch);
+        let computed = frame::frame_sum(&self.sums, self.tip.frame_sum, header.seqno, header.epoch);
         if computed != header.frame_sum {
             let stored = header.frame_sum;
-            return Err(Stop::Defect(at, Defect::Checksum { what: "a frame", stored, computed }));
+            return Err(Stop::Defect(
+                at,
+                Defect::Checksum {
+                    what: "a frame",
+                    stored,
+                    computed,
+                },
+            ));
         }
-        self.take_records(body, if header.kind == FrameKind::Batch { end } else { body })?;
+        let whole = if header.kind == FrameKind::Batch {
+            end
+        } else {
+            body
+        };
+        // The index asks for keys of records of the same frame.
+        self.log.reach(whole).map_err(Stop::Error)?;
+        self.log.limit.fetch_max(whole, Ordering::AcqRel);
+        self.take_records(body, whole)?;
         self.commits += u64::from(header.kind == FrameKind::Batch);
-        self.tip = Tip { end, seqno: header.seqno, frame_sum: header.frame_sum };
+        self.tip = Tip {
+            end,
+            seqno: header.seqno,
+            frame_sum: header.frame_sum,
+        };
         Ok(())
     }
 
@@ -218,7 +268,14 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
             .map_err(|defect| Stop::Defect(at, defect))?;
         if head.end() > end.saturating_sub(at) {
             let (need, have) = (head.end(), end.saturating_sub(at));
-            return Err(Stop::Defect(at, Defect::Truncated { what: "a record", need, have }));
+            return Err(Stop::Defect(
+                at,
+                Defect::Truncated {
+                    what: "a record",
+                    need,
+                    have,
+                },
+            ));
         }
         Ok(head)
     }
@@ -235,7 +292,14 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
         }
         if computed != head.sum {
             let stored = head.sum;
-            return Err(Stop::Defect(at, Defect::Checksum { what: "a record", stored, computed }));
+            return Err(Stop::Defect(
+                at,
+                Defect::Checksum {
+                    what: "a record",
+                    stored,
+                    computed,
+                },
+            ));
         }
         // Below the witness the blocks were whole once; they are compared at first
         // touch. Above, nothing else says that they were written.
@@ -251,16 +315,27 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
     fn check_blocks(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
         let table = head.table_range().unwrap_or_default();
         for block in 0..record::block_count(head.value_len()) {
-            let sum_at = at.saturating_add(table.start).saturating_add(block.saturating_mul(8));
+            let sum_at = at
+                .saturating_add(table.start)
+                .saturating_add(block.saturating_mul(8));
             let stored = self.bytes(sum_at, 8)?;
             let stored = u64::from_le_bytes(stored.try_into().unwrap_or_default());
             let span = record::block_range(head.value_len(), block);
-            let from = at.saturating_add(head.value_range().start).saturating_add(span.start);
+            let from = at
+                .saturating_add(head.value_range().start)
+                .saturating_add(span.start);
             let bytes = self.bytes(from, span.end.saturating_sub(span.start))?;
             let computed = record::value_hash(bytes);
             if computed != stored {
                 let what = "a block of a value";
-                return Err(Stop::Defect(from, Defect::Checksum { what, stored, computed }));
+                return Err(Stop::Defect(
+                    from,
+                    Defect::Checksum {
+                        what,
+                        stored,
+                        computed,
+                    },
+                ));
             }
         }
         Ok(())
@@ -270,13 +345,21 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
     fn check_padding(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
         let table = head.table_range().unwrap_or_default();
         let value = head.value_range();
-        let gaps = [head.key_range().end..table.start, table.end..value.start, value.end..head.end()];
+        let gaps = [
+            head.key_range().end..table.start,
+            table.end..value.start,
+            value.end..head.end(),
+        ];
         for gap in gaps {
             let from = at.saturating_add(gap.start);
             let bytes = self.bytes(from, gap.end.saturating_sub(gap.start))?;
             if let Some(&found) = bytes.iter().find(|&&byte| byte != 0) {
                 let what = "the padding of a record";
-                let defect = Defect::Field { what, found: found.into(), expected: "0" };
+                let defect = Defect::Field {
+                    what,
+                    found: found.into(),
+                    expected: "0",
+                };
                 return Err(Stop::Defect(from, defect));
             }
         }
@@ -303,7 +386,11 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 
     /// Whether a valid header after the tip says that the tip was durable once.
     fn is_vouched_for(&mut self) -> Result<bool> {
-        let (tip, len, id) = (self.tip.end, self.window.len(), self.log.identity().store_id);
+        let (tip, len, id) = (
+            self.tip.end,
+            self.window.len(),
+            self.log.identity().store_id,
+        );
         let mut at = tip.saturating_add(UNIT);
         while at < len {
             let vouches = match self.bytes(at, HEADER_LEN) {
@@ -323,6 +410,46 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
     }
 }
 
+impl Log {
+    /// Tells the index of its partition about a record that was replayed.
+    pub(crate) fn take_in(&self, index: &PartitionIndex, found: &Found<'_>) -> Result<()> {
+        let hash = Hash(record::key_hash(found.key, self.identity().seed));
+        let (at, previous) = (place(found.at), found.head.previous);
+        if previous >= at {
+            let defect = Defect::Field {
+                what: "the previous version of a record",
+                found: previous,
+                expected: "a place before it",
+            };
+            return Err(self.corrupt(found.at, defect));
+        }
+        let tombstone = found.head.kind == RecordKind::Tombstone;
+        let has_key = |place| self.record_has_key(place, found.key);
+        let before = match previous {
+            0 => None,
+            place => has_key(place)?,
+        };
+        index.reserve(1);
+        let replaced = index.insert(
+            hash,
+            at,
+            tombstone,
+            before.map(|old| old.place()),
+            |place| Ok::<_, Error>(has_key(place)?.is_some()),
+        )?;
+        let before = match replaced {
+            Some(place) => has_key(place)?,
+            None => before,
+        };
+        let was_live = before.is_some_and(|old| old.is_live());
+        index.count(
+            (!tombstone && !was_live).into(),
+            (tombstone && was_live).into(),
+        );
+        Ok(())
+    }
+}
+
 /// Covers what a crash left after the tip with a SPACE frame, durable before anything
 /// follows it, so that no later frame can complete an old one.
 pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> {
@@ -330,7 +457,10 @@ pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> 
     if replayed.torn == 0 {
         return Ok(tip);
     }
-    let body_len = align_up(replayed.torn.saturating_sub(HEADER_LEN.min(replayed.torn)), 3);
+    let body_len = align_up(
+        replayed.torn.saturating_sub(HEADER_LEN.min(replayed.torn)),
+        3,
+    );
     let body_len = body_len.unwrap_or_default();
     let frame_sum = frame::frame_sum(&[], tip.frame_sum, tip.seqno, epoch);
     let header = FrameHeader {
@@ -343,10 +473,15 @@ pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> 
     };
     let bytes = header.to_bytes(&log.identity().store_id, tip.end);
     let write = || {
-        log.storage().write_at(&[io::IoSlice::new(&bytes)], tip.end)?;
+        log.storage()
+            .write_at(&[io::IoSlice::new(&bytes)], tip.end)?;
         log.storage().sync()
     };
     write().map_err(Error::io("cover the torn tail of", log.path()))?;
     let end = tip.end.saturating_add(HEADER_LEN).saturating_add(body_len);
-    Ok(Tip { end, frame_sum, ..tip })
+    Ok(Tip {
+        end,
+        frame_sum,
+        ..tip
+    })
 }

@@ -31,8 +31,12 @@ impl Verified {
     /// Notes that it was.
     pub(super) fn insert(&self, at: u64) {
         let (chunk, word, bit) = place(at);
-        let chunks = self.0.get_or_init(|| (0..CHUNKS).map(|_| OnceLock::new()).collect());
-        let Some(chunk) = chunks.get(chunk) else { return };
+        let chunks = self
+            .0
+            .get_or_init(|| (0..CHUNKS).map(|_| OnceLock::new()).collect());
+        let Some(chunk) = chunks.get(chunk) else {
+            return;
+        };
         let chunk =
             chunk.get_or_init(|| (0..CHUNK_BLOCKS / 64).map(|_| AtomicU64::new(0)).collect());
         if let Some(word) = chunk.get(word) {
@@ -44,7 +48,11 @@ impl Verified {
 fn place(at: u64) -> (usize, usize, u64) {
     let block = at / BLOCK;
     let in_chunk = block % CHUNK_BLOCKS;
-    ((block / CHUNK_BLOCKS) as usize, (in_chunk / 64) as usize, 1 << (in_chunk % 64))
+    (
+        (block / CHUNK_BLOCKS) as usize,
+        (in_chunk / 64) as usize,
+        1 << (in_chunk % 64),
+    )
 }
 
 #[cfg(test)]

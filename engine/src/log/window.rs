@@ -23,7 +23,12 @@ pub(super) struct Window<'a> {
 impl<'a> Window<'a> {
     pub(super) fn new(storage: &'a dyn Storage) -> io::Result<Self> {
         let len = storage.len()?;
-        Ok(Self { storage, len, start: 0, buffer: Vec::new() })
+        Ok(Self {
+            storage,
+            len,
+            start: 0,
+            buffer: Vec::new(),
+        })
     }
 
     /// Bytes of the file.

@@ -42,7 +42,11 @@ impl Log {
         opened: u64,
     ) -> Result<()> {
         let tip = recovery::settle(self, replayed, epoch)?;
-        let durable_end = if replayed.torn == 0 { replayed.witness } else { tip.end };
+        let durable_end = if replayed.torn == 0 {
+            replayed.witness
+        } else {
+            tip.end
+        };
         let writer = Writer {
             tip,
             durable_end,
@@ -57,7 +61,10 @@ impl Log {
         self.limit.store(tip.end, Ordering::Release);
         self.publish(tip);
         let live = writer.live(&self.identity.store_id, LiveState::Open);
-        self.storage.live().store(live).map_err(Error::io("write the live page of", &self.path))?;
+        self.storage
+            .live()
+            .store(live)
+            .map_err(Error::io("write the live page of", &self.path))?;
         self.writer = Some(parking_lot::Mutex::new(writer));
         Ok(())
     }
@@ -65,7 +72,10 @@ impl Log {
     /// The writer, once everybody before has committed.
     pub(crate) fn writer(&self, action: &'static str) -> Result<WriterGuard<'_>> {
         let Some(writer) = &self.writer else {
-            return Err(Error::ReadOnly { action, path: self.path.clone() });
+            return Err(Error::ReadOnly {
+                action,
+                path: self.path.clone(),
+            });
         };
         self.check_open(action)?;
         self.check_process(&writer.lock())?;
@@ -74,7 +84,10 @@ impl Log {
         self.check_open(action)?;
         if let Some(first) = &guard.poison {
             let source = copy_of(first);
-            return Err(Error::Poisoned { path: self.path.clone(), source });
+            return Err(Error::Poisoned {
+                path: self.path.clone(),
+                source,
+            });
         }
         Ok(WriterGuard::new(self, guard))
     }
@@ -82,7 +95,11 @@ impl Log {
     fn check_process(&self, writer: &Writer) -> Result<()> {
         let (owner, pid) = (writer.owner, std::process::id());
         if owner != pid {
-            return Err(Error::Forked { path: self.path.clone(), owner, pid });
+            return Err(Error::Forked {
+                path: self.path.clone(),
+                owner,
+                pid,
+            });
         }
         Ok(())
     }
@@ -101,7 +118,10 @@ impl Log {
         }
         if let Some(first) = &writer.poison {
             let source = copy_of(first);
-            return Err(Error::Poisoned { path: self.path.clone(), source });
+            return Err(Error::Poisoned {
+                path: self.path.clone(),
+                source,
+            });
         }
         self.sync_writer(&mut writer)?;
         let slot = Slot {
@@ -109,19 +129,27 @@ impl Log {
             durable_end: writer.durable_end,
             seqno: writer.tip.seqno,
         };
-        let at = SLOTS[(slot.seq % 2) as usize];
+        let [even, odd] = SLOTS;
+        let at = if slot.seq.is_multiple_of(2) { even } else { odd };
         let bytes = slot.to_bytes(&self.identity.store_id, at);
         let io = Error::io("write a slot of", &self.path);
-        self.storage.write_at(&[IoSlice::new(&bytes)], at).map_err(io)?;
+        self.storage
+            .write_at(&[IoSlice::new(&bytes)], at)
+            .map_err(io)?;
         writer.slot_seq = slot.seq;
         let live = writer.live(&self.identity.store_id, LiveState::Closed);
-        self.storage.live().store(live).map_err(Error::io("write the live page of", &self.path))
+        self.storage
+            .live()
+            .store(live)
+            .map_err(Error::io("write the live page of", &self.path))
     }
 
     /// Whether this process is the one that may write.
     pub(crate) fn owns_writer(&self) -> bool {
         self.writer.as_ref().is_some_and(|writer| {
-            writer.try_lock().is_some_and(|writer| writer.owner == std::process::id())
+            writer
+                .try_lock()
+                .is_some_and(|writer| writer.owner == std::process::id())
         })
     }
 
@@ -161,4 +189,3 @@ impl Writer {
         }
     }
 }
-

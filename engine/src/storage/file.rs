@@ -1,5 +1,8 @@
 //! A store in a file.
-#![expect(unsafe_code, reason = "vectored positioned writes and preallocation need system calls")]
+#![expect(
+    unsafe_code,
+    reason = "vectored positioned writes and preallocation need system calls"
+)]
 
 use std::fs::File;
 use std::io::{self, IoSlice};
@@ -83,17 +86,11 @@ impl FileStorage {
     /// the words of the live page are shared through a mapping.
     pub(crate) fn new(file: File, writable: bool, mapped: bool) -> io::Result<Self> {
         let live = LivePage::open(&file, writable, mapped)?;
-        Ok(Self { file, live, limit: Arc::new(AtomicU64::new(LOG_START)) })
-    }
-
-    /// Whether a writer, in any process, has the file open.
-    pub(crate) fn has_writer(&self) -> io::Result<bool> {
-        WriterLock::is_held(&self.file)
-    }
-
-    /// Gives the writer's lock back while views keep the file open.
-    pub(crate) fn unlock(&self) -> io::Result<()> {
-        WriterLock::release(&self.file)
+        Ok(Self {
+            file,
+            live,
+            limit: Arc::new(AtomicU64::new(LOG_START)),
+        })
     }
 
     /// What the region of this storage lends up to.
@@ -198,6 +195,14 @@ impl Storage for FileStorage {
     fn live(&self) -> &LivePage {
         &self.live
     }
+
+    fn has_writer(&self) -> io::Result<bool> {
+        WriterLock::is_held(&self.file)
+    }
+
+    fn unlock(&self) -> io::Result<()> {
+        WriterLock::release(&self.file)
+    }
 }
 
 #[cfg(test)]
@@ -226,8 +231,12 @@ mod tests {
         let storage = FileStorage::new(file, true, true).expect("opened");
         let region = storage.map().expect("mapped");
         assert!(region.get(LOG_START..LOG_START + 4).is_none());
-        storage.write_at(&[IoSlice::new(b"data")], LOG_START).expect("written");
-        storage.limit().store(LOG_START + 4, std::sync::atomic::Ordering::Release);
+        storage
+            .write_at(&[IoSlice::new(b"data")], LOG_START)
+            .expect("written");
+        storage
+            .limit()
+            .store(LOG_START + 4, std::sync::atomic::Ordering::Release);
         assert_eq!(region.get(LOG_START..LOG_START + 4), Some(&b"data"[..]));
     }
 }

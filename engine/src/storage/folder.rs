@@ -1,5 +1,8 @@
 //! Files of a folder: making one, putting it in place.
-#![cfg_attr(target_os = "linux", expect(unsafe_code, reason = "renameat2 has no safe face"))]
+#![cfg_attr(
+    target_os = "linux",
+    expect(unsafe_code, reason = "renameat2 has no safe face")
+)]
 
 use std::fs::{self, File};
 use std::io;
@@ -24,7 +27,11 @@ impl Unborn {
         let mut options = File::options();
         options.read(true).write(true).create_new(true);
         let file = options.open(&path)?;
-        Ok(Self { file, path, target: target.to_owned() })
+        Ok(Self {
+            file,
+            path,
+            target: target.to_owned(),
+        })
     }
 
     /// Gives the file its name, which must be free, and makes the name durable.
@@ -54,7 +61,9 @@ impl Drop for Unborn {
 
 /// Makes the names in the folder of `path` durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|parent| !parent.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 

@@ -1,5 +1,8 @@
 //! The live page: how far a running writer has come.
-#![expect(unsafe_code, reason = "shares words with other processes through a mapping")]
+#![expect(
+    unsafe_code,
+    reason = "shares words with other processes through a mapping"
+)]
 
 use std::fs::File;
 use std::io;
@@ -15,7 +18,7 @@ use crate::format::header::{LIVE, LIVE_WORDS, Live};
 #[derive(Debug)]
 pub(crate) enum LivePage {
     /// A shared mapping of the page.
-    Mapped { page: MmapRaw, writable: bool },
+    Mapped(MmapRaw),
     /// Reads and writes of the file.
     Called(File),
     /// A store in memory.
@@ -62,7 +65,8 @@ impl LivePage {
             Self::Mapped { .. } | Self::Memory(_) => {
                 // The published end first: whatever else is read is at least as new.
                 std::array::from_fn(|index| {
-                    self.word(index).map_or(0, |word| u64::from_le(word.load(Ordering::Acquire)))
+                    self.word(index)
+                        .map_or(0, |word| u64::from_le(word.load(Ordering::Acquire)))
                 })
             }
         };
@@ -106,7 +110,13 @@ impl LivePage {
     /// Whether a store of words reaches others.
     #[cfg(test)]
     pub(crate) fn is_writable(&self) -> bool {
-        !matches!(self, Self::Mapped { writable: false, .. })
+        !matches!(
+            self,
+            Self::Mapped {
+                writable: false,
+                ..
+            }
+        )
     }
 }
 
@@ -118,7 +128,12 @@ mod tests {
     fn mapped_called_and_memory_pages_agree() {
         let file = tempfile::tempfile().expect("temporary file");
         file.set_len(16384).expect("length");
-        let live = Live { published_end: 1, seqno: 2, opened: 8, ..Live::default() };
+        let live = Live {
+            published_end: 1,
+            seqno: 2,
+            opened: 8,
+            ..Live::default()
+        };
         let mapped = LivePage::open(&file, true, true).expect("mapped");
         assert!(matches!(mapped, LivePage::Mapped { .. }));
         assert!(mapped.is_writable());

@@ -1,5 +1,8 @@
 //! The lock of the one writer.
-#![expect(unsafe_code, reason = "locks of open file descriptions need a system call")]
+#![expect(
+    unsafe_code,
+    reason = "locks of open file descriptions need a system call"
+)]
 
 use std::fs::File;
 use std::io;
@@ -39,8 +42,7 @@ impl WriterLock {
         let mut request = Self::request(libc::F_RDLCK);
         // SAFETY: the descriptor is open for as long as `file`; `request` is a valid
         // `flock` structure that the call reads and writes.
-        let result =
-            unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut request) };
+        let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut request) };
         if result == -1 {
             return Err(io::Error::last_os_error());
         }
@@ -71,16 +73,29 @@ impl WriterLock {
         let request = Self::request(if take { libc::F_WRLCK } else { libc::F_UNLCK });
         // SAFETY: the descriptor is open for as long as `file`; `request` is a valid
         // `flock` structure that the call only reads.
-        let result = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const request) };
-        if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        let result =
+            unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const request) };
+        if result == -1 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
     fn call(file: &File, take: bool) -> io::Result<()> {
-        let operation = if take { libc::LOCK_EX | libc::LOCK_NB } else { libc::LOCK_UN };
+        let operation = if take {
+            libc::LOCK_EX | libc::LOCK_NB
+        } else {
+            libc::LOCK_UN
+        };
         // SAFETY: the descriptor is open for as long as `file`.
         let result = unsafe { libc::flock(file.as_raw_fd(), operation) };
-        if result == -1 { Err(io::Error::last_os_error()) } else { Ok(()) }
+        if result == -1 {
+            Err(io::Error::last_os_error())
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -97,10 +112,18 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("file");
         let open = || {
-            File::options().read(true).write(true).create(true).truncate(false).open(&path)
+            File::options()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .open(&path)
         };
-        let (first, second, third) =
-            (open().expect("opens"), open().expect("opens"), open().expect("opens"));
+        let (first, second, third) = (
+            open().expect("opens"),
+            open().expect("opens"),
+            open().expect("opens"),
+        );
         assert!(WriterLock::take(&first).expect("asked"));
         drop(third);
         assert!(!WriterLock::take(&second).expect("asked"));

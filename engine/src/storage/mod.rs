@@ -45,14 +45,13 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// The words by which a writer tells others how far it has come.
     fn live(&self) -> &LivePage;
 
-    /// Fails if the file lost committed bytes or is no longer the one of the path.
-    fn check_in_place(&self, committed_end: u64) -> io::Result<()> {
-        let len = self.len()?;
-        if len < committed_end {
-            return Err(io::Error::other(format!(
-                "the file was cut to {len} bytes by another program; {committed_end} were committed"
-            )));
-        }
+    /// Whether a writer, in any process, has the store open.
+    fn has_writer(&self) -> io::Result<bool> {
+        Ok(false)
+    }
+
+    /// Gives the writer's lock back, while views may keep the file open.
+    fn unlock(&self) -> io::Result<()> {
         Ok(())
     }
 }

@@ -1,5 +1,8 @@
 //! Memory that holds bytes of a store, and views of it.
-#![expect(unsafe_code, reason = "lends memory that the kernel or another thread writes elsewhere")]
+#![expect(
+    unsafe_code,
+    reason = "lends memory that the kernel or another thread writes elsewhere"
+)]
 
 use std::fmt;
 use std::ops::{Deref, Range};
@@ -13,13 +16,13 @@ use zerocopy::{FromZeros, IntoBytes};
 use crate::format::LOG_START;
 
 /// Memory in units that keep the alignment of values.
-#[derive(FromZeros, IntoBytes, zerocopy::FromBytes, zerocopy::KnownLayout)]
+#[derive(zerocopy::FromBytes, IntoBytes, zerocopy::KnownLayout)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
 
 enum Owner {
     /// The file, or anonymous memory; unmapped when the region is dropped.
-    Map(MmapRaw),
+    Map(#[expect(dead_code, reason = "unmaps when it is dropped")] MmapRaw),
     /// A copy of a part of the file.
     Heap(#[expect(dead_code, reason = "owns what `base` points to")] Box<[Line]>),
 }
@@ -46,7 +49,13 @@ impl Region {
     /// The log part of a mapping of a whole file, lent up to `limit`.
     pub(crate) fn mapped(map: MmapRaw, limit: Arc<AtomicU64>) -> Self {
         let base = NonNull::new(map.as_mut_ptr()).unwrap_or(NonNull::dangling());
-        Self { base, start: 0, len: map.len() as u64, limit, owner: Owner::Map(map) }
+        Self {
+            base,
+            start: 0,
+            len: map.len() as u64,
+            limit,
+            owner: Owner::Map(map),
+        }
     }
 
     /// `len` zero bytes that stand for the file from offset `start`, filled by `fill`.
@@ -59,12 +68,23 @@ impl Region {
         E: From<std::io::Error>,
     {
         let out_of_memory = || E::from(std::io::ErrorKind::OutOfMemory.into());
-        let mut lines = <[Line]>::new_box_zeroed_with_elems(len.div_ceil(64))
-            .map_err(|_| out_of_memory())?;
-        fill(lines.as_mut_bytes().get_mut(..len).ok_or_else(out_of_memory)?)?;
+        let mut lines =
+            <[Line]>::new_box_zeroed_with_elems(len.div_ceil(64)).map_err(|_| out_of_memory())?;
+        fill(
+            lines
+                .as_mut_bytes()
+                .get_mut(..len)
+                .ok_or_else(out_of_memory)?,
+        )?;
         let base = NonNull::from(lines.as_mut_bytes()).cast();
         let limit = Arc::new(AtomicU64::new(start.saturating_add(len as u64)));
-        Ok(Self { base, start, len: len as u64, limit, owner: Owner::Heap(lines) })
+        Ok(Self {
+            base,
+            start,
+            len: len as u64,
+            limit,
+            owner: Owner::Heap(lines),
+        })
     }
 
     /// The bytes at `range` of the file, if they are committed and inside this region.
@@ -100,7 +120,9 @@ impl Region {
     ///
     /// False if they would not fit, or would touch bytes that may be lent.
     pub(crate) fn write(&self, at: u64, bytes: &[u8]) -> bool {
-        let Some(end) = at.checked_add(bytes.len() as u64) else { return false };
+        let Some(end) = at.checked_add(bytes.len() as u64) else {
+            return false;
+        };
         if at < self.limit.load(Ordering::Acquire) || end > self.end() || at < self.start {
             return false;
         }
@@ -132,7 +154,11 @@ impl Region {
     pub(crate) fn range_of(self: &Arc<Self>, range: Range<u64>) -> Option<Bytes> {
         let bytes = self.get(range)?;
         let (first, len) = (NonNull::from(bytes).cast(), bytes.len());
-        Some(Bytes { first, len, _region: Arc::clone(self) })
+        Some(Bytes {
+            first,
+            len,
+            _region: Arc::clone(self),
+        })
     }
 }
 
@@ -160,7 +186,11 @@ impl Bytes {
     pub(crate) fn slice(&self, range: Range<usize>) -> Option<Self> {
         let part = self.get(range)?;
         let (first, len) = (NonNull::from(part).cast(), part.len());
-        Some(Self { first, len, _region: Arc::clone(&self._region) })
+        Some(Self {
+            first,
+            len,
+            _region: Arc::clone(&self._region),
+        })
     }
 }
 
@@ -190,9 +220,21 @@ mod tests {
     #[test]
     fn a_region_lends_what_is_inside_and_nothing_else() {
         let region = region(100);
-        assert_eq!(region.get(LOG_START..LOG_START + 100).map(<[u8]>::len), Some(100));
-        assert_eq!(region.get(LOG_START + 100..LOG_START + 100).map(<[u8]>::len), Some(0));
-        for range in [LOG_START - 1..LOG_START, LOG_START..LOG_START + 101, 0..u64::MAX] {
+        assert_eq!(
+            region.get(LOG_START..LOG_START + 100).map(<[u8]>::len),
+            Some(100)
+        );
+        assert_eq!(
+            region
+                .get(LOG_START + 100..LOG_START + 100)
+                .map(<[u8]>::len),
+            Some(0)
+        );
+        for range in [
+            LOG_START - 1..LOG_START,
+            LOG_START..LOG_START + 101,
+            0..u64::MAX,
+        ] {
             assert!(region.get(range.clone()).is_none(), "{range:?}");
         }
     }
@@ -207,7 +249,9 @@ mod tests {
     #[test]
     fn bytes_outlive_the_handle_of_their_region() {
         let region = Arc::new(region(10));
-        let bytes = region.range_of(LOG_START + 2..LOG_START + 5).expect("inside");
+        let bytes = region
+            .range_of(LOG_START + 2..LOG_START + 5)
+            .expect("inside");
         drop(region);
         assert_eq!(&*bytes, [7; 3]);
         assert_eq!(bytes.slice(1..3).map(|part| part.len()), Some(2));

@@ -104,11 +104,17 @@ impl Sim {
         let mut header = self.header.lock();
         if at < LOG_START {
             let range = at as usize..end as usize;
-            header.get_mut(range).ok_or(io::ErrorKind::InvalidInput)?.copy_from_slice(bytes);
+            header
+                .get_mut(range)
+                .ok_or(io::ErrorKind::InvalidInput)?
+                .copy_from_slice(bytes);
         } else if !self.log.write(at, bytes) {
             return Err(io::Error::new(
                 io::ErrorKind::StorageFull,
-                format!("a store in memory has room for {} bytes here", self.log.end()),
+                format!(
+                    "a store in memory has room for {} bytes here",
+                    self.log.end()
+                ),
             ));
         }
         self.len.fetch_max(end, Ordering::AcqRel);
@@ -142,7 +148,9 @@ impl Storage for Sim {
 
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
         let n = (self.len()?.saturating_sub(at)).min(buf.len() as u64) as usize;
-        let Some(out) = buf.get_mut(..n) else { return Ok(0) };
+        let Some(out) = buf.get_mut(..n) else {
+            return Ok(0);
+        };
         let header = self.header.lock();
         if at < LOG_START {
             let n = header.len().saturating_sub(at as usize).min(out.len());
@@ -158,9 +166,14 @@ impl Storage for Sim {
 
     fn write_at(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()> {
         let whole: Vec<u8>;
-        let failure = self.count(|| Call::Write(at, pieces.iter().flat_map(|p| p.to_vec()).collect()));
+        let failure =
+            self.count(|| Call::Write(at, pieces.iter().flat_map(|p| p.to_vec()).collect()));
         if let Err((partial, error)) = failure {
-            whole = pieces.iter().flat_map(|p| p.to_vec()).take(partial).collect();
+            whole = pieces
+                .iter()
+                .flat_map(|p| p.to_vec())
+                .take(partial)
+                .collect();
             self.put(at, &whole)?;
             return Err(error);
         }

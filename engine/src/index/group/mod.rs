@@ -90,13 +90,20 @@ impl Variant {
 
     /// Makes every probe from here on use `variant`, or the best one (`None`).
     pub(crate) fn force(variant: Option<Self>) {
-        VARIANT.store(variant.map_or(0, |variant| variant as u8), Ordering::Relaxed);
+        VARIANT.store(
+            variant.map_or(0, |variant| variant as u8),
+            Ordering::Relaxed,
+        );
     }
 
     #[cold]
     fn detect() -> Self {
         #[cfg(target_arch = "x86_64")]
-        let best = if Avx2::new().is_some() { Self::Avx2 } else { Self::Baseline };
+        let best = if Avx2::new().is_some() {
+            Self::Avx2
+        } else {
+            Self::Baseline
+        };
         #[cfg(not(target_arch = "x86_64"))]
         let best = Self::Baseline;
         VARIANT.store(best as u8, Ordering::Relaxed);
@@ -124,7 +131,16 @@ mod tests {
     fn word() -> impl Strategy<Value = u64> {
         prop_oneof![
             Just(0u64),
-            (prop_oneof![Just(0u64), Just(7), Just(0x8000), Just(0xFFFF), 0..=0xFFFFu64], any::<u64>())
+            (
+                prop_oneof![
+                    Just(0u64),
+                    Just(7),
+                    Just(0x8000),
+                    Just(0xFFFF),
+                    0..=0xFFFFu64
+                ],
+                any::<u64>()
+            )
                 .prop_map(|(tag, place)| tag << 48 | place >> 16),
             // Places with equal halves, zero halves and sixteen bits that look like a tag.
             Just(0x0000_0007_0007_0007),
@@ -135,7 +151,11 @@ mod tests {
     }
 
     fn agrees(probe: impl Probe, group: &Group, tag: u16) {
-        assert_eq!(probe.tagged(group, tag), scalar::tagged(&group.0, tag), "{group:?} {tag}");
+        assert_eq!(
+            probe.tagged(group, tag),
+            scalar::tagged(&group.0, tag),
+            "{group:?} {tag}"
+        );
         assert_eq!(probe.empty(group), scalar::empty(&group.0), "{group:?}");
     }
 
@@ -159,7 +179,16 @@ mod tests {
 
     #[test]
     fn scalar_finds_exactly_the_slots_with_the_tag() {
-        let words = [7 << 48 | 1, 0, 8 << 48 | 7, 7 << 48 | 9, 0, 7, 0xFFFF << 48, 7 << 48 | 3];
+        let words = [
+            7 << 48 | 1,
+            0,
+            8 << 48 | 7,
+            7 << 48 | 9,
+            0,
+            7,
+            0xFFFF << 48,
+            7 << 48 | 3,
+        ];
         assert_eq!(scalar::tagged(&words, 7), Slots(0b1000_1001));
         assert_eq!(scalar::empty(&words), Slots(0b0001_0010));
         assert_eq!(scalar::tagged(&words, 7).collect::<Vec<_>>(), [0, 3, 7]);

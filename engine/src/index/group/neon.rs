@@ -17,7 +17,11 @@ impl Probe for Neon {
         // SAFETY: NEON is part of the 64-bit ARM targets.
         let slots = unsafe { tagged_neon(group, tag) };
         // Only tag 0 can meet an empty slot.
-        if tag == 0 { Slots(slots.0 & !self.empty(group).0) } else { slots }
+        if tag == 0 {
+            Slots(slots.0 & !self.empty(group).0)
+        } else {
+            slots
+        }
     }
 
     #[inline(always)]

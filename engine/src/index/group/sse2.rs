@@ -3,7 +3,10 @@
 //! A 16-bit comparison leaves the result for the tag in the top bits of each 64-bit
 //! word, which is where the move-mask of doubles looks: one mask bit a slot without
 //! any shuffling.
-#![expect(unsafe_code, reason = "vector loads and calls of functions for one processor")]
+#![expect(
+    unsafe_code,
+    reason = "vector loads and calls of functions for one processor"
+)]
 
 use core::arch::x86_64::{
     __m128i, __m256i, _MM_HINT_T0, _mm_and_si128, _mm_castsi128_pd, _mm_cmpeq_epi16,
@@ -68,7 +71,11 @@ fn tagged_sse2(group: &Group, tag: u16) -> Slots {
         slots |= top_bits(_mm_cmpeq_epi16(load(group, pair), tags)) << (pair * 2);
     }
     // Only tag 0 can meet an empty slot.
-    if tag == 0 { Slots(slots & !empty_sse2(group).0) } else { Slots(slots) }
+    if tag == 0 {
+        Slots(slots & !empty_sse2(group).0)
+    } else {
+        Slots(slots)
+    }
 }
 
 #[inline]
@@ -109,7 +116,11 @@ fn tagged_avx2(group: &Group, tag: u16) -> Slots {
         let equal = _mm256_cmpeq_epi16(load_avx2(group, half), tags);
         slots |= (_mm256_movemask_pd(_mm256_castsi256_pd(equal)) as u8) << (half * 4);
     }
-    if tag == 0 { Slots(slots & !empty_avx2(group).0) } else { Slots(slots) }
+    if tag == 0 {
+        Slots(slots & !empty_avx2(group).0)
+    } else {
+        Slots(slots)
+    }
 }
 
 #[inline]

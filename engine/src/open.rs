@@ -1,0 +1,321 @@
+//! Opening and making store files.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::error::{Error, Result};
+use crate::format::header::{
+    IDENTITY_COPY, IDENTITY_LEN, Identity, IdentityError, LIVE, LIVE_WORDS, Live, SLOTS, Slot,
+};
+use crate::format::{Defect, LOG_START, VERSION};
+use crate::log::{Log, Parts};
+use crate::options::{Mode, OpenOptions};
+use crate::storage::sim::Sim;
+use crate::storage::{Creation, FileStorage, Storage, WriterLock};
+use crate::store::Store;
+
+/// How often a file that is replaced while it is opened is looked up again.
+const TRIES: usize = 16;
+
+/// A store in memory.
+pub(crate) fn memory(options: &OpenOptions) -> Result<Store> {
+    let path = Path::new(":memory:");
+    let identity = new_identity(path)?;
+    let sim = Sim::new(&header(&identity), &[]).map_err(Error::io("reserve memory for", path))?;
+    let parts = Parts {
+        path: path.to_owned(),
+        limit: Arc::clone(sim.limit()),
+        storage: Arc::new(sim),
+        identity,
+        copying: false,
+        verify: options.verify,
+        durability: options.durability,
+    };
+    Store::replayed(
+        Log::new(parts)?,
+        &OpenOptions {
+            mode: Mode::Append,
+            ..options.clone()
+        },
+    )
+}
+
+/// A store in a file. `copying`: reads copy.
+pub(crate) fn file(path: &Path, options: &OpenOptions, copying: bool) -> Result<Store> {
+    for _ in 0..TRIES {
+        if let Some(file) = obtain(path, options)? {
+            return over(file, path, options, copying);
+        }
+    }
+    let busy = io::Error::new(
+        io::ErrorKind::ResourceBusy,
+        "it is replaced again and again",
+    );
+    Err(Error::io("open", path)(busy))
+}
+
+/// The file, locked if it is for writing; `None`: look again.
+fn obtain(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
+    match options.mode {
+        Mode::Read | Mode::ReadWrite => existing(path, options),
+        Mode::Append => match existing(path, options) {
+            Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                make(path, options, Creation::New)
+            }
+            Err(Error::NotAStore { .. }) if is_empty(path) => make(path, options, Creation::Over),
+            found => found,
+        },
+        Mode::CreateNew => match make(path, options, Creation::New)? {
+            Some(file) => Ok(Some(file)),
+            None => Err(Error::io("create", path)(
+                io::ErrorKind::AlreadyExists.into(),
+            )),
+        },
+        Mode::Replace => replace(path, options),
+    }
+}
+
+fn is_empty(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+}
+
+fn existing(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
+    let writes = options.mode.writes();
+    let file = FileStorage::open_file(path, writes).map_err(Error::io("open", path))?;
+    let metadata = file.metadata().map_err(Error::io("open", path))?;
+    if metadata.is_dir() {
+        return Err(Error::io("open", path)(io::ErrorKind::IsADirectory.into()));
+    }
+    // Before the lock: nothing is done to a file that is no store.
+    identity(&file, path)?;
+    if writes && options.lock {
+        lock(&file, path)?;
+        // The lock is on the file, not on its name: a file that was replaced meanwhile
+        // would take writes that nobody ever finds.
+        if !FileStorage::is_at(&file, path) {
+            return Ok(None);
+        }
+    }
+    Ok(Some(file))
+}
+
+fn lock(file: &File, path: &Path) -> Result<()> {
+    if WriterLock::take(file).map_err(Error::io("lock", path))? {
+        return Ok(());
+    }
+    Err(Error::Locked {
+        path: path.to_owned(),
+        holder: describe_holder(file),
+    })
+}
+
+/// Who the live page says is writing.
+fn describe_holder(file: &File) -> String {
+    let mut bytes = [0; LIVE_WORDS * 8];
+    if file.read_exact_at(&mut bytes, LIVE).is_err() {
+        return "the holder is not known".to_owned();
+    }
+    let mut words = [0; LIVE_WORDS];
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    let live = Live::from_words(words);
+    let day = live.opened % 86_400;
+    let since = format!("{:02}:{:02}:{:02} UTC", day / 3600, day / 60 % 60, day % 60);
+    if live.pid == u64::from(std::process::id()) {
+        format!("held by this process since {since}; call close() on the earlier store")
+    } else {
+        format!("held by process {} since {since}", live.pid)
+    }
+}
+
+/// A new store file; `None` if another one was made meanwhile.
+fn make(path: &Path, options: &OpenOptions, creation: Creation) -> Result<Option<File>> {
+    let identity = new_identity(path)?;
+    let mut random = [0; 8];
+    fill_random(&mut random, path)?;
+    let random = u64::from_le_bytes(random);
+    match FileStorage::create(path, &header(&identity), random, creation, options.lock) {
+        Ok(file) => Ok(Some(file)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+        Err(source) => Err(Error::io("create", path)(source)),
+    }
+}
+
+fn replace(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
+    // Links keep leading to the store.
+    let resolved = FileStorage::resolve(path).unwrap_or_else(|_| path.to_owned());
+    let path = resolved.as_path();
+    let old = match FileStorage::open_file(path, true) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return make(path, options, Creation::New);
+        }
+        opened => opened.map_err(Error::io("open", path))?,
+    };
+    if !is_empty(path) {
+        match identity(&old, path) {
+            // A store all the same.
+            Ok(_) | Err(Error::Version { .. } | Error::Corrupt { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        if options.lock {
+            lock(&old, path)?;
+        }
+    }
+    make(path, options, Creation::Over)
+}
+
+/// Opens a file that has been obtained.
+fn over(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Result<Store> {
+    let identity = identity(&file, path)?;
+    let storage =
+        FileStorage::new(file, options.mode.writes(), !copying).map_err(Error::io("open", path))?;
+    let len = storage.len().map_err(Error::io("open", path))?;
+    if len < LOG_START {
+        let defect = Defect::Truncated {
+            what: "the header",
+            need: LOG_START,
+            have: len,
+        };
+        return Err(Error::Corrupt {
+            path: path.to_owned(),
+            at: len,
+            defect,
+        });
+    }
+    let parts = Parts {
+        path: std::path::absolute(path).map_err(Error::io("open", path))?,
+        limit: Arc::clone(storage.limit()),
+        storage: Arc::new(storage),
+        identity,
+        copying,
+        verify: options.verify,
+        durability: options.durability,
+    };
+    Store::replayed(Log::new(parts)?, options)
+}
+
+/// Who the store in `file` is, from the first page or, if that is damaged, its copy.
+fn identity(file: &File, path: &Path) -> Result<Identity> {
+    let read = |at| {
+        let mut bytes = [0; IDENTITY_LEN];
+        let mut filled = 0;
+        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, at + filled as u64) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(Error::io("read the header of", path)(error)),
+            }
+        }
+        Ok((bytes, filled))
+    };
+    let (bytes, len) = read(0)?;
+    let first = match Identity::parse(bytes.get(..len).unwrap_or_default()) {
+        Ok(identity) => return Ok(identity),
+        Err(error) => error,
+    };
+    if let IdentityError::Version(found) = first {
+        let supported = format!("{}.{}", VERSION.0, VERSION.1);
+        return Err(Error::Version {
+            path: path.to_owned(),
+            found,
+            supported,
+        });
+    }
+    let (copy, copy_len) = read(IDENTITY_COPY)?;
+    if let Ok(identity) = Identity::parse(copy.get(..copy_len).unwrap_or_default()) {
+        log::warn!(
+            "{}: the first page is damaged; its copy was used",
+            path.display()
+        );
+        return Ok(identity);
+    }
+    match first {
+        IdentityError::Damaged(defect) => Err(Error::Corrupt {
+            path: path.to_owned(),
+            at: 0,
+            defect,
+        }),
+        _ if len == 0 => Err(not_a_store(path, "an empty file".to_owned())),
+        _ => {
+            let start: Vec<String> = bytes
+                .iter()
+                .take(len.min(8))
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            let reason = format!(
+                "it starts with {}, not with 89 41 4c 47 0d 0a 1a 0a",
+                start.join(" ")
+            );
+            Err(not_a_store(path, reason))
+        }
+    }
+}
+
+fn not_a_store(path: &Path, reason: String) -> Error {
+    Error::NotAStore {
+        path: path.to_owned(),
+        reason,
+    }
+}
+
+fn new_identity(path: &Path) -> Result<Identity> {
+    let (mut store_id, mut lineage_id, mut seed) = ([0; 16], [0; 16], [0; 8]);
+    fill_random(&mut store_id, path)?;
+    fill_random(&mut lineage_id, path)?;
+    fill_random(&mut seed, path)?;
+    let seed = u64::from_le_bytes(seed);
+    Ok(Identity {
+        store_id,
+        lineage_id,
+        generation: 0,
+        seed,
+        first_seqno: 1,
+        parent: [0; 16],
+    })
+}
+
+/// The header pages of a new store.
+fn header(identity: &Identity) -> Vec<u8> {
+    let mut bytes = vec![0; LOG_START as usize];
+    let mut put = |at: u64, part: &[u8]| {
+        let at = at as usize;
+        if let Some(place) = bytes.get_mut(at..at + part.len()) {
+            place.copy_from_slice(part);
+        }
+    };
+    put(0, &identity.to_bytes());
+    put(IDENTITY_COPY, &identity.to_bytes());
+    let slot = Slot {
+        seq: 0,
+        durable_end: LOG_START,
+        seqno: identity.first_seqno - 1,
+    };
+    put(SLOTS[0], &slot.to_bytes(&identity.store_id, SLOTS[0]));
+    let live = Live {
+        published_end: LOG_START,
+        ..Live::default()
+    };
+    for (number, word) in live.words().into_iter().enumerate() {
+        put(LIVE + number as u64 * 8, &word.to_le_bytes());
+    }
+    bytes
+}
+
+/// Random bytes from the system.
+pub(crate) fn fill_random(bytes: &mut [u8], path: &Path) -> Result<()> {
+    getrandom::fill(bytes)
+        .map_err(|error| Error::io("get random bytes for", path)(io::Error::other(error)))
+}
+
+/// For messages only; nothing in the format depends on a clock.
+pub(crate) fn seconds_since_1970() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
+}

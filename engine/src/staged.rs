@@ -1,0 +1,225 @@
+//! Operations that wait for their commit, with copies of their keys and values.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock};
+
+use crate::catalog::{Interning, PartitionState};
+use crate::format::BLOCK;
+use crate::format::record::{RecordKind, value_hash};
+use crate::index::Hash;
+use crate::log::{OpValue, wide_blocks};
+
+/// Least room that is taken from the allocator at once.
+const CHUNK: usize = 1 << 20;
+
+/// A partition by its names, and itself once it is known.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) collection: Arc<str>,
+    pub(crate) name: Arc<str>,
+    pub(crate) state: OnceLock<Arc<PartitionState>>,
+}
+
+impl Target {
+    pub(crate) fn new(collection: &str, name: &str) -> Self {
+        Self {
+            collection: collection.into(),
+            name: name.into(),
+            state: OnceLock::new(),
+        }
+    }
+}
+
+/// One operation, ready for the log but for the partition, which may not exist yet.
+#[derive(Debug)]
+pub(crate) struct Change<'a> {
+    pub(crate) target: &'a Target,
+    pub(crate) kind: RecordKind,
+    pub(crate) key: &'a [u8],
+    pub(crate) hash: Hash,
+    pub(crate) value: OpValue<'a>,
+}
+
+/// The sums of a value.
+#[derive(Debug)]
+pub(crate) enum Sums {
+    /// Of all of it.
+    Small(u64),
+    /// Of its blocks.
+    Wide(Vec<u64>),
+}
+
+impl Sums {
+    /// The sums of the value in `pieces`: one piece if it is less than a block.
+    pub(crate) fn of(pieces: &[&[u8]], len: u64) -> Self {
+        if len >= BLOCK {
+            return Self::Wide(wide_blocks(pieces, len));
+        }
+        Self::Small(value_hash(pieces.first().copied().unwrap_or_default()))
+    }
+
+    /// The value with its sums.
+    pub(crate) fn value<'a>(&'a self, pieces: &'a [&'a [u8]], len: u64) -> OpValue<'a> {
+        match self {
+            Self::Small(hash) => OpValue::Small(pieces.first().copied().unwrap_or_default(), *hash),
+            Self::Wide(blocks) => OpValue::Wide(pieces, len, blocks),
+        }
+    }
+}
+
+/// Bytes in one of the chunks.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    chunk: usize,
+    at: usize,
+    len: usize,
+}
+
+#[derive(Debug)]
+struct StagedOp {
+    target: usize,
+    kind: RecordKind,
+    hash: Hash,
+    key: Span,
+    value: Span,
+    sums: Sums,
+}
+
+/// Number of the last operation by partition and key.
+type Overlay = HashMap<(usize, Box<[u8]>), usize>;
+
+/// Operations in the order of their calls.
+#[derive(Debug, Default)]
+pub(crate) struct Staged {
+    chunks: Vec<Vec<u8>>,
+    ops: Vec<StagedOp>,
+    targets: Vec<Target>,
+    by_name: HashMap<(Arc<str>, Arc<str>), usize>,
+    /// Schemas that the values need and that the store may lack.
+    pub(crate) interned: Vec<Interning>,
+    /// The last operation on each key; made when the first one asks.
+    overlay: Option<Overlay>,
+}
+
+/// What the operations so far make of a key.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Overlaid<'a> {
+    /// Nothing was said about it.
+    Untouched,
+    /// It was removed.
+    Removed,
+    /// It was written.
+    Written(RecordKind, &'a [u8]),
+}
+
+impl Staged {
+    /// Number of operations.
+    pub(crate) fn len(&self) -> usize {
+        self.ops.len()
+    }
+
+    /// Number of a partition in this batch.
+    pub(crate) fn target(&mut self, collection: &str, name: &str) -> usize {
+        let pair = (Arc::from(collection), Arc::from(name));
+        if let Some(&number) = self.by_name.get(&pair) {
+            return number;
+        }
+        let number = self.targets.len();
+        self.targets.push(Target::new(collection, name));
+        self.by_name.insert(pair, number);
+        number
+    }
+
+    /// The partition with a number.
+    pub(crate) fn target_at(&self, number: usize) -> Option<&Target> {
+        self.targets.get(number)
+    }
+
+    /// Adds an operation. Key and value are copied; the copy is what is summed, so that
+    /// a caller who changes a buffer meanwhile spoils its own value only.
+    pub(crate) fn push(
+        &mut self,
+        target: usize,
+        kind: RecordKind,
+        hash: Hash,
+        key: &[u8],
+        pieces: &[&[u8]],
+    ) {
+        let key_span = self.copy(&[key]);
+        let value = self.copy(pieces);
+        let sums = Sums::of(&[self.bytes(value)], value.len as u64);
+        if let Some(overlay) = &mut self.overlay {
+            overlay.insert((target, key.into()), self.ops.len());
+        }
+        self.ops.push(StagedOp {
+            target,
+            kind,
+            hash,
+            key: key_span,
+            value,
+            sums,
+        });
+    }
+
+    /// What the operations so far make of a key.
+    pub(crate) fn overlaid(&mut self, target: usize, key: &[u8]) -> Overlaid<'_> {
+        if self.overlay.is_none() {
+            let last = self.ops.iter().enumerate();
+            let last = last.map(|(number, op)| ((op.target, self.bytes(op.key).into()), number));
+            self.overlay = Some(last.collect());
+        }
+        let overlay = self.overlay.as_ref();
+        let number = overlay.and_then(|overlay| overlay.get(&(target, Box::from(key))));
+        match number.and_then(|&number| self.ops.get(number)) {
+            None => Overlaid::Untouched,
+            Some(op) if op.kind == RecordKind::Tombstone => Overlaid::Removed,
+            Some(op) => Overlaid::Written(op.kind, self.bytes(op.value)),
+        }
+    }
+
+    fn copy(&mut self, pieces: &[&[u8]]) -> Span {
+        let len = pieces.iter().map(|piece| piece.len()).sum();
+        let full = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() < len;
+        if self.chunks.last().is_none_or(full) {
+            self.chunks.push(Vec::with_capacity(len.max(CHUNK)));
+        }
+        let mut span = Span {
+            chunk: self.chunks.len().saturating_sub(1),
+            at: 0,
+            len,
+        };
+        if let Some(chunk) = self.chunks.last_mut() {
+            span.at = chunk.len();
+            pieces.iter().for_each(|piece| chunk.extend_from_slice(piece));
+        }
+        span
+    }
+
+    fn bytes(&self, span: Span) -> &[u8] {
+        let chunk = self.chunks.get(span.chunk);
+        chunk
+            .and_then(|chunk| chunk.get(span.at..span.at + span.len))
+            .unwrap_or_default()
+    }
+
+    /// Each value, for [`Staged::changes`] to borrow.
+    pub(crate) fn values(&self) -> Vec<&[u8]> {
+        self.ops.iter().map(|op| self.bytes(op.value)).collect()
+    }
+
+    /// The operations, for the commit.
+    pub(crate) fn changes<'a>(&'a self, values: &'a [&'a [u8]]) -> Vec<Change<'a>> {
+        let change = |(op, value): (&'a StagedOp, &'a &'a [u8])| {
+            Some(Change {
+                target: self.targets.get(op.target)?,
+                kind: op.kind,
+                key: self.bytes(op.key),
+                hash: op.hash,
+                value: op
+                    .sums
+                    .value(std::slice::from_ref(value), value.len() as u64),
+            })
+        };
+        self.ops.iter().zip(values).filter_map(change).collect()
+    }
+}
