@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ._array import Array
 from ._errors import DTypeError, InvalidError, ShapeError, UnsupportedDTypeError
 from ._later import unsupported
-from ._lists import from_items, from_list, is_missing
+from ._lists import NoElementsError, from_items, from_list, is_missing
 from ._spec import ArraySpec
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
 # dtypes of ml_dtypes; by name, because NumPy calls them all void.
-_LATER = ("bfloat16", "float8", "float6", "float4", "int4", "uint4", "int2", "uint2", "int1", "uint1")
+_LATER = ("bfloat16", "float8", "float6_", "float4_", "int4", "uint4", "int2", "uint2", "int1", "uint1")
 _SCALARS = (bool, int, float, complex, str, bytes, dt.date, dt.timedelta)
 
 
@@ -149,7 +149,16 @@ def _refuse_time_zone(label: str, data: Any) -> None:
 
 def _from_labelled(label: str, data: Any, dtype: Any) -> ArraySpec:
     """A pandas Series or an xarray DataArray, known by what they offer."""
-    values = data.to_numpy() if hasattr(data, "to_numpy") else data.values
+    import numpy as np
+
+    nullable = getattr(getattr(data, "dtype", None), "numpy_dtype", None)
+    if isinstance(nullable, np.dtype) and nullable.kind in "biuf" and hasattr(data, "isna"):
+        # pandas would make floats of integers to have NaN for the missing ones.
+        missing = np.asarray(data.isna())
+        values: Any = np.ma.MaskedArray(data.to_numpy(dtype=nullable, na_value=0), missing)
+        values = values if missing.any() else values.data
+    else:
+        values = data.to_numpy() if hasattr(data, "to_numpy") else data.values
     spec = _from_ndarray(label, values, dtype)
     dims = getattr(data, "dims", None)
     if dims is None:
@@ -182,7 +191,7 @@ def _from_ndarray(label: str, data: Any, dtype: Any) -> ArraySpec:
         data = data.data
     data = np.asarray(data)
     if dtype is not None:
-        data = _cast(label, data, dtype)
+        data = _cast(label, data, dtype, mask)
     spec = _canonical(label, data)
     spec._mask = _merge(mask, spec._mask)
     spec._fill_value = fill
@@ -291,46 +300,43 @@ def _from_list_as(label: str, data: Any, dtype: Any) -> ArraySpec:
     import numpy as np
 
     found = _dtype(label, dtype)
-    objects = np.array(data, dtype=object)
-    missing = _missing_mask(objects.ravel().tolist(), objects.shape) if objects.size else None
-    if isinstance(found, str) or found.kind == "O":
-        if found == "string" and objects.size == 0:
-            return ArraySpec("string", objects.shape, [], None, None)
-        if found == "bytes" and objects.size == 0:
-            return ArraySpec("bytes", objects.shape, [], None, None)
-        return _cast_variable(label, objects, found)
-    if missing is not None and found.kind not in "fc":
-        objects[missing] = _zero(found)
-    elif missing is not None:
-        # NaN stays NaN where the dtype has one; None alone is missing.
-        missing = np.vectorize(lambda item: item is None, otypes=[bool])(objects)
-        objects[missing] = 0
-        missing = missing if missing.any() else None
-    spec = _canonical(label, _cast(label, objects, found))
-    spec._mask = missing
+    try:
+        parts = from_list(label, data) if isinstance(data, list) else from_items(label, [data], ())
+    except NoElementsError as error:
+        return _without_elements(error.shape, found)
+    name, shape, elements, mask = parts
+    if name in ("string", "bytes"):
+        # Missing ones as empty, for dtypes that have no None.
+        empty = "" if name == "string" else b""
+        elements = np.array([empty if item is None else item for item in elements], dtype=object).reshape(shape)
+    spec = _canonical(label, _cast(label, elements, found, mask))
+    spec._mask = mask
     return spec
 
 
-def _zero(dtype: Any) -> Any:
+def _without_elements(shape: tuple[int, ...], dtype: Any) -> ArraySpec:
+    """No element, or only missing ones."""
     import numpy as np
 
-    return np.zeros((), dtype=dtype).item() if dtype.kind in "SU" else 0
-
-
-def _cast_variable(label: str, objects: Any, found: Any) -> ArraySpec:
-    spec = _wrap(_from_objects(label, objects))
-    if isinstance(found, str) and spec.dtype_name != found:
-        raise DTypeError(f"{label}: dtype {found!r} was asked for, the elements are {spec.dtype_name}")
+    size = int(np.prod(shape))
+    mask = np.ones(shape, dtype=bool) if size else None
+    if isinstance(dtype, str):
+        return ArraySpec(dtype, shape, [None] * size, mask, None)
+    spec = _canonical("array()", np.zeros(shape, dtype=dtype))
+    spec._mask = mask
     return spec
 
 
-def _cast(label: str, data: Any, dtype: Any) -> Any:
-    """``data`` as ``dtype``; refused where a value would change."""
+def _cast(label: str, data: Any, dtype: Any, mask: Any = None) -> Any:
+    """``data`` as ``dtype``; refused where a value that is not missing would change."""
     import numpy as np
 
     found = _dtype(label, dtype)
     if isinstance(found, str):
-        return data if data.dtype.kind in "OT" else data.astype(object)
+        return _as_variable(label, data, found)
+    if found.kind in "mM" and data.dtype.kind in "OTU":
+        # Text at the precision that it has, so that what is finer than the unit shows below.
+        data = data.astype("U").astype(found.kind + "8")
     if data.dtype == found:
         return data
     try:
@@ -339,13 +345,29 @@ def _cast(label: str, data: Any, dtype: Any) -> Any:
             back = result.astype(data.dtype, casting="unsafe")
     except (TypeError, ValueError, OverflowError) as error:
         raise DTypeError(f"{label}: cannot make {found} of {data.dtype}: {error}") from None
-    narrows = found.kind in "biuSU" or data.dtype.kind in "mM" or found.kind in "mM"
-    if narrows:
+    if found.kind in "fc" and data.dtype.kind in "fc":
+        same = np.isfinite(result) | ~np.isfinite(data)
+    elif found.kind in "fc" and data.dtype.kind in "iub":
+        same = np.isfinite(result)
+    else:
         same = (back == data) | ((back != back) & (data != data))
-        if not bool(np.all(same)):
-            at = tuple(int(i) for i in np.argwhere(~np.asarray(same, dtype=bool))[0])
-            raise InvalidError(f"{label}: element {at} is {data[at]!r}, which {found} cannot hold")
+    if mask is not None:
+        same = same | mask
+    if not np.all(same):
+        at = tuple(int(i) for i in np.argwhere(~np.asarray(same, dtype=bool))[0])
+        raise InvalidError(f"{label}: element {at} is {data[at]!r}, which {found} cannot hold")
     return result
+
+
+def _as_variable(label: str, data: Any, wanted: str) -> Any:
+    kinds = "OTU" if wanted == "string" else "OS"
+    if data.dtype.kind not in kinds:
+        raise DTypeError(f"{label}: dtype {wanted!r} was asked for, the elements are {data.dtype}")
+    objects = data if data.dtype.kind in "OT" else data.astype(object)
+    name = "string" if data.dtype.kind in "TU" else "bytes" if data.dtype.kind == "S" else _from_objects(label, objects)[0]
+    if name != wanted:
+        raise DTypeError(f"{label}: dtype {wanted!r} was asked for, the elements are {name}")
+    return objects
 
 
 def _mask(label: str, mask: Any, shape: tuple[int, ...]) -> Any:

@@ -15,6 +15,19 @@ from ._errors import DTypeError, InvalidError, ShapeError
 Parts = tuple[str, tuple[int, ...], Any, Any]
 
 
+class NoElementsError(InvalidError):
+    """No element says what the dtype is."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, which is known."""
+        shape: tuple[int, ...] = self.args[1]
+        return shape
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 def is_missing(item: Any) -> bool:
     """None, or a NaN as pandas puts it among text."""
     return item is None or (isinstance(item, float) and item != item)
@@ -48,13 +61,15 @@ def from_items(label: str, items: list[Any], shape: tuple[int, ...]) -> Parts:
     present = [item for item in items if item is not None]
     if not present:
         what = "an empty list" if not items else "a list of nothing but None"
-        raise InvalidError(f"{label}: {what} has no dtype; state it: arraylog.array(data, dtype=...)")
+        raise NoElementsError(f"{label}: {what} has no dtype; state it: arraylog.array(data, dtype=...)", shape)
     mask = None
     if len(present) != len(items):
         mask = np.array([item is None for item in items], dtype=bool).reshape(shape)
     if any(map(_is_numpy, present)):
         return _from_numpy_items(label, items, present, shape, mask)
-    first_of_type = {type(item): item for item in reversed(present)}
+    first_of_type: dict[type, Any] = {}
+    for item in present:
+        first_of_type.setdefault(type(item), item)
     kinds = {_kind(label, item, items): item for item in first_of_type.values()}
     if "datetime" in kinds:
         for item in present:
