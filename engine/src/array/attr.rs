@@ -4,7 +4,7 @@ use super::{DType, TimeUnit};
 /// A scalar, list, 1-d array or mapping. Type and value round-trip exactly.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum AttrValue {
     None,
     Bool(bool),

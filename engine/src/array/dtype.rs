@@ -7,7 +7,7 @@ use crate::format::Defect;
 
 /// Unit of a datetime64 or timedelta64.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum TimeUnit {
     Year,
     Month,
@@ -58,7 +58,7 @@ impl fmt::Display for TimeUnit {
 /// Type of the elements of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-#[allow(missing_docs)]
+#[expect(missing_docs, reason = "the names say it")]
 pub enum DType {
     Bool,
     Int8,
@@ -201,7 +201,7 @@ fn decode_unit(from: &mut Cursor<'_>) -> Result<TimeUnit, Defect> {
 }
 
 impl fmt::Display for DType {
-    /// "float32", "datetime64[s]", "S5", "U7", "string", "bytes".
+    /// `float32`, `datetime64[s]`, `S5`, `U7`, `string`, `bytes`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::DateTime64(unit) => write!(f, "datetime64[{unit}]"),

@@ -34,6 +34,7 @@ const LIST: u8 = 0x41;
 const MAP: u8 = 0x42;
 const SCALAR: u8 = 0x43;
 
+#[cfg(test)]
 /// The map of `attrs`; `owner` says whose they are ("the entry"), for errors.
 pub(crate) fn encode_attrs(attrs: &Attrs, owner: &str) -> Result<Vec<u8>> {
     let mut out = Vec::new();
@@ -42,6 +43,7 @@ pub(crate) fn encode_attrs(attrs: &Attrs, owner: &str) -> Result<Vec<u8>> {
     Ok(out)
 }
 
+#[cfg(test)]
 /// The attributes of which `bytes` are the map.
 pub(crate) fn decode_attrs(bytes: &[u8]) -> Result<Attrs, Defect> {
     let mut from = Cursor::new("attributes", bytes);
@@ -398,7 +400,7 @@ fn decode_array(from: &mut Cursor<'_>) -> Result<AttrArray, Defect> {
         return decode_variable(dtype, len, from);
     };
     // Beyond the address space is beyond what is there, too.
-    let data = from.take(len.checked_mul(width).unwrap_or(usize::MAX))?;
+    let data = from.take(len.saturating_mul(width))?;
     if let Err(_text) = check_bools(dtype, data) {
         return Err(Defect::Field {
             what: "bool in an attribute array",

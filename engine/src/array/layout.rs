@@ -1,5 +1,6 @@
 //! Where the parts of an entry frame lie, for writer and reader alike.
 use super::DType;
+use crate::format::align_log2;
 
 /// Bytes of the frame header.
 pub(super) const HEADER: usize = 16;
@@ -34,11 +35,7 @@ pub(super) mod presence {
 /// Small things are packed; from a few cache lines on a body starts on a line;
 /// from 1 MiB on its own pages cost nothing beside it.
 pub(crate) fn body_align(len: u64) -> u64 {
-    match len {
-        0..256 => 8,
-        256..0x10_0000 => 64,
-        _ => 4096,
-    }
+    1 << align_log2(len)
 }
 
 /// `at` rounded up to a multiple of `align`, a power of two.

@@ -1,15 +1,16 @@
 //! Checks arrays and attributes and decides how their frame looks.
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::dims::Dims;
 use super::encoding::{
     check_bools, check_name, check_offsets, check_size, encode_map, encode_named, encode_scalar,
 };
 use super::frame::elements;
 use super::layout::{Class, Item, Layout, validity_len};
-use super::limits::{MAX_FIELDS, MAX_RANK, array_name_fault, dim_name_fault};
+use super::limits::{MAX_FIELDS, MAX_RANK, array_name_fault};
 use super::schema::{Axes, EXTRA, FILLED, MASKED, VERSION, fill_fault};
 use super::{ArrayBytes, ArraySpec, AttrValue, Attrs, Mask};
 use crate::{Error, Result};
@@ -304,72 +305,6 @@ fn encode_array_attrs(arrays: &[(&str, ArraySpec<'_>)]) -> Result<(Vec<u8>, u16)
     Ok((out, count))
 }
 
-/// Dim slots in the order of first use.
-#[derive(Default)]
-struct Dims<'a> {
-    sizes: Vec<u64>,
-    /// Schema section of the dim slots.
-    names: Vec<u8>,
-    /// Slot of a name and the array that used it first.
-    known: HashMap<&'a str, (u32, &'a str)>,
-}
-
-impl<'a> Dims<'a> {
-    fn slots(&mut self, array: &'a str, spec: &'a ArraySpec<'a>) -> Result<Axes> {
-        let rank = spec.shape.len();
-        if !spec.dims.is_empty() && spec.dims.len() != rank {
-            return Err(shape_error(
-                array,
-                format!(
-                    "{} dims for {rank} axes of shape {:?}",
-                    spec.dims.len(),
-                    spec.shape
-                ),
-            ));
-        }
-        let names = spec.dims.iter().map(Option::as_deref);
-        spec.shape
-            .iter()
-            .zip(names.chain(std::iter::repeat(None)))
-            .map(|(size, name)| match name {
-                None => Ok(self.add("", *size)),
-                Some(name) => self.named(array, name, *size),
-            })
-            .collect()
-    }
-
-    fn named(&mut self, array: &'a str, name: &'a str, size: u64) -> Result<u32> {
-        let Some(&(slot, first)) = self.known.get(name) else {
-            if let Some(fault) = dim_name_fault(name) {
-                let shown: String = name.chars().take(40).collect();
-                return Err(shape_error(array, format!("dim {shown:?}: {fault}")));
-            }
-            let slot = self.add(name, size);
-            self.known.insert(name, (slot, array));
-            return Ok(slot);
-        };
-        let known = self.sizes.get(slot as usize).copied().unwrap_or(size);
-        if known == size {
-            return Ok(slot);
-        }
-        Err(shape_error(
-            array,
-            format!(
-                "dim {name:?} has size {size} here and {known} in array {first:?} of the same entry"
-            ),
-        ))
-    }
-
-    fn add(&mut self, name: &str, size: u64) -> u32 {
-        // At most 65,535 arrays of 32 axes; names of at most 255 bytes.
-        let slot = self.sizes.len() as u32;
-        self.sizes.push(size);
-        self.names.push(name.len() as u8);
-        self.names.extend_from_slice(name.as_bytes());
-        slot
-    }
-}
-
 /// Number of elements, if dtype, rank and shape can be stored.
 fn check_extent(name: &str, spec: &ArraySpec<'_>) -> Result<u64> {
     if !spec.dtype.fits() {
@@ -496,7 +431,7 @@ fn without_rest(bits: &[u8], count: u64) -> Cow<'_, [u8]> {
     }
 }
 
-fn shape_error(array: &str, detail: String) -> Error {
+pub(super) fn shape_error(array: &str, detail: String) -> Error {
     Error::Shape {
         array: array.to_owned(),
         detail,

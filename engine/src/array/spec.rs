@@ -105,6 +105,12 @@ impl<'a> ArraySpec<'a> {
         self
     }
 
+    /// Sets the value of elements that were never written.
+    pub fn fill_value(mut self, value: AttrValue) -> Self {
+        self.fill_value = Some(value);
+        self
+    }
+
     /// Sets an attribute of the array.
     pub fn attr(mut self, name: &str, value: AttrValue) -> Self {
         self.attrs.set(name, value);

@@ -91,6 +91,10 @@ impl<'a> ArrayView<'a> {
                 T::DTYPE
             )));
         }
+        if self.data.is_empty() {
+            // Nothing has no address to be aligned.
+            return Ok(&[]);
+        }
         <[T]>::try_ref_from_bytes(self.data).map_err(|fault| {
             self.dtype_error(match fault {
                 zerocopy::TryCastError::Alignment(_) => format!(

@@ -18,7 +18,10 @@ use crate::format::header::{LIVE, LIVE_WORDS, Live};
 #[derive(Debug)]
 pub(crate) enum LivePage {
     /// A shared mapping of the page.
-    Mapped(MmapRaw),
+    Mapped {
+        page: MmapRaw,
+        writable: bool,
+    },
     /// Reads and writes of the file.
     Called(File),
     /// A store in memory.
@@ -83,6 +86,9 @@ impl LivePage {
             }
             return file.write_all_at(&bytes, LIVE);
         }
+        if matches!(self, Self::Mapped { writable, .. } if !writable) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
         for (index, word) in words.into_iter().enumerate().rev() {
             if let Some(place) = self.word(index) {
                 place.store(word.to_le(), Ordering::Release);
@@ -99,24 +105,11 @@ impl LivePage {
                 // at a page, so that the word is aligned.
                 let word = unsafe { page.as_mut_ptr().add(index * 8) };
                 // SAFETY: the word is mapped for as long as `self`, and every access to it
-                // in any process is atomic. Only a writer, whose mapping is writable,
-                // stores to it.
+                // in any process is atomic. `store` refuses a page that is not writable.
                 Some(unsafe { AtomicU64::from_ptr(word.cast()) })
             }
             _ => None,
         }
-    }
-
-    /// Whether a store of words reaches others.
-    #[cfg(test)]
-    pub(crate) fn is_writable(&self) -> bool {
-        !matches!(
-            self,
-            Self::Mapped {
-                writable: false,
-                ..
-            }
-        )
     }
 }
 
@@ -136,12 +129,14 @@ mod tests {
         };
         let mapped = LivePage::open(&file, true, true).expect("mapped");
         assert!(matches!(mapped, LivePage::Mapped { .. }));
-        assert!(mapped.is_writable());
         mapped.store(live).expect("stored");
         let called = LivePage::open(&file, false, false).expect("called");
         assert_eq!(called.load().expect("loaded"), live);
         called.store(Live { seqno: 3, ..live }).expect("stored");
         assert_eq!(mapped.load().expect("loaded").seqno, 3);
+        let read_only = LivePage::open(&file, false, true).expect("mapped");
+        assert_eq!(read_only.load().expect("loaded").seqno, 3);
+        assert!(read_only.store(live).is_err());
         let memory = LivePage::memory();
         memory.store(live).expect("stored");
         assert_eq!(memory.load().expect("loaded"), live);
