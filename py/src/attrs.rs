@@ -154,6 +154,14 @@ fn typed(spec: &Bound<'_, PyAny>) -> PyResult<AttrValue> {
             offsets,
         }));
     }
+    if is_ambiguous(spec.dtype) {
+        return Ok(AttrValue::Scalar(AttrArray {
+            dtype: spec.dtype,
+            len: 1,
+            data: data.to_vec(),
+            offsets,
+        }));
+    }
     scalar(spec.dtype, data)
         .ok_or_else(|| PyTypeError::new_err(format!("no attribute has dtype {}", spec.dtype)))
 }
@@ -165,6 +173,7 @@ fn is_ambiguous(dtype: DType) -> bool {
         dtype,
         DType::Bool
             | DType::Int64
+            | DType::UInt64
             | DType::Float64
             | DType::Complex128
             | DType::FixedString(_)
@@ -237,6 +246,7 @@ pub(crate) fn to_py(py: Python<'_>, value: &AttrValue) -> PyResult<Py<PyAny>> {
             AttrValue::None => py.None().into_bound(py),
             AttrValue::Bool(flag) => PyBool::new(py, *flag).to_owned().into_any(),
             AttrValue::Int64(number) => number.into_pyobject(py)?.into_any(),
+            AttrValue::UInt64(number) => number.into_pyobject(py)?.into_any(),
             AttrValue::Float64(number) => PyFloat::new(py, *number).into_any(),
             AttrValue::Complex128(re, im) => PyComplex::from_doubles(py, *re, *im).into_any(),
             AttrValue::String(text) => PyString::new(py, text).into_any(),
@@ -247,7 +257,6 @@ pub(crate) fn to_py(py: Python<'_>, value: &AttrValue) -> PyResult<Py<PyAny>> {
             AttrValue::UInt8(number) => numpy("uint8")?.call1((*number,))?,
             AttrValue::UInt16(number) => numpy("uint16")?.call1((*number,))?,
             AttrValue::UInt32(number) => numpy("uint32")?.call1((*number,))?,
-            AttrValue::UInt64(number) => numpy("uint64")?.call1((*number,))?,
             AttrValue::Float16(bits) => numpy("uint16")?
                 .call1((*bits,))?
                 .call_method1("view", ("float16",))?,

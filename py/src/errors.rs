@@ -45,6 +45,8 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
     if let Some(cause) = cause {
         fields.set_item("errno", cause.raw_os_error())?;
         fields.set_item("cause", cause.to_string())?;
+        // Refusals of the engine itself have a kind and no number.
+        fields.set_item("cause_kind", format!("{:?}", cause.kind()))?;
     } else if let Some(cause) = error.source() {
         fields.set_item("cause", cause.to_string())?;
     }

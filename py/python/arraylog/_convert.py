@@ -7,6 +7,7 @@ Lists are the job of ``_lists``; here are arrays and objects that have one.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
 # dtypes of ml_dtypes; by name, because NumPy calls them all void.
-_LATER = ("bfloat16", "float8", "float6_", "float4_", "int4", "uint4", "int2", "uint2", "int1", "uint1")
+_LATER = re.compile(r"bfloat16|float[468]_\w+|u?int[124]")
 _SCALARS = (bool, int, float, complex, str, bytes, dt.date, dt.timedelta)
 
 
@@ -203,7 +204,7 @@ def _canonical(label: str, data: Any) -> ArraySpec:
     import numpy as np
 
     kind, item = data.dtype.kind, data.dtype.itemsize
-    if any(data.dtype.name.startswith(later) for later in _LATER):
+    if _LATER.fullmatch(data.dtype.name):
         raise UnsupportedDTypeError(f"{label}: this version of arraylog does not store {data.dtype.name} yet")
     if kind == "O":
         return _wrap(_from_objects(label, data))
@@ -280,7 +281,7 @@ def _dtype(label: str, dtype: Any) -> Any:
     import numpy as np
 
     if isinstance(dtype, str):
-        if any(dtype.startswith(later) for later in _LATER):
+        if _LATER.fullmatch(dtype):
             raise UnsupportedDTypeError(f"{label}: this version of arraylog does not store {dtype} yet")
         if dtype in ("string", "bytes"):
             return dtype

@@ -82,14 +82,16 @@ class Entry(_core.Entry, Mapping[str, Array]):
     def __repr__(self) -> str:
         if self.kind == "value":
             return f"<arraylog.Entry {self.key!r} value of {len(self.value)} bytes>"
-        arrays = ", ".join(f"{name}: {x._dtype_name}{list(x.shape)}" for name, x in self._first(8))
+        shown = self._names()[:8]
+        arrays = ", ".join(f"{name or '(bare)'}: {_form(self[name])}" for name in shown)
         more = f", and {len(self) - 8} more" if len(self) > 8 else ""
         return f"<arraylog.Entry {self.key!r} arrays {{{arrays}{more}}} attrs={len(self.attrs)}>"
-
-    def _first(self, count: int) -> list[tuple[str, Array]]:
-        return [(name, self[name]) for name in self._names()[:count]]
 
     def _repr_html_(self) -> str:
         from ._html import entry_html
 
         return entry_html(self)
+
+
+def _form(array: Array) -> str:
+    return f"{array._dtype_name}{list(array.shape) if array.shape else ''}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import errno as _errno
 import io
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -188,17 +189,26 @@ _CLASSES: dict[str, type[ArrayLogError]] = {
 _ERRNO = {"read-only": _errno.EBADF, "locked": _errno.EAGAIN}
 
 
+# Refusals of the engine in the words of the system.
+_ERRNO_OF_CAUSE = {
+    "AlreadyExists": _errno.EEXIST,
+    "InvalidInput": _errno.EINVAL,
+    "IsADirectory": _errno.EISDIR,
+    "NotADirectory": _errno.ENOTDIR,
+    "NotFound": _errno.ENOENT,
+    "PermissionDenied": _errno.EACCES,
+    "StorageFull": _errno.ENOSPC,
+    "Unsupported": _errno.ENOTSUP,
+}
+
+
 def from_engine(kind: str, message: str, fields: Mapping[str, Any]) -> Exception:
     """The exception for an error of the engine."""
     path, cause = fields.get("path"), fields.get("cause")
-    number = fields.get("errno") or _ERRNO.get(kind, _errno.EIO)
+    number = fields.get("errno") or _ERRNO_OF_CAUSE.get(fields.get("cause_kind", "")) or _ERRNO.get(kind, _errno.EIO)
     if kind == "io":
         # OSError chooses its subclass by the number, FileNotFoundError among them.
-        # Python's own wording where the system said it, ours where we did.
-        system = fields.get("errno")
-        import os
-
-        text = os.strerror(system) if system else cause or message
+        text = cause if number == _errno.EIO and cause else os.strerror(number)
         plain = OSError(number, text, path)
         plain.add_note(message)
         return plain
@@ -207,8 +217,10 @@ def from_engine(kind: str, message: str, fields: Mapping[str, Any]) -> Exception
         message = f"{message}: {cause}"
     if issubclass(cls, OSError):
         return cls(number, message, path)
+    if cls is NotFoundError and fields.get("name") == "":
+        message = "there is no bare array; give the name of one: array(key, name)"
     error = cls(message)
     for name, value in fields.items():
-        if name not in ("errno", "cause"):
+        if name not in ("errno", "cause", "cause_kind"):
             setattr(error, name, value)
     return error
