@@ -92,6 +92,7 @@ impl<'py> Field<'py> {
             && value.is_exact_instance_of::<PyTuple>()
             && let Some(dims) = plain_dims(&dims)
             && let Some(field) = Self::of_plain(&data)
+            && dims.len() == field.shape.len()
         {
             return Ok(Self { dims, ..field });
         }

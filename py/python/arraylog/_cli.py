@@ -17,6 +17,3 @@ def main() -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
     return _core.run_cli(["arraylog", *sys.argv[1:]])
 
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -352,6 +352,11 @@ def _cast(label: str, data: Any, dtype: Any, mask: Any = None) -> Any:
         same = np.isfinite(result)
     else:
         same = (back == data) | ((back != back) & (data != data))
+        if found.kind == "u" and data.dtype.kind in "if":
+            # -1 and 2**64 - 1 are the same bits, there and back.
+            same = same & (data >= 0)
+        if found.kind == "i" and data.dtype.kind == "u":
+            same = same & (result >= 0)
     if mask is not None:
         same = same | mask
     if not np.all(same):

@@ -1,7 +1,7 @@
 """The compiled part; the public classes derive from these."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, Self, TypeAlias
+from typing import Any, BinaryIO, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,6 +9,21 @@ from typing_extensions import Buffer
 
 from ._reference import Origin
 from ._spec import ArraySpec
+
+__all__ = [
+    "DEBUG_BUILD",
+    "Array",
+    "Batch",
+    "BatchPartition",
+    "Bytes",
+    "Entry",
+    "KeyIterator",
+    "Partition",
+    "RawAttrs",
+    "Store",
+    "__version__",
+    "run_cli",
+]
 
 __version__: str
 DEBUG_BUILD: bool
@@ -19,6 +34,7 @@ _Arrays: TypeAlias = Mapping[str, ArrayLike | ArraySpec | Array | tuple[Any, ...
 
 def run_cli(args: list[str]) -> int: ...
 
+@final
 class Store:
     def __new__(cls, path: str, mode: str, durability: str, verify: str, io: str, lock: bool) -> Self: ...
     @property
@@ -72,10 +88,12 @@ class Partition:
     def clear(self) -> None: ...
     def _copy(self, key: _Key, entry: Entry) -> None: ...
 
+@final
 class KeyIterator:
     def __iter__(self) -> Self: ...
     def __next__(self) -> str: ...
 
+@final
 class Batch:
     def __new__(cls, store: Store, durability: str | None = None) -> Self: ...
     @property
@@ -158,11 +176,13 @@ class Array:
     def numpy(self, *, copy: bool = False) -> NDArray[Any]: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...
 
+@final
 class RawAttrs:
     def get(self, name: str) -> Any: ...
     def names(self) -> list[str]: ...
     def __len__(self) -> int: ...
 
+@final
 class Bytes:
     def __len__(self) -> int: ...
     def __buffer__(self, flags: int, /) -> memoryview: ...

@@ -81,11 +81,11 @@ class Entry(_core.Entry, Mapping[str, Array]):
 
     def __repr__(self) -> str:
         if self.kind == "value":
-            return f"<arraylog.Entry {self.key!r} value of {len(self.value)} bytes>"
+            return f"<arraylog.Entry {_short(self.key)} value of {len(self.value)} bytes>"
         shown = self._names()[:8]
-        arrays = ", ".join(f"{name or '(bare)'}: {_form(self[name])}" for name in shown)
+        arrays = ", ".join(f"{_short_name(name)}: {_form(self[name])}" for name in shown)
         more = f", and {len(self) - 8} more" if len(self) > 8 else ""
-        return f"<arraylog.Entry {self.key!r} arrays {{{arrays}{more}}} attrs={len(self.attrs)}>"
+        return f"<arraylog.Entry {_short(self.key)} arrays {{{arrays}{more}}} attrs={len(self.attrs)}>"
 
     def _repr_html_(self) -> str:
         from ._html import entry_html
@@ -95,3 +95,11 @@ class Entry(_core.Entry, Mapping[str, Array]):
 
 def _form(array: Array) -> str:
     return f"{array._dtype_name}{list(array.shape) if array.shape else ''}"
+
+
+def _short(text: str) -> str:
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def _short_name(name: str) -> str:
+    return (name if len(name) <= 40 else name[:37] + "...") or "(bare)"

@@ -23,12 +23,12 @@ def array_html(array: Array) -> str:
         ("mask", "yes" if array.masked else "no"),
         ("bytes", f"{array.nbytes:,}"),
     ]
-    return f"<div><strong>arraylog.Array</strong> {_text(array.name)}{_table(rows)}{_attrs(array.attrs)}</div>"
+    return f"<div><strong>arraylog.Array</strong> {_text(array.name or "(bare)")}{_table(rows)}{_attrs(array.attrs)}</div>"
 
 
 def entry_html(entry: Entry) -> str:
     """Key, arrays and attributes."""
-    head = f"<strong>arraylog.Entry</strong> {_text(entry.key)}"
+    head = f"<strong>arraylog.Entry</strong> {_text(entry.key[:200])}"
     if entry.kind == "value":
         return f"<div>{head}: value of {len(entry.value):,} bytes</div>"
     names = list(islice(entry, _MOST_ROWS))

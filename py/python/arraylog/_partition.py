@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ._batch import Batch
     from ._store import Store
 
-    Progress = bool | Callable[[int, int], None]
+Progress = bool | Callable[[int, int], None]
 
 # A file object is read in pieces of this size, with a chance to interrupt between them.
 _PIECE = 1 << 20
