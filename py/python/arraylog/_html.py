@@ -23,7 +23,7 @@ def array_html(array: Array) -> str:
         ("mask", "yes" if array.masked else "no"),
         ("bytes", f"{array.nbytes:,}"),
     ]
-    return f"<div><strong>arraylog.Array</strong> {_text(array.name or "(bare)")}{_table(rows)}{_attrs(array.attrs)}</div>"
+    return f"<div><strong>arraylog.Array</strong> {_text(array.name or '(bare)')}{_table(rows)}{_attrs(array.attrs)}</div>"
 
 
 def entry_html(entry: Entry) -> str:
