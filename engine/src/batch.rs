@@ -161,11 +161,11 @@ impl BatchPartition<'_> {
 
     /// Copies an entry, of any store, to `key`.
     pub fn copy(&self, key: impl AsRef<[u8]>, entry: &Entry) -> Result<()> {
-        if !entry.is_of(&self.batch.inner.log) {
-            if let Some(parts) = entry.parts()? {
-                let specs: Vec<_> = parts.specs();
-                return self.write(key, &specs, &parts.attrs);
-            }
+        if !entry.is_of(&self.batch.inner.log)
+            && let Some(parts) = entry.parts()?
+        {
+            let specs: Vec<_> = parts.specs();
+            return self.write(key, &specs, &parts.attrs);
         }
         let (kind, value) = entry.record()?;
         self.push(kind, key.as_ref(), &[&value])

@@ -297,7 +297,10 @@ impl Array {
 
     /// Name, dtype, dims, fill value, attributes.
     #[must_use]
-    #[expect(clippy::indexing_slicing, reason = "`locate` found the field in this schema")]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "`locate` found the field in this schema"
+    )]
     pub fn info(&self) -> &FieldInfo {
         match &self.own_info {
             Some(info) => info,

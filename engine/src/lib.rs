@@ -4,6 +4,8 @@
 mod array;
 mod batch;
 mod catalog;
+#[cfg(test)]
+mod crash;
 mod entry;
 mod error;
 mod format;

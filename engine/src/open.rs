@@ -21,27 +21,33 @@ use crate::store::Store;
 /// How often a file that is replaced while it is opened is looked up again.
 const TRIES: usize = 16;
 
+/// What stands for the path of a store in memory.
+const MEMORY: &str = ":memory:";
+
 /// A store in memory.
 pub(crate) fn memory(options: &OpenOptions) -> Result<Store> {
-    let path = Path::new(":memory:");
+    let path = Path::new(MEMORY);
     let identity = new_identity(path)?;
     let sim = Sim::new(&header(&identity), &[]).map_err(Error::io("reserve memory for", path))?;
+    over_sim(Arc::new(sim), identity, options)
+}
+
+/// Opens what is on a simulated disk.
+pub(crate) fn over_sim(sim: Arc<Sim>, identity: Identity, options: &OpenOptions) -> Result<Store> {
     let parts = Parts {
-        path: path.to_owned(),
+        path: MEMORY.into(),
         limit: Arc::clone(sim.limit()),
-        storage: Arc::new(sim),
+        storage: sim,
         identity,
         copying: false,
         verify: options.verify,
         durability: options.durability,
     };
-    Store::replayed(
-        Log::new(parts)?,
-        &OpenOptions {
-            mode: Mode::Append,
-            ..options.clone()
-        },
-    )
+    let options = OpenOptions {
+        mode: Mode::Append,
+        ..options.clone()
+    };
+    Store::replayed(Log::new(parts)?, &options)
 }
 
 /// A store in a file. `copying`: reads copy.
@@ -264,7 +270,7 @@ fn not_a_store(path: &Path, reason: String) -> Error {
     }
 }
 
-fn new_identity(path: &Path) -> Result<Identity> {
+pub(crate) fn new_identity(path: &Path) -> Result<Identity> {
     let (mut store_id, mut lineage_id, mut seed) = ([0; 16], [0; 16], [0; 8]);
     fill_random(&mut store_id, path)?;
     fill_random(&mut lineage_id, path)?;
@@ -281,7 +287,7 @@ fn new_identity(path: &Path) -> Result<Identity> {
 }
 
 /// The header pages of a new store.
-fn header(identity: &Identity) -> Vec<u8> {
+pub(crate) fn header(identity: &Identity) -> Vec<u8> {
     let mut bytes = vec![0; LOG_START as usize];
     let mut put = |at: u64, part: &[u8]| {
         let at = at as usize;

@@ -152,10 +152,10 @@ impl Partition {
         if located.head.kind == RecordKind::Entry {
             let stored = Stored::new(&inner.log, located)?;
             let schema = inner.schema(&stored)?;
-            if let Some(field) = schema.position(name) {
-                if let Some(array) = Array::locate(&stored, schema, field)? {
-                    return Ok(array);
-                }
+            if let Some(field) = schema.position(name)
+                && let Some(array) = Array::locate(&stored, schema, field)?
+            {
+                return Ok(array);
             }
         }
         // Says what is there instead.

@@ -190,7 +190,9 @@ impl Staged {
         };
         if let Some(chunk) = self.chunks.last_mut() {
             span.at = chunk.len();
-            pieces.iter().for_each(|piece| chunk.extend_from_slice(piece));
+            pieces
+                .iter()
+                .for_each(|piece| chunk.extend_from_slice(piece));
         }
         span
     }

@@ -34,24 +34,6 @@ const LIST: u8 = 0x41;
 const MAP: u8 = 0x42;
 const SCALAR: u8 = 0x43;
 
-#[cfg(test)]
-/// The map of `attrs`; `owner` says whose they are ("the entry"), for errors.
-pub(crate) fn encode_attrs(attrs: &Attrs, owner: &str) -> Result<Vec<u8>> {
-    let mut out = Vec::new();
-    encode_map(attrs, &mut out, 0).map_err(|fault| fault.of(owner))?;
-    check_size(out.len(), owner)?;
-    Ok(out)
-}
-
-#[cfg(test)]
-/// The attributes of which `bytes` are the map.
-pub(crate) fn decode_attrs(bytes: &[u8]) -> Result<Attrs, Defect> {
-    let mut from = Cursor::new("attributes", bytes);
-    let attrs = decode_map(&mut from, 0)?;
-    from.end()?;
-    Ok(attrs)
-}
-
 /// Whether as many bytes of attributes can be stored together.
 pub(super) fn check_size(bytes: usize, owner: &str) -> Result<()> {
     if bytes <= MAX_ATTR_BYTES {

@@ -5,7 +5,8 @@
 //!  4  u16 flags: 1 wide dims, 2 wide slots, 4 array attributes in the extra part
 //!  6  u16 0
 //!  8  u32 0 (place of statistics, in units of 8 bytes)
-//! 12  u32 place of the extra part, in units of 8 bytes; 0 = none
+//! 12  u32 place of the extra part, in units of 8 bytes; 0 = none, else the end
+//!     of the fixed part
 //! 16  size of each dim slot, u32 (wide dims: u64)
 //!     2 bits a field, lowest first: 0 absent, 1 present, 2 present with a mask,
 //!     3 reserved; fields are the arrays, then the entry attributes
@@ -46,7 +47,7 @@
 //! * Wide dims: a size of 2^32 or more. Wide slots: a body at 32 GiB or beyond,
 //!   or a 0-d text of 2 GiB or more.
 //!
-//! [`body_align`]: super::body_align
+//! [`body_align`]: super::layout::body_align
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -129,7 +130,7 @@ pub(crate) fn locate(
 /// Attributes of the entry, in the order written.
 pub(crate) fn entry_attrs(schema: &Schema, frame: &[u8]) -> Result<Attrs, Defect> {
     let geometry = schema.layout.with_flags(flags(frame)?);
-    let mut extra = extra_part(frame)?;
+    let mut extra = extra_part(&geometry, frame)?;
     let mut pairs = Vec::with_capacity(schema.attrs.len());
     for (field, info) in attr_fields(schema) {
         let Some(masked) = state(&geometry, frame, field)? else {
@@ -159,7 +160,7 @@ pub(crate) fn array_attrs(schema: &Schema, frame: &[u8], field: usize) -> Result
             .unwrap_or_default());
     }
     let geometry = schema.layout.with_flags(flags(frame)?);
-    let mut extra = extra_part(frame)?.ok_or(NO_EXTRA)?;
+    let mut extra = extra_part(&geometry, frame)?.ok_or(NO_EXTRA)?;
     for (attr, info) in attr_fields(schema) {
         if info.dtype.is_none() && state(&geometry, frame, attr)?.is_some() {
             decode_value(&mut extra, 0)?;
@@ -451,15 +452,29 @@ fn storage_defect(info: u64) -> Defect {
     }
 }
 
-/// The extra part behind its length, if there is one.
-fn extra_part(frame: &[u8]) -> Result<Option<Cursor<'_>>, Defect> {
-    let at = u64::from(u32::from_le_bytes(bytes_at(frame, 12, "entry frame")?)).saturating_mul(8);
-    if at == 0 {
-        return Ok(None);
+/// Where the extra part is, if there is one: only right behind the fixed part.
+pub(super) fn extra_at(geometry: &Geometry<'_>, frame: &[u8]) -> Result<Option<usize>, Defect> {
+    let eighths = u32::from_le_bytes(bytes_at(frame, 12, "entry frame")?);
+    let end = geometry.fixed_end();
+    match (eighths as usize).saturating_mul(8) {
+        0 => Ok(None),
+        at if at == end => Ok(Some(at)),
+        _ => Err(Defect::Field {
+            what: "place of the extra part",
+            found: u64::from(eighths),
+            expected: "0 or the end of the fixed part",
+        }),
     }
-    let length = range(frame, at, 4, "extra part")?;
-    let len = u32::from_le_bytes(bytes_at(frame, length.start, "extra part")?);
-    let part = range(frame, length.end as u64, u64::from(len), "extra part")?;
+}
+
+/// The extra part behind its length, if there is one.
+fn extra_part<'a>(geometry: &Geometry<'_>, frame: &'a [u8]) -> Result<Option<Cursor<'a>>, Defect> {
+    let Some(at) = extra_at(geometry, frame)? else {
+        return Ok(None);
+    };
+    let len = u32::from_le_bytes(bytes_at(frame, at, "extra part")?);
+    let start = at.saturating_add(4) as u64;
+    let part = range(frame, start, u64::from(len), "extra part")?;
     Ok(Some(Cursor::new(
         "extra part",
         frame.get(part).unwrap_or_default(),

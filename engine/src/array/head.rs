@@ -3,7 +3,7 @@
 //! Large values are verified block by block as they are touched: whoever reads a frame
 //! needs to know what it will touch.
 
-use super::frame::{bytes_at, flags, state};
+use super::frame::{bytes_at, extra_at, flags, state};
 use super::layout::HEADER;
 use super::schema::Schema;
 use crate::format::Defect;
@@ -20,16 +20,13 @@ pub(crate) fn fixed_end(schema: &Schema, frame: &[u8]) -> Result<usize, Defect> 
 
 /// End of everything before the bodies. Reads up to [`fixed_end`].
 pub(crate) fn head_end(schema: &Schema, frame: &[u8]) -> Result<usize, Defect> {
-    let fixed = schema.layout.with_flags(flags(frame)?).fixed_end();
-    let extra = u32::from_le_bytes(bytes_at(frame, 12, "entry frame")?);
-    let extra = (extra as usize).saturating_mul(8);
-    let end = if extra == 0 {
-        fixed
-    } else {
-        // The format puts it right behind the fixed part; elsewhere it is damage, which
-        // the reader of the part will find once these bytes are verified.
-        let len = u32::from_le_bytes(bytes_at(frame, extra, "extra part")?);
-        extra.saturating_add(4).saturating_add(len as usize)
+    let geometry = schema.layout.with_flags(flags(frame)?);
+    let end = match extra_at(&geometry, frame)? {
+        None => geometry.fixed_end(),
+        Some(at) => {
+            let len = u32::from_le_bytes(bytes_at(frame, at, "extra part")?);
+            at.saturating_add(4).saturating_add(len as usize)
+        }
     };
     Ok(end.min(frame.len()))
 }

@@ -318,6 +318,7 @@ pub(crate) fn key_hash(key: &[u8], seed: u64) -> u64 {
 const _: () = assert!(HEAD_LEN.is_multiple_of(UNIT));
 
 #[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -190,13 +190,13 @@ fn insert(groups: &mut [Group], word: u64, top: u32) {
     let count = groups.len();
     let mut at = home(top, count);
     for _ in 0..count {
-        if let Some(group) = groups.get_mut(at) {
-            if let Some(slot) = Scalar.empty(group).next() {
-                if let Some(empty) = group.0.get_mut(slot) {
-                    *empty = word;
-                }
-                return;
+        if let Some(group) = groups.get_mut(at)
+            && let Some(slot) = Scalar.empty(group).next()
+        {
+            if let Some(empty) = group.0.get_mut(slot) {
+                *empty = word;
             }
+            return;
         }
         at = (at + 1) % count;
     }

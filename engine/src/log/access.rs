@@ -258,10 +258,11 @@ impl Log {
                 bytes.len(),
             )));
         };
-        if (located.head.wide || self.verify == Verify::Always) && self.verify != Verify::Never {
-            if let Err(error) = self.verify(located, 0..value.len() as u64) {
-                return Some(Err(error));
-            }
+        if (located.head.wide || self.verify == Verify::Always)
+            && self.verify != Verify::Never
+            && let Err(error) = self.verify(located, 0..value.len() as u64)
+        {
+            return Some(Err(error));
         }
         Some(Ok(value))
     }

@@ -229,11 +229,11 @@ impl<'a> WriterGuard<'a> {
         log.reach(end)?;
         self.write(ops, before.end, end)?;
         self.writer.tip = tip;
-        if durability == Durability::Synced {
-            if let Err(error) = log.sync_writer(&mut self.writer) {
-                self.writer.tip = before;
-                return Err(error);
-            }
+        if durability == Durability::Synced
+            && let Err(error) = log.sync_writer(&mut self.writer)
+        {
+            self.writer.tip = before;
+            return Err(error);
         }
         log.limit.store(end, Ordering::Release);
         self.tell_index(ops, place(before.end))?;
@@ -456,7 +456,7 @@ mod tests {
 
     #[test]
     fn sums_of_blocks_do_not_depend_on_the_pieces() {
-        let bytes: Vec<u8> = (0..300_000u32).map(|i| (i * 7 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..300_000u32).map(|i| ((i * 7) >> 3) as u8).collect();
         let len = bytes.len() as u64;
         let whole = wide_blocks(&[&bytes], len);
         let expected: Vec<u64> = (0..record::block_count(len))

@@ -124,10 +124,10 @@ fn newest_slot(log: &Log) -> Result<Slot> {
         log.storage()
             .read_at(&mut bytes, at)
             .map_err(Error::io("read", log.path()))?;
-        if let Some(slot) = Slot::parse(&bytes, &log.identity().store_id, at) {
-            if slot.seq >= newest.seq {
-                newest = slot;
-            }
+        if let Some(slot) = Slot::parse(&bytes, &log.identity().store_id, at)
+            && slot.seq >= newest.seq
+        {
+            newest = slot;
         }
     }
     Ok(newest)

@@ -130,7 +130,11 @@ impl Log {
             seqno: writer.tip.seqno,
         };
         let [even, odd] = SLOTS;
-        let at = if slot.seq.is_multiple_of(2) { even } else { odd };
+        let at = if slot.seq.is_multiple_of(2) {
+            even
+        } else {
+            odd
+        };
         let bytes = slot.to_bytes(&self.identity.store_id, at);
         let io = Error::io("write a slot of", &self.path);
         self.storage

@@ -18,10 +18,7 @@ use crate::format::header::{LIVE, LIVE_WORDS, Live};
 #[derive(Debug)]
 pub(crate) enum LivePage {
     /// A shared mapping of the page.
-    Mapped {
-        page: MmapRaw,
-        writable: bool,
-    },
+    Mapped { page: MmapRaw, writable: bool },
     /// Reads and writes of the file.
     Called(File),
     /// A store in memory.

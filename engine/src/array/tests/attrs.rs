@@ -77,10 +77,7 @@ fn every_type_comes_back_from_the_entry_in_order() {
 #[test]
 fn every_type_comes_back_from_a_map() {
     let attrs = every_type();
-    assert_eq!(
-        decode_attrs(&encode_attrs(&attrs, "the store").unwrap()),
-        Ok(attrs)
-    );
+    assert_eq!(decode_attrs(&encode_attrs(&attrs).unwrap()), Ok(attrs));
 }
 
 #[test]
@@ -196,19 +193,19 @@ proptest! {
     #[test]
     fn any_attributes_come_back(pairs in prop::collection::vec((".{1,8}", any_value()), 0..10)) {
         let attrs: Attrs = pairs.into_iter().collect();
-        let bytes = encode_attrs(&attrs, "the entry").unwrap();
+        let bytes = encode_attrs(&attrs).unwrap();
         // By their bytes, since NaN differs from itself.
         let found = decode_attrs(&bytes).unwrap();
-        prop_assert_eq!(encode_attrs(&found, "the entry").unwrap(), bytes.clone());
+        prop_assert_eq!(encode_attrs(&found).unwrap(), bytes.clone());
         let (schema, frame) = stored(&[], &attrs);
         let found = entry_attrs(&schema, &frame).unwrap();
-        prop_assert_eq!(encode_attrs(&found, "the entry").unwrap(), bytes);
+        prop_assert_eq!(encode_attrs(&found).unwrap(), bytes);
     }
 
     #[test]
     fn any_bytes_are_attributes_or_a_defect(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
         if let Ok(attrs) = decode_attrs(&bytes) {
-            prop_assert_eq!(encode_attrs(&attrs, "the entry").unwrap(), bytes);
+            prop_assert_eq!(encode_attrs(&attrs).unwrap(), bytes);
         }
     }
 }

@@ -334,7 +334,7 @@ fn an_extra_part_outside_of_the_frame_is_a_defect() {
         (
             12,
             [0xff; 4],
-            "extra part needs 34359738364 bytes, 40 are there",
+            "place of the extra part is 4294967295, expected 0 or the end of the fixed part",
         ),
         (
             24,

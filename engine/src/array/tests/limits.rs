@@ -128,7 +128,7 @@ fn attributes_are_up_to_32_deep() {
     let (schema, frame) = stored(&[], &nested(32));
     assert_eq!(entry_attrs(&schema, &frame).unwrap(), nested(32));
     assert_eq!(
-        decode_attrs(&encode_attrs(&nested(32), "x").unwrap()),
+        decode_attrs(&encode_attrs(&nested(32)).unwrap()),
         Ok(nested(32))
     );
     let message = plan(&[], &nested(33)).unwrap_err().to_string();

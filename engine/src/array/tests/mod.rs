@@ -1,9 +1,4 @@
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod attrs;
 mod dtype;
 mod golden;
@@ -16,7 +11,26 @@ use std::borrow::Cow;
 
 use zerocopy::IntoBytes;
 
+use super::cursor::Cursor;
+use super::encoding::{decode_map, encode_map};
+use super::pieces::Pieces;
 use super::*;
+use crate::{Defect, Result};
+
+/// The map of `attrs`.
+fn encode_attrs(attrs: &Attrs) -> Result<Vec<u8>> {
+    let mut out = Vec::new();
+    encode_map(attrs, &mut out, 0).map_err(|fault| fault.of("the entry"))?;
+    Ok(out)
+}
+
+/// The attributes of which `bytes` are the map.
+fn decode_attrs(bytes: &[u8]) -> Result<Attrs, Defect> {
+    let mut from = Cursor::new("attributes", bytes);
+    let attrs = decode_map(&mut from, 0)?;
+    from.end()?;
+    Ok(attrs)
+}
 
 /// Every dtype, with a width or unit where it has one.
 fn all_dtypes() -> Vec<DType> {

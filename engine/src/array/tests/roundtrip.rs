@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::layout::flag;
+use super::super::layout::{body_align, flag};
 use super::super::plan::Data;
 use super::*;
 
@@ -98,7 +98,11 @@ fn sizes_beyond_32_bits_come_back() {
 #[test]
 fn slots_are_wide_from_texts_of_2_gib_and_places_of_32_gib_on() {
     const GIB: usize = 1 << 30;
-    let zeros = vec![0_u8; 2 * GIB];
+    let zeros = memmap2::MmapOptions::new()
+        .len(2 * GIB)
+        .no_reserve_swap()
+        .map_anon()
+        .unwrap();
     let text = |len: usize| ArraySpec {
         data: ArrayBytes::Variable {
             offsets: vec![0, len as u64],

@@ -1,0 +1,86 @@
+# Everything is made from here. Two commands do all the set-up on a machine with
+# Rust, Python 3.11 or later with venv, and a C compiler:
+#
+#     make demo     the main job on real data, with a picture at the end
+#     make test     all tests
+#
+# They make a virtual environment in .venv and take what they need from the
+# package registries.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+WHEELS := target/wheels
+# The extension is built for the Python that will load it.
+export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
+
+.PHONY: help demo test test-rust test-python check fmt bench wheel sdist clean
+
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
+
+## make demo     the main job on real observations and model fields; leaves .demo/demo.png
+demo: wheel $(VENV)/demo.stamp
+	$(BIN)/python tools/demo/demo.py --out .demo
+
+## make test     Rust tests, doctests, examples and Python tests
+test: test-rust test-python
+
+test-rust:
+	cargo test
+
+test-python: wheel $(VENV)/test.stamp
+	$(BIN)/python -m pytest tests/python
+
+## make check    format, lints, types and documentation, without warnings
+check: $(VENV)/test.stamp
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cd benches/compare && cargo fmt --check
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --exclude arraylog-python
+	$(BIN)/python -m mypy --config-file py/pyproject.toml py/python/arraylog tests/python/typed_sample.py
+
+## make bench    the figures beside their peers; 15 to 25 minutes, on a quiet machine
+bench: wheel $(VENV)/bench.stamp
+	cd benches/compare && cargo build --release
+	benches/compare/target/release/arraylog-compare --python $(BIN)/python
+
+## make wheel    the Python package, built and installed into .venv
+wheel: $(VENV)/stamp
+	rm -rf $(WHEELS)
+	$(BIN)/maturin build --release --quiet --manifest-path py/Cargo.toml --interpreter $(BIN)/python --out $(WHEELS)
+	$(PIP) install --force-reinstall --no-deps $(WHEELS)/*.whl
+
+## make sdist    the source package, built, and installed into a new environment
+sdist: $(VENV)/stamp
+	rm -rf target/sdist target/sdist-venv
+	$(BIN)/maturin sdist --quiet --manifest-path py/Cargo.toml --out target/sdist
+	$(BIN)/python -m venv target/sdist-venv
+	target/sdist-venv/bin/python -m pip --disable-pip-version-check --quiet install target/sdist/*.tar.gz
+	cd target && sdist-venv/bin/python -c "import arraylog; print(arraylog.__version__, 'installed from source')"
+
+fmt:
+	cargo fmt --all
+
+clean:
+	rm -rf target benches/compare/target .venv .demo
+
+$(VENV)/stamp:
+	$(PYTHON) -c "import sys; v = sys.version_info; sys.exit(None if v >= (3, 11) else f'Python 3.11 or later is needed, {sys.executable} is {v.major}.{v.minor}; set PYTHON=')"
+	$(PYTHON) -m venv $(VENV)
+	# The build backend, and what the package itself needs.
+	$(PIP) install "maturin>=1.14,<2" "numpy>=2.0"
+	touch $@
+
+$(VENV)/test.stamp: tests/python/requirements.txt $(VENV)/stamp
+	$(PIP) install -r tests/python/requirements.txt
+	touch $@
+
+$(VENV)/demo.stamp: tools/demo/requirements.txt $(VENV)/stamp
+	$(PIP) install -r tools/demo/requirements.txt
+	touch $@
+
+$(VENV)/bench.stamp: benches/compare/python/requirements.txt $(VENV)/stamp
+	$(PIP) install -r benches/compare/python/requirements.txt
+	touch $@
