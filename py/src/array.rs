@@ -14,6 +14,10 @@ use crate::entry::Entry;
 use crate::errors::OrRaise as _;
 use crate::{dtype, ndarray};
 
+/// Entries from this size on let other Python threads run while an array of
+/// theirs is looked up.
+const LARGE: u64 = 1 << 20;
+
 /// The part of `arraylog.Array` that reads.
 #[pyclass(frozen, subclass, weakref, module = "arraylog._core")]
 pub(crate) struct Array {
@@ -30,12 +34,14 @@ impl Array {
         if let Some(array) = self.found.get() {
             return Ok(array);
         }
-        let array = self
-            .entry
-            .get()
-            .engine(py)?
-            .array(&self.name)
-            .or_raise(py)?;
+        let entry = self.entry.get().engine(py)?;
+        // Checksums are compared here, at first touch.
+        let array = if entry.nbytes_stored() >= LARGE {
+            py.detach(|| entry.array(&self.name))
+        } else {
+            entry.array(&self.name)
+        };
+        let array = array.or_raise(py)?;
         Ok(self.found.get_or_init(|| array))
     }
 

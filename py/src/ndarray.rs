@@ -93,12 +93,37 @@ pub(crate) fn mask<'py>(
 
 /// Bits (set = present, least significant first) to bytes (1 = missing).
 fn unpack(validity: &[u8], missing: &mut [u8]) {
-    for (chunk, bits) in missing.chunks_mut(8).zip(validity) {
-        for (bit, byte) in chunk.iter_mut().enumerate() {
-            *byte = !(bits >> bit) & 1;
+    for (chunk, &bits) in missing.chunks_mut(8).zip(validity) {
+        let bytes = MISSING.get(usize::from(bits)).copied().unwrap_or_default();
+        match <&mut [u8; 8]>::try_from(&mut *chunk) {
+            Ok(whole) => *whole = bytes,
+            Err(_) => chunk
+                .iter_mut()
+                .zip(bytes)
+                .for_each(|(to, from)| *to = from),
         }
     }
 }
+
+/// The eight bytes of each byte of validity; a look-up is several times as fast
+/// as taking the bits apart.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated by the compiler, which would stop"
+)]
+static MISSING: [[u8; 8]; 256] = {
+    let mut table = [[0; 8]; 256];
+    let mut bits = 0;
+    while bits < 256 {
+        let mut bit = 0;
+        while bit < 8 {
+            table[bits][bit] = !(bits >> bit) as u8 & 1;
+            bit += 1;
+        }
+        bits += 1;
+    }
+    table
+};
 
 /// Text as StringDType, bytes of any length as objects: both are copies, as
 /// NumPy cannot lend elements of different lengths.

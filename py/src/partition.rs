@@ -1,5 +1,6 @@
 //! A mapping of keys to entries.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pyo3::prelude::*;
@@ -51,7 +52,30 @@ pub(crate) struct Partition {
 struct Opened {
     engine: arraylog::Partition,
     slow_reads: bool,
+    /// Whether the last read was of [`LARGE`] bytes or more.
+    large_reads: AtomicBool,
 }
+
+impl Opened {
+    /// Whether other Python threads should run during a read. A small mapped
+    /// one costs a fraction of what it costs to let them in, and the size is
+    /// known only afterwards; the values of a partition tend to be alike, so
+    /// the last one tells.
+    fn detaches(&self) -> bool {
+        self.slow_reads || self.large_reads.load(Ordering::Relaxed)
+    }
+
+    fn note_size(&self, bytes: usize) {
+        let is_large = bytes >= LARGE;
+        // Mostly unchanged, and then not written to: the line stays shared.
+        if self.large_reads.load(Ordering::Relaxed) != is_large {
+            self.large_reads.store(is_large, Ordering::Relaxed);
+        }
+    }
+}
+
+/// From here on, first checksums and page faults outweigh a change of threads.
+const LARGE: usize = 1 << 20;
 
 impl Partition {
     #[inline]
@@ -81,12 +105,12 @@ impl Partition {
         let opened = Opened {
             engine: engine.or_raise(py)?,
             slow_reads: store.slow_reads,
+            large_reads: AtomicBool::new(false),
         };
         Ok(self.opened.get_or_init(|| opened))
     }
 
-    /// Runs a read. A mapped one takes a fraction of what it costs to let
-    /// other Python threads in, so only slow ones do.
+    /// Runs a read, letting other Python threads in if it is worth it.
     #[inline]
     fn read<T: Send>(
         &self,
@@ -94,7 +118,7 @@ impl Partition {
         read: impl FnOnce(&arraylog::Partition) -> arraylog::Result<T> + Send,
     ) -> PyResult<T> {
         let opened = self.opened(py)?;
-        let found = if opened.slow_reads {
+        let found = if opened.detaches() {
             py.detach(|| read(&opened.engine))
         } else {
             read(&opened.engine)
@@ -201,6 +225,7 @@ impl Partition {
         let key = Key::of(key)?;
         match (self.read(py, |partition| partition.get(&key))?, default) {
             (Some(value), _) => {
+                self.opened(py)?.note_size(value.len());
                 let bytes = Bound::new(py, Bytes(value))?;
                 Ok(PyMemoryView::from(bytes.as_any())?.into_any())
             }
@@ -220,6 +245,7 @@ impl Partition {
     ) -> PyResult<Bound<'py, PyAny>> {
         let key = Key::of(key)?;
         let array = self.read(py, |partition| partition.array(&key, name))?;
+        self.opened(py)?.note_size(array.data().len());
         ndarray::build(py, &array, copy)
     }
 
@@ -301,11 +327,6 @@ impl Partition {
             batch.partition(collection, partition)?.copy(&key, entry)?;
             batch.commit().map(|_| ())
         })
-    }
-
-    #[getter]
-    fn _slow_reads(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.opened(py)?.slow_reads)
     }
 }
 
