@@ -71,7 +71,7 @@ pub(crate) fn items<'py>(mapping: &Bound<'py, PyAny>, what: &str) -> PyResult<Bo
         return Ok(mapping.items()?.into_any());
     }
     Err(PyTypeError::new_err(format!(
-        "{what} is a mapping of names to values, not {}",
+        "{what} has to be a mapping by name, not {}",
         mapping.get_type().name()?
     )))
 }

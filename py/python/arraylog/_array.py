@@ -180,6 +180,9 @@ def masked_array(data: Any, mask: Any, fill: Any) -> Any:
 
     masked = data.view(MaskedArray)
     masked._mask = mask
+    if fill is None and data.dtype.kind == "O":
+        # NumPy would put a str among the bytes; this is what it has for "S".
+        fill = b"N/A"
     if fill is not None:
         masked.fill_value = fill
     return masked

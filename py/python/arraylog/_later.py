@@ -30,6 +30,11 @@ class Later:
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
             )
 
+        def __setattr__(self, name: str, value: object) -> None:
+            if name in type(self)._later:
+                raise unsupported(f"{type(self).__name__}.{name}")
+            super().__setattr__(name, value)
+
 
 class _Refusal:
     """Stands for what is refused when it is used."""

@@ -99,7 +99,7 @@ class Store(Later, Mapping[str, "Collection"]):
     a ``with`` block: ``close()`` makes everything durable.
     """
 
-    # Names that are refused here; no __slots__, as weak references need none.
+    __slots__ = ("__weakref__", "_mode", "_opened", "_options", "_origin", "_path", "_pid")
     _later = ("attrs", "backup", "compact", "create_partition", "drop", "snapshot", "usage", "verify")
 
     def __init__(self, handle: _core.Store | None, path: str, mode: str, verify: str, io: str) -> None:
@@ -108,6 +108,7 @@ class Store(Later, Mapping[str, "Collection"]):
         self._mode = mode
         self._options = (verify, io)
         self._pid = os.getpid()
+        self._origin: Origin
         if handle is not None:
             self._origin = self._name_state(handle)
             self._report_torn_tail(handle)
