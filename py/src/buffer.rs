@@ -16,7 +16,7 @@ use arraylog::{OpenOptions, Store, Value};
 use numpy::npyffi::{self, PY_ARRAY_API};
 use numpy::{PyArrayDescr, PyArrayDescrMethods as _, PyUntypedArray, PyUntypedArrayMethods as _};
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyBufferError;
+use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -32,6 +32,8 @@ compile_error!(
 
 /// Most axes that NumPy can hold.
 const MAX_NDIM: usize = 64;
+/// As many axes as have room on the stack.
+const FEW_AXES: usize = 8;
 
 /// Bytes of the store; `memoryview` and NumPy arrays keep one as their owner.
 #[pyclass(frozen, module = "arraylog._core")]
@@ -193,7 +195,6 @@ pub(crate) fn lend_ndarray<'py>(
     value: Value,
 ) -> PyResult<Bound<'py, PyAny>> {
     check_size(&descr, shape, value.len())?;
-    let (mut dims, ndim) = npy_dims(shape)?;
     let data = value.as_ptr().cast_mut();
     let aligned = if data.addr().is_multiple_of(alignment) {
         npyffi::NPY_ARRAY_ALIGNED
@@ -207,7 +208,7 @@ pub(crate) fn lend_ndarray<'py>(
     // `ndim` lengths. `data` holds that many elements (checked above), is not written
     // because WRITEABLE is not among the flags, and lives as long as `owner`,
     // which the array gets next. Flags: contiguity follows from null strides.
-    let array = unsafe {
+    let array = with_dims(shape, |dims, ndim| unsafe {
         PY_ARRAY_API.PyArray_NewFromDescr(
             py,
             class,
@@ -219,7 +220,7 @@ pub(crate) fn lend_ndarray<'py>(
             npyffi::NPY_ARRAY_C_CONTIGUOUS | aligned,
             std::ptr::null_mut(),
         )
-    };
+    })?;
     // SAFETY: a reference of our own, or null with an exception set.
     let array = unsafe { Bound::from_owned_ptr_or_err(py, array) }?;
     // SAFETY: `array` is an ndarray without a base; the call takes the
@@ -255,12 +256,11 @@ pub(crate) fn own_ndarray<'py>(
         ));
     }
     check_size(&descr, shape, bytes)?;
-    let (mut dims, ndim) = npy_dims(shape)?;
     // SAFETY: NumPy's own type object, alive for the whole process.
     let class = unsafe { npyffi::get_type_object(py, npyffi::NpyTypes::PyArray_Type) };
     // SAFETY: `descr` gives its reference away, as the call asks; `dims` holds
     // `ndim` lengths; without data NumPy allocates.
-    let array = unsafe {
+    let array = with_dims(shape, |dims, ndim| unsafe {
         PY_ARRAY_API.PyArray_NewFromDescr(
             py,
             class,
@@ -272,7 +272,7 @@ pub(crate) fn own_ndarray<'py>(
             0,
             std::ptr::null_mut(),
         )
-    };
+    })?;
     // SAFETY: a reference of our own, or null with an exception set.
     let array = unsafe { Bound::from_owned_ptr_or_err(py, array) }?;
     // SAFETY: just made by NumPy as an ndarray; nobody else has it.
@@ -303,21 +303,34 @@ fn check_size(descr: &Bound<'_, PyArrayDescr>, shape: &[u64], have: usize) -> Py
     Err(errors::named(descr.py(), "CorruptionError", &message))
 }
 
-/// Shape in NumPy's terms.
-fn npy_dims(shape: &[u64]) -> PyResult<([npyffi::npy_intp; MAX_NDIM], c_int)> {
+/// Calls `make` with a shape in NumPy's terms: the lengths and how many.
+fn with_dims<T>(
+    shape: &[u64],
+    make: impl FnOnce(&mut [npyffi::npy_intp], c_int) -> T,
+) -> PyResult<T> {
     let too_large = || {
-        pyo3::exceptions::PyValueError::new_err(format!(
+        PyValueError::new_err(format!(
             "shape {shape:?} is beyond what NumPy can hold (64 axes)"
         ))
     };
-    let mut dims = [0; MAX_NDIM];
+    // Few axes, as nearly always, need no allocation and few bytes to clear.
+    let mut few = [0; FEW_AXES];
+    let mut many = Vec::new();
+    let dims = match few.get_mut(..shape.len()) {
+        Some(dims) => dims,
+        None => {
+            many.resize(shape.len(), 0);
+            &mut many
+        }
+    };
     if shape.len() > MAX_NDIM {
         return Err(too_large());
     }
     for (dim, &length) in dims.iter_mut().zip(shape) {
         *dim = npyffi::npy_intp::try_from(length).map_err(|_| too_large())?;
     }
-    Ok((dims, c_int::try_from(shape.len()).map_err(|_| too_large())?))
+    let ndim = c_int::try_from(shape.len()).map_err(|_| too_large())?;
+    Ok(make(dims, ndim))
 }
 
 /// Bytes of a Python object, borrowed while this lives.
