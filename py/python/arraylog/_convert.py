@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from ._array import Array
 from ._errors import DTypeError, InvalidError, ShapeError, UnsupportedDTypeError
@@ -18,8 +18,6 @@ from ._lists import NoElementsError, from_items, from_list, is_missing
 from ._spec import ArraySpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from numpy.typing import ArrayLike, DTypeLike
 
 # dtypes of ml_dtypes; by name, because NumPy calls them all void.
@@ -34,8 +32,8 @@ def array(
     dtype: DTypeLike | None = None,
     mask: ArrayLike | None = None,
     fill_value: Any = None,
-    chunks: Sequence[int] | Literal["auto"] | None = None,
-    codec: str | None = None,
+    chunks: None = None,
+    codec: None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> ArraySpec:
     """One array and its options, to be given to ``write``.

@@ -1,7 +1,7 @@
 """The compiled part; the public classes derive from these."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, Self, TypeAlias, final
+from typing import Any, BinaryIO, Literal, Self, TypeAlias, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -28,7 +28,9 @@ __all__ = [
 __version__: str
 DEBUG_BUILD: bool
 
+_T = TypeVar("_T")
 _Key: TypeAlias = str | bytes
+# Options of one possible value are refused by name at run time: this version does not have them.
 _Names: TypeAlias = list[str] | tuple[str, ...]  # not Sequence[str]: a bare str would pass for one
 _Arrays: TypeAlias = Mapping[str, ArrayLike | ArraySpec | Array | tuple[Any, ...]]  # a tuple is (dims, data[, attrs])
 
@@ -67,7 +69,10 @@ class Partition:
     def __len__(self) -> int: ...
     def __contains__(self, key: object, /) -> bool: ...  # TypeError for other types
     def __iter__(self) -> Iterator[str]: ...
-    def value(self, key: _Key, default: Any = ...) -> Any: ...
+    @overload
+    def value(self, key: _Key) -> memoryview: ...
+    @overload
+    def value(self, key: _Key, default: _T = ...) -> memoryview | _T: ...
     def array(self, key: _Key, name: str = "", *, copy: bool = False) -> NDArray[Any]: ...
     def write(
         self,
@@ -75,11 +80,11 @@ class Partition:
         arrays: _Arrays,
         *,
         attrs: Mapping[str, Any] | None = None,
-        if_absent: bool = False,
-        if_version: int | None = None,
+        if_absent: Literal[False] = False,
+        if_version: None = None,
     ) -> None: ...
     def put(
-        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: bool = False, if_version: int | None = None
+        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: Literal[False] = False, if_version: None = None
     ) -> None: ...
     def remove(self, key: _Key) -> bool: ...
     def rename(self, key: _Key, new: _Key, *, overwrite: bool = False) -> None: ...
@@ -113,11 +118,11 @@ class BatchPartition:
         arrays: _Arrays,
         *,
         attrs: Mapping[str, Any] | None = None,
-        if_absent: bool = False,
-        if_version: int | None = None,
+        if_absent: Literal[False] = False,
+        if_version: None = None,
     ) -> None: ...
     def put(
-        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: bool = False, if_version: int | None = None
+        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: Literal[False] = False, if_version: None = None
     ) -> None: ...
     def remove(self, key: _Key) -> bool: ...
     def rename(self, key: _Key, new: _Key, *, overwrite: bool = False) -> None: ...
@@ -132,7 +137,7 @@ class Entry:
     @property
     def version(self) -> int: ...
     @property
-    def kind(self) -> str: ...
+    def kind(self) -> Literal["arrays", "value"]: ...
     @property
     def value(self) -> memoryview: ...
     @property
