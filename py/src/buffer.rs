@@ -288,6 +288,15 @@ pub(crate) fn own_ndarray<'py>(
     Ok(array)
 }
 
+/// Clears the flag that allows writing of an array that nobody else has yet, as
+/// `setflags(write=False)` does at the cost of a look-up and a call.
+pub(crate) fn make_read_only(array: &Bound<'_, PyUntypedArray>) {
+    // SAFETY: an ndarray (its type), held by the caller, which has just made it:
+    // nothing else looks at its flags.
+    let fields = unsafe { &mut (*array.as_array_ptr()).fields };
+    fields.flags &= !npyffi::NPY_ARRAY_WRITEABLE;
+}
+
 /// Compares bytes with a shape: memory is lent and filled on the word of both.
 fn check_size(descr: &Bound<'_, PyArrayDescr>, shape: &[u64], have: usize) -> PyResult<()> {
     let item = descr.itemsize() as u64;

@@ -23,8 +23,7 @@ use pyo3::prelude::*;
 /// Runs the command line with `args` (the program's name first); its exit code.
 #[pyfunction]
 fn run_cli(py: Python<'_>, args: Vec<OsString>) -> i32 {
-    let _ = (py, args);
-    2
+    py.detach(|| i32::from(arraylog_cli::run(args)))
 }
 
 /// The compiled part of arraylog.

@@ -163,8 +163,9 @@ fn variable<'py>(
             flat.call_method1("reshape", (view.shape().to_vec(),))?
         }
     };
+    let array = array.cast_into::<PyUntypedArray>()?;
     if !copy {
-        array.call_method1("setflags", (false,))?;
+        buffer::make_read_only(&array);
     }
-    Ok(array.cast_into::<PyUntypedArray>()?.into_any())
+    Ok(array.into_any())
 }
