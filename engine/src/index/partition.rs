@@ -47,19 +47,14 @@ impl Default for PartitionIndex {
 
 impl Segments {
     #[inline(always)]
-    fn find<T, E>(
-        &self,
-        hash: Hash,
-        end: u64,
-        mut accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
+    fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
         if let Some(frozen) = &self.frozen {
-            let found = frozen.find(hash, end, &mut accept)?;
-            if found.is_some() || self.growing.len() == 0 {
-                return Ok(found);
+            let place = frozen.find(hash, end, same);
+            if place != 0 || self.growing.len() == 0 {
+                return place;
             }
         }
-        self.growing.find(hash, accept)
+        self.growing.find(hash, same)
     }
 }
 
@@ -74,27 +69,10 @@ impl PartitionIndex {
         Pinned(self.segments.load_full())
     }
 
-    /// Asks `accept` about each place that may hold the key with `hash`, until it
-    /// says yes. A place may be at or beyond `end`, the end (a place) of what the
-    /// caller sees; then the record there leads to the version to use.
+    /// As [`Pinned::find`].
     #[inline(always)]
-    pub(crate) fn find<T, E>(
-        &self,
-        hash: Hash,
-        end: u64,
-        accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
-        self.segments.load().find(hash, end, accept)
-    }
-
-    /// Starts to load what [`Self::find`] and [`Self::insert`] will need.
-    #[inline]
-    pub(crate) fn prefetch(&self, hash: Hash) {
-        let segments = self.segments.load();
-        if let Some(frozen) = &segments.frozen {
-            frozen.prefetch(hash);
-        }
-        segments.growing.prefetch(hash);
+    pub(crate) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        self.segments.load().find(hash, end, same)
     }
 
     /// Makes room for `more` insertions. Only the writer calls this.
@@ -106,28 +84,6 @@ impl PartitionIndex {
         let growing = segments.growing.grown(more);
         let frozen = segments.frozen.clone();
         self.segments.store(Arc::new(Segments { frozen, growing }));
-    }
-
-    /// Makes the key with `hash` lead to the record at `place`. `previous` is the place
-    /// of the version that was there before the commit, if any; `same` says whether the
-    /// record at a place has the key. Gives the place that the growing segment led to.
-    /// Needs [`Self::reserve`]. Only the writer calls this.
-    pub(crate) fn insert<E>(
-        &self,
-        hash: Hash,
-        place: u64,
-        tombstone: bool,
-        previous: Option<u64>,
-        same: impl FnMut(u64) -> Result<bool, E>,
-    ) -> Result<Option<u64>, E> {
-        let segments = self.segments.load();
-        let replaced = segments.growing.upsert(hash, place, tombstone, same)?;
-        // Found in the frozen segment: told after the word is in the growing one, so
-        // that a reader who skips the old one finds the new one.
-        if let (None, Some(previous), Some(frozen)) = (replaced, previous, &segments.frozen) {
-            frozen.supersede(hash, previous, place);
-        }
-        Ok(replaced)
     }
 
     /// Counts entries that came and went. Only the writer calls this.
@@ -154,15 +110,42 @@ impl PartitionIndex {
 }
 
 impl Pinned {
-    /// As [`PartitionIndex::find`].
+    /// The place of the key with `hash`, 0 = none. `same` says whether the record at a
+    /// place has the key. The place may be at or beyond `end`, the end (a place) of what
+    /// the caller sees; then the record there leads to the version to use.
     #[inline(always)]
-    pub(crate) fn find<T, E>(
+    pub(crate) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        self.0.find(hash, end, same)
+    }
+
+    /// Starts to load what [`Self::find`] and [`Self::insert`] will need.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: Hash) {
+        if let Some(frozen) = &self.0.frozen {
+            frozen.prefetch(hash);
+        }
+        self.0.growing.prefetch(hash);
+    }
+
+    /// Makes the key with `hash` lead to the record at `place`. `previous` is the place
+    /// of the version that was there before the commit, 0 = none; `same` says whether the
+    /// record at a place has the key. Gives the place that the growing segment led to, 0 =
+    /// none. Needs [`PartitionIndex::reserve`] before the pin. Only the writer calls this.
+    pub(crate) fn insert(
         &self,
         hash: Hash,
-        end: u64,
-        accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
-        self.0.find(hash, end, accept)
+        place: u64,
+        tombstone: bool,
+        previous: u64,
+        same: impl Fn(u64) -> bool + Copy,
+    ) -> u64 {
+        let replaced = self.0.growing.upsert(hash, place, tombstone, same);
+        // Found in the frozen segment: told after the word is in the growing one, so
+        // that a reader who skips the old one finds the new one.
+        if let (0, 1.., Some(frozen)) = (replaced, previous, &self.0.frozen) {
+            frozen.supersede(hash, previous, place);
+        }
+        replaced
     }
 
     /// The next place in log order that a reader with `end` sees.
@@ -188,7 +171,6 @@ impl Pinned {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::convert::Infallible;
 
     use proptest::prelude::*;
 
@@ -224,10 +206,8 @@ mod tests {
         }
 
         fn find(&self, pinned: &Pinned, key: u8, end: u64) -> Option<u64> {
-            let found = pinned.find(hash(key), end, |place| {
-                Ok::<_, Infallible>((self.log.0[&place].0 == key).then_some(place))
-            });
-            let Ok(mut found) = found;
+            let found = pinned.find(hash(key), end, |place| self.log.0[&place].0 == key);
+            let mut found = Some(found).filter(|&place| place != 0);
             while let Some(place) = found.filter(|&place| place >= end) {
                 found = Some(self.log.0[&place].1).filter(|&previous| previous != 0);
             }
@@ -239,28 +219,20 @@ mod tests {
             let mut state = self.states.last().expect("one").1.clone();
             self.index.reserve(operations.len());
             let pinned = self.index.pin();
-            let previous: Vec<_> = operations
+            let previous: Vec<u64> = operations
                 .iter()
                 .map(|&(key, _)| {
-                    let found = pinned.find(hash(key), u64::MAX, |place| {
-                        Ok::<_, Infallible>((self.log.0[&place].0 == key).then_some(place))
-                    });
-                    let Ok(found) = found;
-                    found
+                    pinned.find(hash(key), u64::MAX, |place| self.log.0[&place].0 == key)
                 })
                 .collect();
             for (&(key, tombstone), previous) in operations.iter().zip(previous) {
                 let place = self.place;
                 self.place += 1;
-                self.log
-                    .0
-                    .insert(place, (key, previous.unwrap_or(0), tombstone));
+                self.log.0.insert(place, (key, previous, tombstone));
                 let log = &self.log;
-                let Ok(_) = self
-                    .index
-                    .insert(hash(key), place, tombstone, previous, |at| {
-                        Ok::<_, Infallible>(log.0[&at].0 == key)
-                    });
+                pinned.insert(hash(key), place, tombstone, previous, |at| {
+                    log.0[&at].0 == key
+                });
                 if tombstone {
                     state.remove(&key);
                 } else {
@@ -328,10 +300,8 @@ mod tests {
             Variant::force(Some(variant));
             for place in 1..5000u64 {
                 let hash = Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-                let found = frozen.find(hash, u64::MAX, |candidate| {
-                    Ok::<_, Infallible>((candidate == place).then_some(candidate))
-                });
-                assert_eq!(found, Ok(Some(place)), "{variant:?}");
+                let found = frozen.find(hash, u64::MAX, |candidate| candidate == place);
+                assert_eq!(found, place, "{variant:?}");
             }
         }
         Variant::force(None);

@@ -424,22 +424,25 @@ impl Log {
             return Err(self.corrupt(found.at, defect));
         }
         let tombstone = found.head.kind == RecordKind::Tombstone;
-        let has_key = |place| self.record_has_key(place, found.key);
         let before = match previous {
             0 => None,
-            place => has_key(place)?,
+            place if self.record_has_key(place, found.key) => Some(self.locate(place)?),
+            place => {
+                let defect = Defect::Field {
+                    what: "the previous version of a record",
+                    found: place,
+                    expected: "the place of a record with the same key",
+                };
+                return Err(self.corrupt(found.at, defect));
+            }
         };
         index.reserve(1);
-        let replaced = index.insert(
-            hash,
-            at,
-            tombstone,
-            before.map(|old| old.place()),
-            |place| Ok::<_, Error>(has_key(place)?.is_some()),
-        )?;
+        let replaced = index.pin().insert(hash, at, tombstone, previous, |place| {
+            self.record_has_key(place, found.key)
+        });
         let before = match replaced {
-            Some(place) => has_key(place)?,
-            None => before,
+            0 => before,
+            place => Some(self.locate(place)?),
         };
         let was_live = before.is_some_and(|old| old.is_live());
         index.count(
