@@ -11,12 +11,7 @@ use pyo3::types::PyTuple;
 use crate::attrs::{self, RawAttrs};
 use crate::buffer::Layout;
 use crate::entry::Entry;
-use crate::errors::OrRaise as _;
 use crate::{dtype, ndarray};
-
-/// Entries from this size on let other Python threads run while an array of
-/// theirs is looked up.
-const LARGE: u64 = 1 << 20;
 
 /// The part of `arraylog.Array` that reads.
 #[pyclass(frozen, subclass, weakref, module = "arraylog._core")]
@@ -34,14 +29,7 @@ impl Array {
         if let Some(array) = self.found.get() {
             return Ok(array);
         }
-        let entry = self.entry.get().engine(py)?;
-        // Checksums are compared here, at first touch.
-        let array = if entry.nbytes_stored() >= LARGE {
-            py.detach(|| entry.array(&self.name))
-        } else {
-            entry.array(&self.name)
-        };
-        let array = array.or_raise(py)?;
+        let array = self.entry.get().read(py, |entry| entry.array(&self.name))?;
         Ok(self.found.get_or_init(|| array))
     }
 

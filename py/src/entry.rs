@@ -13,7 +13,7 @@ use crate::buffer::Bytes;
 use crate::errors::{self, OrRaise as _};
 use crate::key::Key;
 use crate::ndarray;
-use crate::partition::{self, Partition, Place};
+use crate::partition::{self, LARGE, Partition, Place};
 
 /// The part of `arraylog.Entry` that reads.
 #[pyclass(frozen, subclass, weakref, module = "arraylog._core")]
@@ -40,6 +40,23 @@ impl Entry {
             Some(entry) => Ok(entry),
             None => self.find(py),
         }
+    }
+
+    /// Reads from the entry, letting other Python threads in if it is large:
+    /// checksums are compared, and pages come in, at first touch.
+    #[inline]
+    pub(crate) fn read<T: Send>(
+        &self,
+        py: Python<'_>,
+        read: impl FnOnce(&arraylog::Entry) -> arraylog::Result<T> + Send,
+    ) -> PyResult<T> {
+        let entry = self.engine(py)?;
+        let found = if entry.nbytes_stored() >= LARGE as u64 {
+            py.detach(|| read(entry))
+        } else {
+            read(entry)
+        };
+        found.or_raise(py)
     }
 
     /// Whether using it needs no look-up.
@@ -90,7 +107,7 @@ impl Entry {
         if let Some(value) = self.value.get() {
             return Ok(value);
         }
-        let value = self.engine(py)?.value().or_raise(py)?;
+        let value = self.read(py, arraylog::Entry::value)?;
         Ok(self.value.get_or_init(|| value))
     }
 }
@@ -193,7 +210,7 @@ impl Entry {
     }
 
     fn _raw_attrs(&self, py: Python<'_>) -> PyResult<RawAttrs> {
-        Ok(RawAttrs(self.engine(py)?.attrs().or_raise(py)?))
+        Ok(RawAttrs(self.read(py, arraylog::Entry::attrs)?))
     }
 
     fn __len__(&self, py: Python<'_>) -> PyResult<usize> {
@@ -224,13 +241,14 @@ impl Entry {
             for name in names.try_iter()? {
                 let name = name?;
                 let name = name.cast::<PyString>()?;
-                let array = entry.array(name.to_str()?).or_raise(py)?;
+                let text = name.to_str()?;
+                let array = self.read(py, |entry| entry.array(text))?;
                 dict.set_item(name, ndarray::build(py, &array, copy)?)?;
             }
             return Ok(dict);
         }
         for (position, name) in entry.names().enumerate() {
-            let array = entry.array_at(position).or_raise(py)?;
+            let array = self.read(py, |entry| entry.array_at(position))?;
             dict.set_item(name, ndarray::build(py, &array, copy)?)?;
         }
         Ok(dict)

@@ -75,7 +75,7 @@ impl Opened {
 }
 
 /// From here on, first checksums and page faults outweigh a change of threads.
-const LARGE: usize = 1 << 20;
+pub(crate) const LARGE: usize = 1 << 20;
 
 impl Partition {
     #[inline]

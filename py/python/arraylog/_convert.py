@@ -147,7 +147,10 @@ def _refuse_time_zone(label: str, data: Any) -> None:
 
 
 def _from_labelled(label: str, data: Any, dtype: Any) -> ArraySpec:
-    """A pandas Series or an xarray DataArray, known by what they offer."""
+    """A pandas Series or an xarray DataArray, known by what they offer.
+
+    Its index or coordinates are arrays of their own and not part of it.
+    """
     import numpy as np
 
     nullable = getattr(getattr(data, "dtype", None), "numpy_dtype", None)
