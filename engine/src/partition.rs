@@ -118,7 +118,21 @@ impl Partition {
     /// [`Partition::reader`] saves the last.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let key = key.as_ref();
-        let Some(located) = self.find(key)? else {
+        let Some(state) = self.state("read a key")? else {
+            return Ok(None);
+        };
+        let inner = self.inner();
+        let hash = inner.hash(key)?;
+        let end = place(inner.log.published());
+        let newest = inner.log.find_newest(&state.index, hash, key, end);
+        if newest == 0 {
+            return Ok(None);
+        }
+        if let Some(bytes) = inner.log.plain_bytes(newest, end) {
+            return Ok(Some(Value::new(bytes)));
+        }
+        let seen = inner.log.seen(newest, key, end)?;
+        let Some(located) = seen.filter(Located::is_live) else {
             return Ok(None);
         };
         if located.head.kind == RecordKind::Put {
@@ -318,13 +332,20 @@ impl Partition {
         Ok(keys.len() as u64)
     }
 
+    /// The state of the partition, if it exists, and its end.
+    fn pin(&self, action: &'static str) -> Result<(Option<Pinned>, u64)> {
+        let published = || place(self.inner().log.published());
+        let Some(state) = self.state(action)? else {
+            return Ok((None, published()));
+        };
+        let (pinned, end) = state.index.pin(published);
+        Ok((Some(pinned), end))
+    }
+
     fn walk(&self) -> Result<Walk> {
-        let inner = self.inner();
-        // The end first: the segments that are pinned then have all that it covers.
-        let end = place(inner.log.published());
-        let pinned = self.state("list keys")?.map(|state| state.index.pin());
+        let (pinned, end) = self.pin("list keys")?;
         Ok(Walk {
-            log: Arc::clone(&inner.log),
+            log: Arc::clone(&self.inner().log),
             pinned,
             cursor: Cursor::default(),
             end,
@@ -356,8 +377,7 @@ impl Partition {
                     .to_owned(),
             });
         }
-        let end = place(inner.log.published());
-        let pinned = self.state("read keys")?.map(|state| state.index.pin());
+        let (pinned, end) = self.pin("read keys")?;
         let seed = inner.log.identity().seed;
         Ok(Reader {
             log: &inner.log,
@@ -464,7 +484,20 @@ impl Reader<'_> {
             return Ok(None);
         };
         let hash = Hash(crate::format::record::key_hash(key, self.seed));
-        let Some(located) = self.log.find_pinned(pinned, hash, key, self.end)? else {
+        let place = self.log.find_place(pinned, hash, key, self.end);
+        if place == 0 {
+            return Ok(None);
+        }
+        if let Some(value) = self.log.lend_plain(place, self.end) {
+            return Ok(Some(value));
+        }
+        self.lend(place, key)
+    }
+
+    /// The value of the version that this reader sees, from that at `place` back.
+    #[cold]
+    fn lend(&self, place: u64, key: &[u8]) -> Result<Option<&[u8]>> {
+        let Some(located) = self.log.seen(place, key, self.end)? else {
             return Ok(None);
         };
         match located.head.kind {

@@ -104,7 +104,7 @@ impl Store {
             false if inner.log.has_running_writer(&live)? => Until::Published(live.published_end),
             _ => Until::Content,
         };
-        let replayed = inner.replay(until)?;
+        let replayed = inner.replay(until, false)?;
         inner.catalog.index.freeze();
         inner
             .catalog
@@ -253,7 +253,8 @@ impl Store {
         if live.published_end <= self.inner.log.published() {
             return Ok(false);
         }
-        self.inner.replay(Until::Published(live.published_end))?;
+        self.inner
+            .replay(Until::Published(live.published_end), true)?;
         Ok(true)
     }
 
@@ -329,13 +330,16 @@ impl Inner {
         Ok(Hash(key_hash(key, self.log.identity().seed)))
     }
 
-    /// Takes in the records between what is seen and the end of the log.
-    fn replay(&self, until: Until) -> Result<Replayed> {
+    /// Takes in the records between what is seen and the end of the log. `shared`: others
+    /// may read meanwhile.
+    fn replay(&self, until: Until, shared: bool) -> Result<Replayed> {
+        let seen = place(self.log.published());
         let mut last: Option<Arc<PartitionState>> = None;
         self.log.follow(|tip| {
             replay(&self.log, tip, until, |found| {
+                let end = if shared { seen } else { place(found.at) };
                 if found.head.partition == CATALOG {
-                    self.log.take_in(&self.catalog.index, &found)?;
+                    self.log.take_in(&self.catalog.index, &found, end)?;
                     return self.catalog.take(&self.log, &found);
                 }
                 if last
@@ -346,7 +350,7 @@ impl Inner {
                 }
                 // Records of a partition that is not in the catalog are dead.
                 let Some(state) = &last else { return Ok(()) };
-                self.log.take_in(&state.index, &found)
+                self.log.take_in(&state.index, &found, end)
             })
         })
     }
@@ -419,7 +423,7 @@ impl Inner {
         interned: &[Interning],
         durability: Durability,
     ) -> Result<u64> {
-        let (states, drafts) = self.resolve(changes);
+        let (runs, drafts) = self.resolve(changes);
         let mut rows = Vec::new();
         for interning in interned
             .iter()
@@ -447,15 +451,16 @@ impl Inner {
                 value: sums.value(std::slice::from_ref(value), value.len() as u64),
             });
         }
-        for (change, state) in changes.iter().zip(&states) {
-            ops.push(Op {
+        let mut rest = changes.iter();
+        for (state, len) in &runs {
+            ops.extend(rest.by_ref().take(*len).map(|change| Op {
                 index: &state.index,
                 partition: state.id,
                 kind: change.kind,
                 key: change.key,
                 hash: change.hash,
                 value: change.value,
-            });
+            }));
         }
         let seqno = writer.commit(&ops, durability)?;
         self.catalog.committed(interned);
@@ -465,19 +470,16 @@ impl Inner {
         Ok(seqno)
     }
 
-    /// The partition of each change, and those that the commit has to make.
-    fn resolve<'a>(&self, changes: &'a [Change<'a>]) -> (Vec<Arc<PartitionState>>, Vec<Draft>) {
-        let mut drafts: Vec<Draft> = Vec::new();
-        let mut states: Vec<Arc<PartitionState>> = Vec::with_capacity(changes.len());
-        for (number, change) in changes.iter().enumerate() {
-            let before = number.checked_sub(1).and_then(|before| changes.get(before));
-            if before.is_some_and(|before| std::ptr::eq(before.target, change.target)) {
-                states.extend(states.last().cloned());
-                continue;
-            }
-            states.push(self.resolve_one(change, &mut drafts));
-        }
-        (states, drafts)
+    /// The partitions of the changes, each with how many changes in a row it has, and
+    /// those that the commit has to make.
+    fn resolve(&self, changes: &[Change<'_>]) -> (Vec<(Arc<PartitionState>, usize)>, Vec<Draft>) {
+        let mut drafts = Vec::new();
+        let runs = changes.chunk_by(|a, b| std::ptr::eq(a.target, b.target));
+        let resolved = runs.filter_map(|run| {
+            let state = self.resolve_one(run.first()?, &mut drafts);
+            Some((state, run.len()))
+        });
+        (resolved.collect(), drafts)
     }
 
     fn resolve_one(&self, change: &Change<'_>, drafts: &mut Vec<Draft>) -> Arc<PartitionState> {

@@ -18,6 +18,9 @@ pub(crate) struct PartitionIndex {
 
 #[derive(Debug)]
 struct Segments {
+    /// The place from which on they hold everything: what was superseded before is left
+    /// out when the growing one is made anew.
+    since: u64,
     /// Outlives replacements of the growing one.
     frozen: Option<Arc<Frozen>>,
     growing: Growing,
@@ -35,6 +38,7 @@ pub(crate) struct Cursor(usize);
 impl Default for PartitionIndex {
     fn default() -> Self {
         let segments = Segments {
+            since: 0,
             frozen: None,
             growing: Growing::with_room(1),
         };
@@ -47,19 +51,14 @@ impl Default for PartitionIndex {
 
 impl Segments {
     #[inline(always)]
-    fn find<T, E>(
-        &self,
-        hash: Hash,
-        end: u64,
-        mut accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
+    fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
         if let Some(frozen) = &self.frozen {
-            let found = frozen.find(hash, end, &mut accept)?;
-            if found.is_some() || self.growing.len() == 0 {
-                return Ok(found);
+            let place = frozen.find(hash, end, same);
+            if place != 0 || self.growing.len() == 0 {
+                return place;
             }
         }
-        self.growing.find(hash, accept)
+        self.growing.find(hash, same)
     }
 }
 
@@ -69,65 +68,44 @@ impl PartitionIndex {
         self.live.load(Ordering::Acquire)
     }
 
-    /// The segments as they are.
-    pub(crate) fn pin(&self) -> Pinned {
+    /// The segments as they are, for the writer, who sees everything.
+    pub(crate) fn newest(&self) -> Pinned {
         Pinned(self.segments.load_full())
     }
 
-    /// Asks `accept` about each place that may hold the key with `hash`, until it
-    /// says yes. A place may be at or beyond `end`, the end (a place) of what the
-    /// caller sees; then the record there leads to the version to use.
-    #[inline(always)]
-    pub(crate) fn find<T, E>(
-        &self,
-        hash: Hash,
-        end: u64,
-        accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
-        self.segments.load().find(hash, end, accept)
-    }
-
-    /// Starts to load what [`Self::find`] and [`Self::insert`] will need.
-    #[inline]
-    pub(crate) fn prefetch(&self, hash: Hash) {
-        let segments = self.segments.load();
-        if let Some(frozen) = &segments.frozen {
-            frozen.prefetch(hash);
+    /// The segments as they are, and an end (a place) of what `published` says is
+    /// published: they hold everything that a reader with that end sees.
+    pub(crate) fn pin(&self, published: impl Fn() -> u64) -> (Pinned, u64) {
+        loop {
+            // The end first: the segments then have all that it covers, unless they were
+            // made anew in between, and a later end is there.
+            let end = published();
+            let segments = self.segments.load_full();
+            if segments.since <= end {
+                return (Pinned(segments), end);
+            }
         }
-        segments.growing.prefetch(hash);
     }
 
-    /// Makes room for `more` insertions. Only the writer calls this.
-    pub(crate) fn reserve(&self, more: usize) {
-        let segments = self.segments.load_full();
+    /// As [`Pinned::find`].
+    #[inline(always)]
+    pub(crate) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        self.segments.load().find(hash, end, same)
+    }
+
+    /// Makes room for `more` insertions; `end` (a place) is that of what is published.
+    /// Only the writer calls this.
+    pub(crate) fn reserve(&self, more: usize, end: u64) {
+        let segments = self.segments.load();
         if segments.growing.room() >= more {
             return;
         }
-        let growing = segments.growing.grown(more);
-        let frozen = segments.frozen.clone();
-        self.segments.store(Arc::new(Segments { frozen, growing }));
-    }
-
-    /// Makes the key with `hash` lead to the record at `place`. `previous` is the place
-    /// of the version that was there before the commit, if any; `same` says whether the
-    /// record at a place has the key. Gives the place that the growing segment led to.
-    /// Needs [`Self::reserve`]. Only the writer calls this.
-    pub(crate) fn insert<E>(
-        &self,
-        hash: Hash,
-        place: u64,
-        tombstone: bool,
-        previous: Option<u64>,
-        same: impl FnMut(u64) -> Result<bool, E>,
-    ) -> Result<Option<u64>, E> {
-        let segments = self.segments.load();
-        let replaced = segments.growing.upsert(hash, place, tombstone, same)?;
-        // Found in the frozen segment: told after the word is in the growing one, so
-        // that a reader who skips the old one finds the new one.
-        if let (None, Some(previous), Some(frozen)) = (replaced, previous, &segments.frozen) {
-            frozen.supersede(hash, previous, place);
-        }
-        Ok(replaced)
+        let grown = Segments {
+            since: end,
+            frozen: segments.frozen.clone(),
+            growing: segments.growing.grown(more, end),
+        };
+        self.segments.store(Arc::new(grown));
     }
 
     /// Counts entries that came and went. Only the writer calls this.
@@ -148,21 +126,52 @@ impl PartitionIndex {
         }
         let words: Vec<(u64, u32)> = segments.growing.live().collect();
         let frozen = Some(Arc::new(Frozen::pack(&words)));
-        let growing = Growing::with_room(0);
-        self.segments.store(Arc::new(Segments { frozen, growing }));
+        let segments = Segments {
+            since: segments.since,
+            frozen,
+            growing: Growing::with_room(0),
+        };
+        self.segments.store(Arc::new(segments));
     }
 }
 
 impl Pinned {
-    /// As [`PartitionIndex::find`].
+    /// The place of the key with `hash`, 0 = none. `same` says whether the record at a
+    /// place has the key. The place may be at or beyond `end`, the end (a place) of what
+    /// the caller sees; then the record there leads to the version to use.
     #[inline(always)]
-    pub(crate) fn find<T, E>(
+    pub(crate) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        self.0.find(hash, end, same)
+    }
+
+    /// Starts to load what [`Self::find`] and [`Self::insert`] will need.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: Hash) {
+        if let Some(frozen) = &self.0.frozen {
+            frozen.prefetch(hash);
+        }
+        self.0.growing.prefetch(hash);
+    }
+
+    /// Makes the key with `hash` lead to the record at `place`. `previous` is the place
+    /// of the version that was there before the commit, 0 = none; `same` says whether the
+    /// record at a place has the key. Gives the place that the growing segment led to, 0 =
+    /// none. Needs [`PartitionIndex::reserve`] before the pin. Only the writer calls this.
+    pub(crate) fn insert(
         &self,
         hash: Hash,
-        end: u64,
-        accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
-        self.0.find(hash, end, accept)
+        place: u64,
+        tombstone: bool,
+        previous: u64,
+        same: impl Fn(u64) -> bool + Copy,
+    ) -> u64 {
+        let replaced = self.0.growing.upsert(hash, place, tombstone, same);
+        // Found in the frozen segment: told after the word is in the growing one, so
+        // that a reader who skips the old one finds the new one.
+        if let (0, 1.., Some(frozen)) = (replaced, previous, &self.0.frozen) {
+            frozen.supersede(hash, previous, place);
+        }
+        replaced
     }
 
     /// The next place in log order that a reader with `end` sees.
@@ -188,7 +197,6 @@ impl Pinned {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::convert::Infallible;
 
     use proptest::prelude::*;
 
@@ -203,6 +211,9 @@ mod tests {
         let key = u64::from(key);
         Hash((key % 3) << 62 | (key % 5))
     }
+
+    /// Segments, an end, and what a reader with both sees.
+    type Pin = (Pinned, u64, BTreeMap<u8, u64>);
 
     struct Model {
         index: PartitionIndex,
@@ -224,51 +235,49 @@ mod tests {
         }
 
         fn find(&self, pinned: &Pinned, key: u8, end: u64) -> Option<u64> {
-            let found = pinned.find(hash(key), end, |place| {
-                Ok::<_, Infallible>((self.log.0[&place].0 == key).then_some(place))
-            });
-            let Ok(mut found) = found;
+            let found = pinned.find(hash(key), end, |place| self.log.0[&place].0 == key);
+            let mut found = Some(found).filter(|&place| place != 0);
             while let Some(place) = found.filter(|&place| place >= end) {
                 found = Some(self.log.0[&place].1).filter(|&previous| previous != 0);
             }
             found.filter(|place| !self.log.0[place].2)
         }
 
-        fn commit(&mut self, operations: &[(u8, bool)]) {
-            let before = self.states.last().expect("one").0;
-            let mut state = self.states.last().expect("one").1.clone();
-            self.index.reserve(operations.len());
-            let pinned = self.index.pin();
-            let previous: Vec<_> = operations
+        fn pin(&self) -> Pin {
+            let (end, state) = self.states.last().expect("one").clone();
+            (self.index.pin(|| end).0, end, state)
+        }
+
+        /// Commits; what readers pinned between the operations.
+        fn commit(&mut self, operations: &[(u8, bool)]) -> Vec<Pin> {
+            let (before, mut state) = self.states.last().expect("one").clone();
+            let mut pins = Vec::new();
+            let (pinned, ..) = self.pin();
+            let previous: Vec<u64> = operations
                 .iter()
                 .map(|&(key, _)| {
-                    let found = pinned.find(hash(key), u64::MAX, |place| {
-                        Ok::<_, Infallible>((self.log.0[&place].0 == key).then_some(place))
-                    });
-                    let Ok(found) = found;
-                    found
+                    pinned.find(hash(key), u64::MAX, |place| self.log.0[&place].0 == key)
                 })
                 .collect();
             for (&(key, tombstone), previous) in operations.iter().zip(previous) {
+                self.index.reserve(1, before);
+                pins.push(self.pin());
+                let pinned = self.index.newest();
                 let place = self.place;
                 self.place += 1;
-                self.log
-                    .0
-                    .insert(place, (key, previous.unwrap_or(0), tombstone));
+                self.log.0.insert(place, (key, previous, tombstone));
                 let log = &self.log;
-                let Ok(_) = self
-                    .index
-                    .insert(hash(key), place, tombstone, previous, |at| {
-                        Ok::<_, Infallible>(log.0[&at].0 == key)
-                    });
+                pinned.insert(hash(key), place, tombstone, previous, |at| {
+                    log.0[&at].0 == key
+                });
                 if tombstone {
                     state.remove(&key);
                 } else {
                     state.insert(key, place);
                 }
             }
-            assert!(self.place >= before);
             self.states.push((self.place, state));
+            pins
         }
 
         fn check(&self, pinned: &Pinned, end: u64, state: &BTreeMap<u8, u64>) {
@@ -297,20 +306,23 @@ mod tests {
             let mut model = Model::new();
             let mut pins = Vec::new();
             for (number, commit) in commits.iter().enumerate() {
-                model.commit(commit);
+                let between = model.commit(commit);
                 if number == freeze_after {
                     model.index.freeze();
                 }
+                // What is frozen was replayed, when nobody reads yet.
+                if number > freeze_after {
+                    pins.extend(between);
+                }
                 if number >= freeze_after {
-                    let (end, state) = model.states.last().expect("one").clone();
-                    pins.push((model.index.pin(), end, state));
+                    pins.push(model.pin());
                 }
             }
             for (pinned, end, state) in &pins {
                 model.check(pinned, *end, state);
             }
-            let (end, state) = model.states.last().expect("one").clone();
-            model.check(&model.index.pin(), end, &state);
+            let (pinned, end, state) = model.pin();
+            model.check(&pinned, end, &state);
         }
     }
 
@@ -328,10 +340,8 @@ mod tests {
             Variant::force(Some(variant));
             for place in 1..5000u64 {
                 let hash = Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-                let found = frozen.find(hash, u64::MAX, |candidate| {
-                    Ok::<_, Infallible>((candidate == place).then_some(candidate))
-                });
-                assert_eq!(found, Ok(Some(place)), "{variant:?}");
+                let found = frozen.find(hash, u64::MAX, |candidate| candidate == place);
+                assert_eq!(found, place, "{variant:?}");
             }
         }
         Variant::force(None);

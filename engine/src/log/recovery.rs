@@ -71,7 +71,6 @@ pub(crate) fn replay(
     until: Until,
     take: impl FnMut(Found<'_>) -> Result<()>,
 ) -> Result<Replayed> {
-    let window = Window::new(log.storage()).map_err(Error::io("read", log.path()))?;
     let slot = newest_slot(log)?;
     let mut witness = slot.durable_end;
     let live = log
@@ -86,6 +85,8 @@ pub(crate) fn replay(
     if let Until::Published(end) = until {
         witness = witness.max(end);
     }
+    // The length last: a running writer raises the witnesses after it.
+    let window = Window::new(log.storage()).map_err(Error::io("read", log.path()))?;
     if witness > window.len() {
         let need = Defect::Truncated {
             what: "the durable part of the log",
@@ -411,8 +412,14 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 }
 
 impl Log {
-    /// Tells the index of its partition about a record that was replayed.
-    pub(crate) fn take_in(&self, index: &PartitionIndex, found: &Found<'_>) -> Result<()> {
+    /// Tells the index of its partition about a record that was replayed. `end` is the
+    /// place of the earliest end that a reader may have.
+    pub(crate) fn take_in(
+        &self,
+        index: &PartitionIndex,
+        found: &Found<'_>,
+        end: u64,
+    ) -> Result<()> {
         let hash = Hash(record::key_hash(found.key, self.identity().seed));
         let (at, previous) = (place(found.at), found.head.previous);
         if previous >= at {
@@ -424,22 +431,27 @@ impl Log {
             return Err(self.corrupt(found.at, defect));
         }
         let tombstone = found.head.kind == RecordKind::Tombstone;
-        let has_key = |place| self.record_has_key(place, found.key);
         let before = match previous {
             0 => None,
-            place => has_key(place)?,
+            place if self.record_has_key(place, found.key) => Some(self.locate(place)?),
+            place => {
+                let defect = Defect::Field {
+                    what: "the previous version of a record",
+                    found: place,
+                    expected: "the place of a record with the same key",
+                };
+                return Err(self.corrupt(found.at, defect));
+            }
         };
-        index.reserve(1);
-        let replaced = index.insert(
-            hash,
-            at,
-            tombstone,
-            before.map(|old| old.place()),
-            |place| Ok::<_, Error>(has_key(place)?.is_some()),
-        )?;
+        index.reserve(1, end);
+        let replaced = index
+            .newest()
+            .insert(hash, at, tombstone, previous, |place| {
+                self.record_has_key(place, found.key)
+            });
         let before = match replaced {
-            Some(place) => has_key(place)?,
-            None => before,
+            0 => before,
+            place => Some(self.locate(place)?),
         };
         let was_live = before.is_some_and(|old| old.is_live());
         index.count(
