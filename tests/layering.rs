@@ -85,14 +85,17 @@ fn is_test(path: &Path) -> bool {
         || TEST_ONLY.contains(&module(path).as_str())
 }
 
-/// The text without comments and without the module of tests at its end.
+/// The text without comments and without modules of tests.
 fn code(text: &str) -> String {
-    let end = text
-        .find("#[cfg(test)]\n#[")
-        .or(text.find("#[cfg(test)]\nmod tests {"));
-    let lines = text[..end.unwrap_or(text.len())].lines();
+    let lines = text.lines();
     let kept = lines.map(|line| line.split("//").next().unwrap_or_default());
-    kept.collect::<Vec<_>>().join("\n")
+    let mut text = kept.collect::<Vec<_>>().join("\n") + "\n";
+    while let Some(start) = text.find("\nmod tests {\n") {
+        // Formatted code: nothing else ends at the first column.
+        let end = text[start..].find("\n}\n").expect("the end of the tests");
+        text.replace_range(start..start + end + 3, "\n");
+    }
+    text
 }
 
 fn is_word(letter: char) -> bool {
