@@ -238,6 +238,7 @@ impl<'a> WriterGuard<'a> {
         log.limit.store(end, Ordering::Release);
         self.tell_index(ops, place(before.end))?;
         log.publish(tip);
+        ops.iter().for_each(|op| op.index.show_counted());
         self.tell_others()?;
         Ok(tip.seqno)
     }
@@ -367,10 +368,7 @@ impl<'a> WriterGuard<'a> {
                     .is_some_and(|located| located.is_live()),
                 _ => placed.was_live,
             };
-            op.index.count(
-                (!tombstone && !was_live).into(),
-                (tombstone && was_live).into(),
-            );
+            op.index.count(!tombstone, was_live);
         }
         Ok(())
     }

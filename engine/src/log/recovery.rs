@@ -412,8 +412,9 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 }
 
 impl Log {
-    /// Tells the index of its partition about a record that was replayed. `end` is the
-    /// place of the earliest end that a reader may have.
+    /// Tells the index of its partition about a record that was replayed; the caller has
+    /// the index show its count. `end` is the place of the earliest end that a reader
+    /// may have.
     pub(crate) fn take_in(
         &self,
         index: &PartitionIndex,
@@ -449,10 +450,7 @@ impl Log {
             None => before,
         };
         let was_live = before.is_some_and(|old| old.is_live());
-        index.count(
-            (!tombstone && !was_live).into(),
-            (tombstone && was_live).into(),
-        );
+        index.count(!tombstone, was_live);
         Ok(())
     }
 }
