@@ -337,7 +337,7 @@ impl Inner {
             let seen = place(self.log.published());
             let mut last: Option<Arc<PartitionState>> = None;
             let mut touched = Vec::new();
-            let replayed = replay(&self.log, *tip, until, |found| {
+            let replayed = replay(&self.log, tip, until, |found| {
                 let end = if shared { seen } else { place(found.at) };
                 if found.head.partition == CATALOG {
                     self.log.take_in(&self.catalog.index, &found, end)?;
@@ -353,14 +353,13 @@ impl Inner {
                 // Records of a partition that is not in the catalog are dead.
                 let Some(state) = &last else { return Ok(()) };
                 self.log.take_in(&state.index, &found, end)
-            })?;
-            *tip = replayed.tip;
+            });
             self.log.publish(*tip);
             if !shared {
                 touched = self.catalog.partitions();
             }
             touched.iter().for_each(|state| state.index.show_counted());
-            Ok(replayed)
+            replayed
         })
     }
 
