@@ -214,3 +214,34 @@ fn a_fork_in_the_middle_of_a_commit_of_another_thread_is_refused_and_does_not_ha
     let store = support::open(&path, Mode::Read).expect("opens");
     assert!(store.recovery().clean);
 }
+
+#[test]
+fn a_refresh_that_failed_half_way_can_be_repeated() {
+    let (_folder, path) = folder();
+    let store = support::open(&path, Mode::Append).expect("made");
+    let part = store.default_partition().expect("partition");
+    part.put("a", "0").expect("stored");
+    let following = OpenOptions::new().open(&path).expect("opens");
+    for key in ["a", "b", "c", "d", "a"] {
+        part.put(key, "1").expect("stored");
+    }
+    let end = store.info().expect("open").file_bytes;
+    part.put("damaged", "1").expect("stored");
+    drop((part, store));
+    let good = std::fs::read(&path).expect("read");
+    // Everything behind the file's identity and slots is read anew each time.
+    let mut bad = good.clone();
+    bad[end as usize + 45] ^= 1;
+    std::fs::write(&path, &bad).expect("written");
+    assert!(matches!(following.refresh(), Err(Error::Corrupt { .. })));
+    std::fs::write(&path, &good).expect("restored");
+    following.refresh().expect("whole again");
+    let part = following.default_partition().expect("partition");
+    let keys: Vec<_> = part
+        .keys()
+        .expect("listed")
+        .map(|key| String::from_utf8(key.expect("read")).expect("text"))
+        .collect();
+    assert_eq!(keys, ["b", "c", "d", "a", "damaged"]);
+    assert_eq!(part.len().expect("counted"), 5);
+}

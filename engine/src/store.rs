@@ -333,10 +333,11 @@ impl Inner {
     /// Takes in the records between what is seen and the end of the log. `shared`: others
     /// may read meanwhile.
     fn replay(&self, until: Until, shared: bool) -> Result<Replayed> {
-        let seen = place(self.log.published());
-        let mut last: Option<Arc<PartitionState>> = None;
         self.log.follow(|tip| {
-            replay(&self.log, tip, until, |found| {
+            let seen = place(self.log.published());
+            let mut last: Option<Arc<PartitionState>> = None;
+            let mut touched = Vec::new();
+            let replayed = replay(&self.log, tip, until, |found| {
                 let end = if shared { seen } else { place(found.at) };
                 if found.head.partition == CATALOG {
                     self.log.take_in(&self.catalog.index, &found, end)?;
@@ -347,11 +348,18 @@ impl Inner {
                     .is_none_or(|state| state.id != found.head.partition)
                 {
                     last = self.catalog.by_id(found.head.partition);
+                    touched.extend(last.clone().filter(|_| shared));
                 }
                 // Records of a partition that is not in the catalog are dead.
                 let Some(state) = &last else { return Ok(()) };
                 self.log.take_in(&state.index, &found, end)
-            })
+            });
+            self.log.publish(*tip);
+            if !shared {
+                touched = self.catalog.partitions();
+            }
+            touched.iter().for_each(|state| state.index.show_counted());
+            replayed
         })
     }
 

@@ -1,7 +1,7 @@
 //! The index of one partition: a frozen segment and a growing one.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
@@ -14,6 +14,8 @@ use super::growing::Growing;
 pub(crate) struct PartitionIndex {
     segments: ArcSwap<Segments>,
     live: AtomicU64,
+    /// What [`PartitionIndex::show_counted`] will add; the writer's alone.
+    counted: AtomicI64,
 }
 
 #[derive(Debug)]
@@ -45,6 +47,7 @@ impl Default for PartitionIndex {
         Self {
             segments: ArcSwap::from_pointee(segments),
             live: AtomicU64::new(0),
+            counted: AtomicI64::new(0),
         }
     }
 }
@@ -108,13 +111,25 @@ impl PartitionIndex {
         self.segments.store(Arc::new(grown));
     }
 
-    /// Counts entries that came and went. Only the writer calls this.
-    pub(crate) fn count(&self, came: u64, went: u64) {
-        let live = self.live.load(Ordering::Relaxed);
-        self.live.store(
-            live.saturating_add(came).saturating_sub(went),
-            Ordering::Release,
-        );
+    /// Counts an entry that came or went, for [`Self::show_counted`]. Only the writer
+    /// calls this.
+    pub(crate) fn count(&self, is_live: bool, was_live: bool) {
+        let change = i64::from(is_live) - i64::from(was_live);
+        let counted = self.counted.load(Ordering::Relaxed);
+        self.counted
+            .store(counted.saturating_add(change), Ordering::Relaxed);
+    }
+
+    /// Makes [`Self::len`] include what was counted, all at once: a part of a batch is
+    /// never counted. Only the writer calls this.
+    pub(crate) fn show_counted(&self) {
+        let change = self.counted.load(Ordering::Relaxed);
+        if change != 0 {
+            self.counted.store(0, Ordering::Relaxed);
+            let live = self.live.load(Ordering::Relaxed);
+            self.live
+                .store(live.saturating_add_signed(change), Ordering::Release);
+        }
     }
 
     /// Turns everything inserted so far into one frozen segment. For the end of a

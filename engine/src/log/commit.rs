@@ -246,6 +246,7 @@ impl<'a> WriterGuard<'a> {
         log.limit.store(end, Ordering::Release);
         self.tell_index(ops, place(before.end))?;
         log.publish(tip);
+        ops.iter().for_each(|op| op.index.show_counted());
         self.tell_others()?;
         Ok(tip.seqno)
     }
@@ -355,7 +356,6 @@ impl<'a> WriterGuard<'a> {
             };
             index.reserve(run.len(), first);
             let pinned = index.newest();
-            let (mut came, mut went) = (0, 0);
             for (op, placed) in run.iter().zip(&mut placed) {
                 let tombstone = op.kind == RecordKind::Tombstone;
                 let (place, previous) = (placed.place, placed.previous);
@@ -368,10 +368,8 @@ impl<'a> WriterGuard<'a> {
                 } else {
                     placed.was_live
                 };
-                came += u64::from(!tombstone && !was_live);
-                went += u64::from(tombstone && was_live);
+                index.count(!tombstone, was_live);
             }
-            index.count(came, went);
         }
         Ok(())
     }

@@ -192,13 +192,9 @@ impl Log {
             .map_err(Error::io("ask for the lock of", &self.path))
     }
 
-    /// Takes in what `replay` finds behind the tip, and shows it to readers.
-    pub(crate) fn follow(&self, replay: impl FnOnce(Tip) -> Result<Replayed>) -> Result<Replayed> {
-        let mut tip = self.following.lock();
-        let replayed = replay(*tip)?;
-        *tip = replayed.tip;
-        self.publish(replayed.tip);
-        Ok(replayed)
+    /// Gives `take_in` the end of what was taken in; one caller at a time.
+    pub(crate) fn follow<T>(&self, take_in: impl FnOnce(&mut Tip) -> T) -> T {
+        take_in(&mut self.following.lock())
     }
 
     /// Gives the writer's lock back, if this process is the one that holds it: a fork
@@ -214,7 +210,7 @@ impl Log {
     }
 
     /// Shows readers everything up to `tip`.
-    fn publish(&self, tip: Tip) {
+    pub(crate) fn publish(&self, tip: Tip) {
         self.seqno.store(tip.seqno, Ordering::Release);
         self.published.store(tip.end, Ordering::Release);
     }

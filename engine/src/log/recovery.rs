@@ -64,10 +64,11 @@ pub(crate) enum Until {
 }
 
 /// Walks the log from `tip`, gives each record to `take` once its whole frame was
-/// accepted, and tells where the log ends. Writes nothing.
+/// accepted, and tells where the log ends. Moves `tip` behind the last frame that was
+/// taken, after an error too, so that none is taken twice. Writes nothing.
 pub(crate) fn replay(
     log: &Log,
-    tip: Tip,
+    tip: &mut Tip,
     until: Until,
     take: impl FnMut(Found<'_>) -> Result<()>,
 ) -> Result<Replayed> {
@@ -99,13 +100,14 @@ pub(crate) fn replay(
         log,
         window,
         take,
-        tip,
+        tip: *tip,
         witness,
         commits: 0,
         records: 0,
         sums: Vec::new(),
     };
     let stop = walk.run(until);
+    *tip = walk.tip;
     let (at, defect) = match stop {
         None => return Ok(walk.replayed(slot, 0)),
         Some(Stop::Error(error)) => return Err(error),
@@ -412,8 +414,9 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 }
 
 impl Log {
-    /// Tells the index of its partition about a record that was replayed. `end` is the
-    /// place of the earliest end that a reader may have.
+    /// Tells the index of its partition about a record that was replayed; the caller has
+    /// the index show its count. `end` is the place of the earliest end that a reader
+    /// may have.
     pub(crate) fn take_in(
         &self,
         index: &PartitionIndex,
@@ -454,10 +457,7 @@ impl Log {
             place => Some(self.locate(place)?),
         };
         let was_live = before.is_some_and(|old| old.is_live());
-        index.count(
-            (!tombstone && !was_live).into(),
-            (tombstone && was_live).into(),
-        );
+        index.count(!tombstone, was_live);
         Ok(())
     }
 }
