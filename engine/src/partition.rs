@@ -332,13 +332,20 @@ impl Partition {
         Ok(keys.len() as u64)
     }
 
+    /// The state of the partition, if it exists, and its end.
+    fn pin(&self, action: &'static str) -> Result<(Option<Pinned>, u64)> {
+        let published = || place(self.inner().log.published());
+        let Some(state) = self.state(action)? else {
+            return Ok((None, published()));
+        };
+        let (pinned, end) = state.index.pin(published);
+        Ok((Some(pinned), end))
+    }
+
     fn walk(&self) -> Result<Walk> {
-        let inner = self.inner();
-        // The end first: the segments that are pinned then have all that it covers.
-        let end = place(inner.log.published());
-        let pinned = self.state("list keys")?.map(|state| state.index.pin());
+        let (pinned, end) = self.pin("list keys")?;
         Ok(Walk {
-            log: Arc::clone(&inner.log),
+            log: Arc::clone(&self.inner().log),
             pinned,
             cursor: Cursor::default(),
             end,
@@ -370,8 +377,7 @@ impl Partition {
                     .to_owned(),
             });
         }
-        let end = place(inner.log.published());
-        let pinned = self.state("read keys")?.map(|state| state.index.pin());
+        let (pinned, end) = self.pin("read keys")?;
         let seed = inner.log.identity().seed;
         Ok(Reader {
             log: &inner.log,

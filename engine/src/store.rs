@@ -104,7 +104,7 @@ impl Store {
             false if inner.log.has_running_writer(&live)? => Until::Published(live.published_end),
             _ => Until::Content,
         };
-        let replayed = inner.replay(until)?;
+        let replayed = inner.replay(until, false)?;
         inner.catalog.index.freeze();
         inner
             .catalog
@@ -123,7 +123,7 @@ impl Store {
             },
         };
         inner.report_torn_tail();
-        inner.start(&replayed)?;
+        inner.start(&replayed, options)?;
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -253,7 +253,8 @@ impl Store {
         if live.published_end <= self.inner.log.published() {
             return Ok(false);
         }
-        self.inner.replay(Until::Published(live.published_end))?;
+        self.inner
+            .replay(Until::Published(live.published_end), true)?;
         Ok(true)
     }
 
@@ -329,13 +330,16 @@ impl Inner {
         Ok(Hash(key_hash(key, self.log.identity().seed)))
     }
 
-    /// Takes in the records between what is seen and the end of the log.
-    fn replay(&self, until: Until) -> Result<Replayed> {
+    /// Takes in the records between what is seen and the end of the log. `shared`: others
+    /// may read meanwhile.
+    fn replay(&self, until: Until, shared: bool) -> Result<Replayed> {
+        let seen = place(self.log.published());
         let mut last: Option<Arc<PartitionState>> = None;
         self.log.follow(|tip| {
             replay(&self.log, tip, until, |found| {
+                let end = if shared { seen } else { place(found.at) };
                 if found.head.partition == CATALOG {
-                    self.log.take_in(&self.catalog.index, &found)?;
+                    self.log.take_in(&self.catalog.index, &found, end)?;
                     return self.catalog.take(&self.log, &found);
                 }
                 if last
@@ -346,7 +350,7 @@ impl Inner {
                 }
                 // Records of a partition that is not in the catalog are dead.
                 let Some(state) = &last else { return Ok(()) };
-                self.log.take_in(&state.index, &found)
+                self.log.take_in(&state.index, &found, end)
             })
         })
     }
@@ -365,7 +369,7 @@ impl Inner {
         }
     }
 
-    fn start(&mut self, replayed: &Replayed) -> Result<()> {
+    fn start(&mut self, replayed: &Replayed, options: &OpenOptions) -> Result<()> {
         if !self.mode.writes() {
             return Ok(());
         }
@@ -374,11 +378,10 @@ impl Inner {
         };
         let mut random = [0; 2];
         open::fill_random(&mut random, log.path())?;
-        log.start_writing(
-            replayed,
-            u16::from_le_bytes(random),
-            open::seconds_since_1970(),
-        )
+        let epoch = options
+            .fixed
+            .map_or(u16::from_le_bytes(random), |fixed| fixed.epoch);
+        log.start_writing(replayed, epoch, open::seconds_since_1970())
     }
 
     /// The entry that a reader sees at `key` now.

@@ -1,17 +1,60 @@
 //! Shared parts of the integration tests.
 
+pub mod dump;
+pub mod process;
+
 use std::path::Path;
+use std::time::SystemTime;
 
 use arraylog::{Mode, OpenOptions, Result, Store};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
 
 /// Opens through a map.
 ///
 /// # Errors
 ///
 /// Those of `OpenOptions::open_mapped`.
-#[expect(unsafe_code, reason = "tests own their files")]
 pub fn open(path: &Path, mode: Mode) -> Result<Store> {
+    open_mapped(&OpenOptions::new().mode(mode), path)
+}
+
+/// Opens through a map, as `options` say.
+///
+/// # Errors
+///
+/// Those of `OpenOptions::open_mapped`.
+#[expect(unsafe_code, reason = "tests own their files")]
+pub fn open_mapped(options: &OpenOptions, path: &Path) -> Result<Store> {
     // SAFETY: the file lies in a temporary folder of the test, which truncates or
     // changes it only when no store is open.
-    unsafe { OpenOptions::new().mode(mode).open_mapped(path) }
+    unsafe { options.open_mapped(path) }
+}
+
+/// A generator and the seed that repeats it: `ARRAYLOG_TEST_SEED`, or a random one.
+#[must_use]
+pub fn rng() -> (StdRng, u64) {
+    let given = std::env::var("ARRAYLOG_TEST_SEED").ok();
+    let seed = given.and_then(|seed| seed.parse().ok());
+    let seed = seed.unwrap_or_else(rand::random);
+    (StdRng::seed_from_u64(seed), seed)
+}
+
+/// What a file was like: its bytes and when they were last changed.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fingerprint {
+    bytes: Vec<u8>,
+    modified: SystemTime,
+}
+
+/// What the file at `path` is like.
+///
+/// # Errors
+///
+/// Those of the file system.
+pub fn fingerprint(path: &Path) -> std::io::Result<Fingerprint> {
+    Ok(Fingerprint {
+        bytes: std::fs::read(path)?,
+        modified: std::fs::metadata(path)?.modified()?,
+    })
 }

@@ -31,6 +31,11 @@ pub(crate) fn absent(key: &[u8]) -> Failure {
     Failure::Negative(format!("no key \"{}\"", escaped(key)))
 }
 
+/// A key as a JSON string: the text itself, or escaped if it is not UTF-8.
+pub(crate) fn json_text(key: &[u8]) -> String {
+    std::str::from_utf8(key).map_or_else(|_| escaped(key), str::to_owned)
+}
+
 /// Base64 of a key that is not UTF-8, which text alone does not give back.
 pub(crate) fn base64_unless_text(key: &[u8]) -> Option<String> {
     std::str::from_utf8(key)

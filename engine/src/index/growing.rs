@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use zerocopy::FromZeros;
 
 use super::group::{SLOTS, empty_words, prefetch, tagged_words};
-use super::{Hash, home, place_of, seen};
+use super::{Hash, PLACE_BITS, home, place_of, seen};
 
 /// Slots that may be filled before the segment doubles, of eight.
 const MAX_FILLED: usize = 7;
@@ -64,31 +64,46 @@ impl Growing {
 
     /// The words that are not superseded, with the upper halves of their hashes.
     pub(super) fn live(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
-        (0..self.len()).filter_map(|ordinal| {
-            let by = self.superseded.get(ordinal)?.load(Ordering::Relaxed);
-            let word = self.order.get(ordinal)?.load(Ordering::Relaxed);
-            let top = self.tops.get(ordinal)?.load(Ordering::Relaxed);
-            (by == 0).then_some((word, top))
-        })
+        self.kept(u64::MAX).map(|(word, top, _)| (word, top))
     }
 
-    /// A segment with the words that are not superseded and room for `more`.
-    pub(super) fn grown(&self, more: usize) -> Self {
-        let live = self.live().count();
-        let grown = Self::with_room((live + more).max(live * 2));
+    /// A segment with room for `more` and with every word that a reader with `end` (a
+    /// place) or a later one may ask for: those that nothing before `end` superseded.
+    pub(super) fn grown(&self, more: usize, end: u64) -> Self {
         // Some ahead, so that the misses of the cache overlap.
         const AHEAD: usize = 16;
-        let mut coming = self.live().skip(AHEAD);
-        for (word, top) in self.live() {
-            if let Some((_, next)) = coming.next()
+        let kept = self.kept(end).count();
+        let grown = Self::with_room((kept + more).max(kept * 2));
+        let mut coming = self.kept(end).skip(AHEAD);
+        for (word, top, by) in self.kept(end) {
+            if let Some((_, next, _)) = coming.next()
                 && let Some(group) = grown.groups.get(home(next, grown.groups.len()))
             {
                 prefetch(group);
             }
-            grown.append(word, top, 0);
-            grown.store_in_empty_slot(word, top);
+            grown.append(word, top, by);
+            // A tombstone is superseded from its birth, and leads all the same.
+            if by == 0 || self.leads_to(word, top) {
+                grown.store_in_empty_slot(word, top);
+            }
         }
         grown
+    }
+
+    fn kept(&self, end: u64) -> impl Iterator<Item = (u64, u32, u64)> + '_ {
+        (0..self.len()).filter_map(move |ordinal| {
+            let by = self.superseded.get(ordinal)?.load(Ordering::Relaxed);
+            let word = self.order.get(ordinal)?.load(Ordering::Relaxed);
+            let top = self.tops.get(ordinal)?.load(Ordering::Relaxed);
+            seen(by, end).then_some((word, top, by))
+        })
+    }
+
+    /// Whether a slot has `word`.
+    fn leads_to(&self, word: u64, top: u32) -> bool {
+        let hash = Hash(u64::from(top) << 32 | word >> PLACE_BITS);
+        let place = place_of(word);
+        self.find(hash, |found| found == place) != 0
     }
 
     /// The place of the key with `hash`: of the words with its tag the first whose

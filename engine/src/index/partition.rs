@@ -18,6 +18,9 @@ pub(crate) struct PartitionIndex {
 
 #[derive(Debug)]
 struct Segments {
+    /// The place from which on they hold everything: what was superseded before is left
+    /// out when the growing one is made anew.
+    since: u64,
     /// Outlives replacements of the growing one.
     frozen: Option<Arc<Frozen>>,
     growing: Growing,
@@ -35,6 +38,7 @@ pub(crate) struct Cursor(usize);
 impl Default for PartitionIndex {
     fn default() -> Self {
         let segments = Segments {
+            since: 0,
             frozen: None,
             growing: Growing::with_room(1),
         };
@@ -64,9 +68,23 @@ impl PartitionIndex {
         self.live.load(Ordering::Acquire)
     }
 
-    /// The segments as they are.
-    pub(crate) fn pin(&self) -> Pinned {
+    /// The segments as they are, for the writer, who sees everything.
+    pub(crate) fn newest(&self) -> Pinned {
         Pinned(self.segments.load_full())
+    }
+
+    /// The segments as they are, and an end (a place) of what `published` says is
+    /// published: they hold everything that a reader with that end sees.
+    pub(crate) fn pin(&self, published: impl Fn() -> u64) -> (Pinned, u64) {
+        loop {
+            // The end first: the segments then have all that it covers, unless they were
+            // made anew in between, and a later end is there.
+            let end = published();
+            let segments = self.segments.load_full();
+            if segments.since <= end {
+                return (Pinned(segments), end);
+            }
+        }
     }
 
     /// As [`Pinned::find`].
@@ -75,15 +93,19 @@ impl PartitionIndex {
         self.segments.load().find(hash, end, same)
     }
 
-    /// Makes room for `more` insertions. Only the writer calls this.
-    pub(crate) fn reserve(&self, more: usize) {
-        let segments = self.segments.load_full();
+    /// Makes room for `more` insertions; `end` (a place) is that of what is published.
+    /// Only the writer calls this.
+    pub(crate) fn reserve(&self, more: usize, end: u64) {
+        let segments = self.segments.load();
         if segments.growing.room() >= more {
             return;
         }
-        let growing = segments.growing.grown(more);
-        let frozen = segments.frozen.clone();
-        self.segments.store(Arc::new(Segments { frozen, growing }));
+        let grown = Segments {
+            since: end,
+            frozen: segments.frozen.clone(),
+            growing: segments.growing.grown(more, end),
+        };
+        self.segments.store(Arc::new(grown));
     }
 
     /// Counts entries that came and went. Only the writer calls this.
@@ -104,8 +126,12 @@ impl PartitionIndex {
         }
         let words: Vec<(u64, u32)> = segments.growing.live().collect();
         let frozen = Some(Arc::new(Frozen::pack(&words)));
-        let growing = Growing::with_room(0);
-        self.segments.store(Arc::new(Segments { frozen, growing }));
+        let segments = Segments {
+            since: segments.since,
+            frozen,
+            growing: Growing::with_room(0),
+        };
+        self.segments.store(Arc::new(segments));
     }
 }
 
@@ -186,6 +212,9 @@ mod tests {
         Hash((key % 3) << 62 | (key % 5))
     }
 
+    /// Segments, an end, and what a reader with both sees.
+    type Pin = (Pinned, u64, BTreeMap<u8, u64>);
+
     struct Model {
         index: PartitionIndex,
         log: Log,
@@ -214,11 +243,16 @@ mod tests {
             found.filter(|place| !self.log.0[place].2)
         }
 
-        fn commit(&mut self, operations: &[(u8, bool)]) {
-            let before = self.states.last().expect("one").0;
-            let mut state = self.states.last().expect("one").1.clone();
-            self.index.reserve(operations.len());
-            let pinned = self.index.pin();
+        fn pin(&self) -> Pin {
+            let (end, state) = self.states.last().expect("one").clone();
+            (self.index.pin(|| end).0, end, state)
+        }
+
+        /// Commits; what readers pinned between the operations.
+        fn commit(&mut self, operations: &[(u8, bool)]) -> Vec<Pin> {
+            let (before, mut state) = self.states.last().expect("one").clone();
+            let mut pins = Vec::new();
+            let (pinned, ..) = self.pin();
             let previous: Vec<u64> = operations
                 .iter()
                 .map(|&(key, _)| {
@@ -226,6 +260,9 @@ mod tests {
                 })
                 .collect();
             for (&(key, tombstone), previous) in operations.iter().zip(previous) {
+                self.index.reserve(1, before);
+                pins.push(self.pin());
+                let pinned = self.index.newest();
                 let place = self.place;
                 self.place += 1;
                 self.log.0.insert(place, (key, previous, tombstone));
@@ -239,8 +276,8 @@ mod tests {
                     state.insert(key, place);
                 }
             }
-            assert!(self.place >= before);
             self.states.push((self.place, state));
+            pins
         }
 
         fn check(&self, pinned: &Pinned, end: u64, state: &BTreeMap<u8, u64>) {
@@ -269,20 +306,23 @@ mod tests {
             let mut model = Model::new();
             let mut pins = Vec::new();
             for (number, commit) in commits.iter().enumerate() {
-                model.commit(commit);
+                let between = model.commit(commit);
                 if number == freeze_after {
                     model.index.freeze();
                 }
+                // What is frozen was replayed, when nobody reads yet.
+                if number > freeze_after {
+                    pins.extend(between);
+                }
                 if number >= freeze_after {
-                    let (end, state) = model.states.last().expect("one").clone();
-                    pins.push((model.index.pin(), end, state));
+                    pins.push(model.pin());
                 }
             }
             for (pinned, end, state) in &pins {
                 model.check(pinned, *end, state);
             }
-            let (end, state) = model.states.last().expect("one").clone();
-            model.check(&model.index.pin(), end, &state);
+            let (pinned, end, state) = model.pin();
+            model.check(&pinned, end, &state);
         }
     }
 

@@ -404,7 +404,9 @@ impl Log {
         }
         let last = record::block_count(value.len() as u64).saturating_sub(1);
         let table = head.table_range().unwrap_or_default();
-        let blocks = range.start / BLOCK..=(range.end.saturating_sub(1) / BLOCK).min(last);
+        // The last block is longer: what lies behind its first 64 KiB is in it as well.
+        let block_of = |at: u64| (at / BLOCK).min(last);
+        let blocks = block_of(range.start)..=block_of(range.end.saturating_sub(1));
         for block in blocks {
             let span = record::block_range(value.len() as u64, block);
             let at = located.value().start.saturating_add(span.start);

@@ -258,7 +258,7 @@ impl<'a> WriterGuard<'a> {
         let mut at = tip.end.saturating_add(HEADER_LEN);
         for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
             let Some(first) = run.first() else { continue };
-            let pinned = first.index.pin();
+            let pinned = first.index.newest();
             run.iter().for_each(|op| pinned.prefetch(op.hash));
             for op in run {
                 let previous = log.find_pinned(&pinned, op.hash, op.key, u64::MAX)?;
@@ -345,7 +345,7 @@ impl<'a> WriterGuard<'a> {
     }
 
     /// Makes the index lead to the new records. Nobody sees them before they are
-    /// published. `first` is the place of the frame.
+    /// published. `first` is the place of the frame, the end of what is published.
     fn tell_index(&mut self, ops: &[Op<'_>], first: u64) -> Result<()> {
         let log = self.log;
         let mut placed = self.writer.room.placed.iter();
@@ -353,8 +353,8 @@ impl<'a> WriterGuard<'a> {
             let Some(index) = run.first().map(|op| op.index) else {
                 continue;
             };
-            index.reserve(run.len());
-            let pinned = index.pin();
+            index.reserve(run.len(), first);
+            let pinned = index.newest();
             let (mut came, mut went) = (0, 0);
             for (op, placed) in run.iter().zip(&mut placed) {
                 let tombstone = op.kind == RecordKind::Tombstone;

@@ -48,6 +48,9 @@ pub(crate) struct Log {
     verified: Verified,
     durability: Durability,
     writer: Option<Mutex<Writer>>,
+    /// The process that may write; a fork is another one. Beside the lock, which a
+    /// thread that does not exist in a fork may hold there for ever.
+    owner: u32,
     closed: AtomicBool,
     /// Held while what another process committed is taken in.
     following: Mutex<Tip>,
@@ -111,6 +114,7 @@ impl Log {
             verified: Verified::default(),
             durability: parts.durability,
             writer: None,
+            owner: 0,
             closed: AtomicBool::new(false),
             following: Mutex::new(tip),
         })

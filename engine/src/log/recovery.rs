@@ -71,7 +71,6 @@ pub(crate) fn replay(
     until: Until,
     take: impl FnMut(Found<'_>) -> Result<()>,
 ) -> Result<Replayed> {
-    let window = Window::new(log.storage()).map_err(Error::io("read", log.path()))?;
     let slot = newest_slot(log)?;
     let mut witness = slot.durable_end;
     let live = log
@@ -86,6 +85,8 @@ pub(crate) fn replay(
     if let Until::Published(end) = until {
         witness = witness.max(end);
     }
+    // The length last: a running writer raises the witnesses after it.
+    let window = Window::new(log.storage()).map_err(Error::io("read", log.path()))?;
     if witness > window.len() {
         let need = Defect::Truncated {
             what: "the durable part of the log",
@@ -411,8 +412,14 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 }
 
 impl Log {
-    /// Tells the index of its partition about a record that was replayed.
-    pub(crate) fn take_in(&self, index: &PartitionIndex, found: &Found<'_>) -> Result<()> {
+    /// Tells the index of its partition about a record that was replayed. `end` is the
+    /// place of the earliest end that a reader may have.
+    pub(crate) fn take_in(
+        &self,
+        index: &PartitionIndex,
+        found: &Found<'_>,
+        end: u64,
+    ) -> Result<()> {
         let hash = Hash(record::key_hash(found.key, self.identity().seed));
         let (at, previous) = (place(found.at), found.head.previous);
         if previous >= at {
@@ -436,10 +443,12 @@ impl Log {
                 return Err(self.corrupt(found.at, defect));
             }
         };
-        index.reserve(1);
-        let replaced = index.pin().insert(hash, at, tombstone, previous, |place| {
-            self.record_has_key(place, found.key)
-        });
+        index.reserve(1, end);
+        let replaced = index
+            .newest()
+            .insert(hash, at, tombstone, previous, |place| {
+                self.record_has_key(place, found.key)
+            });
         let before = match replaced {
             0 => before,
             place => Some(self.locate(place)?),
@@ -456,15 +465,32 @@ impl Log {
 /// Covers what a crash left after the tip with a SPACE frame, durable before anything
 /// follows it, so that no later frame can complete an old one.
 pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> {
+    let (storage, torn) = (log.storage(), replayed.torn > 0);
+    let settle = || {
+        let mut tip = replayed.tip;
+        if torn {
+            let (covered, header) = cover(log, replayed, epoch);
+            storage.write_at(&[io::IoSlice::new(&header)], tip.end)?;
+            tip = covered;
+        }
+        // A SPACE frame ends at a multiple of 8, what it covers ends anywhere. A durable
+        // end beyond the end of the file would count as damage.
+        let short = storage.len()? < tip.end;
+        if short {
+            storage.write_at(&[io::IoSlice::new(&[0])], tip.end.saturating_sub(1))?;
+        }
+        if torn || short {
+            storage.sync()?;
+        }
+        Ok(tip)
+    };
+    settle().map_err(Error::io("cover the torn tail of", log.path()))
+}
+
+/// The tip after a SPACE frame over the torn bytes, and the header of the frame.
+fn cover(log: &Log, replayed: &Replayed, epoch: u16) -> (Tip, [u8; HEADER_LEN as usize]) {
     let tip = replayed.tip;
-    if replayed.torn == 0 {
-        return Ok(tip);
-    }
-    let body_len = align_up(
-        replayed.torn.saturating_sub(HEADER_LEN.min(replayed.torn)),
-        3,
-    );
-    let body_len = body_len.unwrap_or_default();
+    let body_len = align_up(replayed.torn.saturating_sub(HEADER_LEN), 3).unwrap_or_default();
     let frame_sum = frame::frame_sum(&[], tip.frame_sum, tip.seqno, epoch);
     let header = FrameHeader {
         kind: FrameKind::Space,
@@ -475,16 +501,11 @@ pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> 
         frame_sum,
     };
     let bytes = header.to_bytes(&log.identity().store_id, tip.end);
-    let write = || {
-        log.storage()
-            .write_at(&[io::IoSlice::new(&bytes)], tip.end)?;
-        log.storage().sync()
-    };
-    write().map_err(Error::io("cover the torn tail of", log.path()))?;
     let end = tip.end.saturating_add(HEADER_LEN).saturating_add(body_len);
-    Ok(Tip {
+    let covered = Tip {
         end,
         frame_sum,
         ..tip
-    })
+    };
+    (covered, bytes)
 }

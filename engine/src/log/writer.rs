@@ -18,8 +18,6 @@ pub(crate) struct Writer {
     pub(super) epoch: u16,
     slot_seq: u64,
     opened: u64,
-    /// The process that may write; a fork is another one.
-    owner: u32,
     /// The first failure of a sync: nothing is written after it.
     pub(super) poison: Option<io::Error>,
     /// Room in which frames are built, kept from commit to commit.
@@ -53,7 +51,6 @@ impl Log {
             epoch,
             slot_seq: replayed.slot.seq,
             opened,
-            owner: std::process::id(),
             poison: None,
             room: Room::default(),
         };
@@ -65,6 +62,7 @@ impl Log {
             .live()
             .store(live)
             .map_err(Error::io("write the live page of", &self.path))?;
+        self.owner = std::process::id();
         self.writer = Some(parking_lot::Mutex::new(writer));
         Ok(())
     }
@@ -78,7 +76,7 @@ impl Log {
             });
         };
         self.check_open(action)?;
-        self.check_process(&writer.lock())?;
+        self.check_process()?;
         let guard = writer.lock();
         // Closing takes the lock too.
         self.check_open(action)?;
@@ -92,8 +90,8 @@ impl Log {
         Ok(WriterGuard::new(self, guard))
     }
 
-    fn check_process(&self, writer: &Writer) -> Result<()> {
-        let (owner, pid) = (writer.owner, std::process::id());
+    fn check_process(&self) -> Result<()> {
+        let (owner, pid) = (self.owner, std::process::id());
         if owner != pid {
             return Err(Error::Forked {
                 path: self.path.clone(),
@@ -111,9 +109,13 @@ impl Log {
             self.closed.store(true, Ordering::Release);
             return Ok(());
         };
-        let mut writer = writer.lock();
         // In a fork nothing is written: the store belongs to the parent.
-        if self.closed.swap(true, Ordering::AcqRel) || self.check_process(&writer).is_err() {
+        if self.check_process().is_err() {
+            self.closed.store(true, Ordering::Release);
+            return Ok(());
+        }
+        let mut writer = writer.lock();
+        if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
         if let Some(first) = &writer.poison {
@@ -150,11 +152,7 @@ impl Log {
 
     /// Whether this process is the one that may write.
     pub(crate) fn owns_writer(&self) -> bool {
-        self.writer.as_ref().is_some_and(|writer| {
-            writer
-                .try_lock()
-                .is_some_and(|writer| writer.owner == std::process::id())
-        })
+        self.writer.is_some() && self.check_process().is_ok()
     }
 
     pub(super) fn sync_writer(&self, writer: &mut Writer) -> Result<()> {
@@ -188,7 +186,7 @@ impl Writer {
             check: durable_check(store_id, self.durable_end),
             slot_seq: self.slot_seq,
             state: state as u64,
-            pid: self.owner.into(),
+            pid: std::process::id().into(),
             opened: self.opened,
         }
     }

@@ -222,11 +222,7 @@ impl Listing<'_> {
 
     fn key(&mut self, key: &[u8], details: Option<KeyDetails>, cells: Vec<String>) -> Outcome {
         let answer = KeyLine {
-            // In JSON nothing needs our escapes but what is not text.
-            key: match std::str::from_utf8(key) {
-                Ok(text) => text.to_owned(),
-                Err(_) => key::escaped(key),
-            },
+            key: key::json_text(key),
             key_b64: key::base64_unless_text(key),
             details,
         };

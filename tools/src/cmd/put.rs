@@ -8,6 +8,7 @@ use arraylog::Mode;
 
 use crate::Context;
 use crate::failure::{Failure, Outcome};
+use crate::ingest::source::Source;
 use crate::open::{self, Sure};
 use crate::{key, text};
 
@@ -38,7 +39,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     let key = key::bytes(&args.key)?;
-    let value = value(args)?;
+    let value = value(args, context)?;
     let store = open::for_writing(&args.store, Mode::Append, args.durability)?;
     store
         .partition(&args.collection, &args.partition)?
@@ -52,7 +53,7 @@ pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
     Ok(())
 }
 
-fn value(args: &Args) -> Outcome<Vec<u8>> {
+fn value(args: &Args, context: &Context) -> Outcome<Vec<u8>> {
     match (&args.value, &args.file) {
         (Some(text), _) => key::bytes(text),
         (None, Some(file)) if file != Path::new("-") => {
@@ -60,11 +61,11 @@ fn value(args: &Args) -> Outcome<Vec<u8>> {
         }
         _ => {
             let mut value = Vec::new();
-            let path = Path::new("standard input");
-            std::io::stdin()
-                .lock()
-                .read_to_end(&mut value)
-                .map_err(Failure::io("read", path))?;
+            let (mut stream, _) = Source::Stdin.open(context.interrupt.flag())?;
+            let read = stream.read_to_end(&mut value);
+            // A signal fails the read; what was read is not the whole value.
+            context.interrupt.check()?;
+            read.map_err(Failure::io("read", Path::new("standard input")))?;
             Ok(value)
         }
     }

@@ -67,7 +67,12 @@ impl Feed<'_> {
             let (line, taken) = match lines.next() {
                 Ok(Some(next)) => next,
                 Ok(None) => return Ok(()),
-                Err(Halt::Io(error)) if error.kind() == io::ErrorKind::Interrupted => continue,
+                // A signal ended the wait, or a read of the system.
+                Err(Halt::Io(error))
+                    if self.interrupt.came() || error.kind() == io::ErrorKind::Interrupted =>
+                {
+                    continue;
+                }
                 Err(halt) => return Err(self.halted(halt, session.totals.lines)),
             };
             session.totals.lines += 1;

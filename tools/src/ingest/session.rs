@@ -240,7 +240,7 @@ fn owned(line: Line<'_>) -> Line<'static> {
 
 /// Puts the operation into the batch; for a removal whether the key was there.
 fn store(batch: &Batch, operation: &Operation<'_>) -> arraylog::Result<Option<bool>> {
-    let partition = batch.partition(&operation.collection, &operation.partition)?;
+    let partition = batch.partition(operation.collection, operation.partition)?;
     match &operation.action {
         Action::Write { arrays, attrs } => partition.write(&operation.key, arrays, attrs)?,
         Action::Put(value) => partition.put(&operation.key, value)?,
@@ -265,13 +265,12 @@ fn note_forms(totals: &mut Totals, operation: &Operation<'_>, number: u64) {
     let Action::Write { arrays, .. } = &operation.action else {
         return;
     };
-    if !totals.drift.contains_key(operation.collection.as_ref()) {
-        totals.drift.insert(
-            operation.collection.clone().into_owned(),
-            Default::default(),
-        );
+    if !totals.drift.contains_key(operation.collection) {
+        totals
+            .drift
+            .insert(operation.collection.to_owned(), Default::default());
     }
-    let Some(drift) = totals.drift.get_mut(operation.collection.as_ref()) else {
+    let Some(drift) = totals.drift.get_mut(operation.collection) else {
         return;
     };
     for (name, array) in arrays {

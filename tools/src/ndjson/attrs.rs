@@ -40,7 +40,7 @@ fn attr(value: Value<'_, '_>) -> Parsed<AttrValue> {
             let items = items.map(|(i, item)| attr(item).within(&i.to_string()));
             AttrValue::List(items.collect::<Parsed<_>>()?)
         }
-        Node::Object { .. } => object(&value.members()?)?,
+        Node::Object { .. } => object(&value.members()?.collect::<Vec<_>>())?,
     })
 }
 

@@ -251,6 +251,14 @@ impl<'t, 'i> Value<'t, 'i> {
         self.children().take(count)
     }
 
+    /// Number of members, if it is an object.
+    pub(crate) fn member_count(self) -> usize {
+        match self.node() {
+            Node::Object { len, .. } => len,
+            _ => 0,
+        }
+    }
+
     /// The nodes of a list of scalars, or of one scalar; `None` if something is nested in it.
     pub(crate) fn leaves(self) -> Option<&'t [Node<'i>]> {
         match self.node() {
@@ -268,21 +276,50 @@ impl<'t, 'i> Value<'t, 'i> {
     }
 
     /// The members of an object, in order; a name that stands twice is a fault.
-    pub(crate) fn members(self) -> Parsed<Vec<Member<'t, 'i>>> {
+    pub(crate) fn members(self) -> Parsed<impl Iterator<Item = Member<'t, 'i>> + use<'t, 'i>> {
         let Node::Object { len, .. } = self.node() else {
             return Err(self.expected("an object"));
         };
-        let mut members: Vec<Member<'t, 'i>> = Vec::with_capacity(len);
+        match self.duplicate(len) {
+            Some(member) => {
+                Err(Fault::at(member.name_at, "stands twice in this object").within(member.name))
+            }
+            None => Ok(self.pairs()),
+        }
+    }
+
+    /// Names and values of an object, without a look for duplicates.
+    fn pairs(self) -> impl Iterator<Item = Member<'t, 'i>> + use<'t, 'i> {
         let mut children = self.children();
-        while let (Some(name), Some(value)) = (children.next(), children.next()) {
-            members.push(Member {
+        std::iter::from_fn(move || {
+            let (name, value) = (children.next()?, children.next()?);
+            Some(Member {
                 name: name.text().unwrap_or_default(),
                 name_at: name.at,
                 value,
+            })
+        })
+    }
+
+    /// The first of `len` members whose name stood before. Most objects are small: their
+    /// names are compared pair by pair, which takes no memory; sorting pays beyond.
+    fn duplicate(self, len: usize) -> Option<Member<'t, 'i>> {
+        if len <= FEW {
+            return self.pairs().enumerate().find_map(|(i, later)| {
+                let twice = self
+                    .pairs()
+                    .take(i)
+                    .any(|earlier| earlier.name == later.name);
+                twice.then_some(later)
             });
         }
-        refuse_duplicates(&members)?;
-        Ok(members)
+        let mut sorted: Vec<_> = self.pairs().collect();
+        sorted.sort_by_key(|member| (member.name, member.name_at));
+        let twice = sorted.windows(2).filter_map(|pair| match pair {
+            [a, b] if a.name == b.name => Some(*b),
+            _ => None,
+        });
+        twice.min_by_key(|member| member.name_at)
     }
 
     /// The value at a path of member names.
@@ -290,9 +327,7 @@ impl<'t, 'i> Value<'t, 'i> {
         let [first, rest @ ..] = path else {
             return Some(self);
         };
-        let members = self.members().ok()?;
-        members
-            .iter()
+        self.pairs()
             .find(|member| member.name == *first)?
             .value
             .find(rest)
@@ -333,34 +368,8 @@ impl<'t, 'i> Value<'t, 'i> {
     }
 }
 
-/// Names up to this many are compared pair by pair; sorting pays beyond.
+/// Members of an object that counts as small.
 const FEW: usize = 16;
-
-fn refuse_duplicates(members: &[Member<'_, '_>]) -> Parsed<()> {
-    let twice = if members.len() <= FEW {
-        members.iter().enumerate().find_map(|(i, later)| {
-            members
-                .iter()
-                .take(i)
-                .any(|earlier| earlier.name == later.name)
-                .then_some(*later)
-        })
-    } else {
-        let mut sorted: Vec<_> = members.iter().collect();
-        sorted.sort_by_key(|member| (member.name, member.name_at));
-        let twice = sorted.windows(2).filter_map(|pair| match pair {
-            [a, b] if a.name == b.name => Some(**b),
-            _ => None,
-        });
-        twice.min_by_key(|member| member.name_at)
-    };
-    match twice {
-        Some(member) => {
-            Err(Fault::at(member.name_at, "stands twice in this object").within(member.name))
-        }
-        None => Ok(()),
-    }
-}
 
 /// One member of an object.
 #[derive(Clone, Copy)]

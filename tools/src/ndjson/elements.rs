@@ -41,13 +41,12 @@ pub(crate) fn read(
         return Err(data.expected("a scalar or a list"));
     }
     let shape = shape::of(data, innermost(dtype))?;
-    let dtype = match dtype {
-        Some(dtype) => dtype,
-        None => infer::dtype(data, &shape, name)?,
+    let mut column = match dtype {
+        None => inferred(data, &shape, nulls, name)?,
+        Some(dtype) => typed_as(dtype, data, &shape, nulls)?,
     };
-    let mut column = Column::new(dtype, nulls, data.nodes_below());
-    column.read(data, &shape)?;
     let missing = column.missing();
+    let dtype = column.dtype;
     let data = match dtype.item_size() {
         Some(_) => ArrayBytes::Fixed(Cow::Owned(column.data)),
         None => ArrayBytes::Variable {
@@ -61,6 +60,24 @@ pub(crate) fn read(
         data,
         missing,
     })
+}
+
+fn typed_as(dtype: DType, data: Value<'_, '_>, shape: &[u64], nulls: Nulls) -> Parsed<Column> {
+    let mut column = Column::new(dtype, nulls, data.nodes_below());
+    column.read(data, shape)?;
+    Ok(column)
+}
+
+fn inferred(data: Value<'_, '_>, shape: &[u64], nulls: Nulls, name: &str) -> Parsed<Column> {
+    // The common case is told and read in one pass. An integer beyond 64 bits is on
+    // the tape as a float, which it is not.
+    let row = data.leaves().filter(|row| !row.is_empty());
+    if let (&[_], Some(row), None) = (shape, row, data.large_integer())
+        && let Some(column) = Column::of_floats(row)
+    {
+        return Ok(column);
+    }
+    typed_as(infer::dtype(data, shape, name)?, data, shape, nulls)
 }
 
 fn innermost(dtype: Option<DType>) -> Innermost {

@@ -28,7 +28,7 @@ const MEMBERS: [&str; 10] = [
 /// Bytes that a key may have.
 const MAX_KEY: usize = 65_535;
 
-/// What a line asks for. Texts are borrowed from the parsed line.
+/// What a line asks for. Texts are borrowed from the parsed line or the defaults.
 #[derive(Debug)]
 pub(crate) enum Line<'a> {
     /// An operation on one key.
@@ -39,8 +39,8 @@ pub(crate) enum Line<'a> {
 
 #[derive(Debug)]
 pub(crate) struct Operation<'a> {
-    pub(crate) collection: Cow<'a, str>,
-    pub(crate) partition: Cow<'a, str>,
+    pub(crate) collection: &'a str,
+    pub(crate) partition: &'a str,
     pub(crate) key: Cow<'a, [u8]>,
     pub(crate) action: Action<'a>,
 }
@@ -72,11 +72,11 @@ struct Members<'t, 'i> {
 }
 
 /// Reads a parsed line.
-pub(crate) fn read<'i>(
-    value: Value<'_, 'i>,
-    defaults: &Defaults,
+pub(crate) fn read<'a>(
+    value: Value<'_, 'a>,
+    defaults: &'a Defaults,
     nulls: Nulls,
-) -> Parsed<Line<'i>> {
+) -> Parsed<Line<'a>> {
     let members = Members::read(value)?;
     members.one_kind(value)?;
     if let Some(member) = members.defaults {
@@ -86,11 +86,9 @@ pub(crate) fn read<'i>(
         ));
     }
     let key = members.key(value)?;
-    let name = |member: Option<Member<'_, 'i>>, default: Option<&str>, name, flag| match member {
-        Some(member) => member.value.expect_text().within(name).map(Cow::Borrowed),
-        None => default
-            .map(|default| Cow::Owned(default.to_owned()))
-            .ok_or_else(|| defaults::missing(name, flag)),
+    let name = |member: Option<Member<'_, 'a>>, default: Option<&'a str>, name, flag| match member {
+        Some(member) => member.value.expect_text().within(name),
+        None => default.ok_or_else(|| defaults::missing(name, flag)),
     };
     Ok(Line::Operation(Operation {
         collection: name(
@@ -215,7 +213,7 @@ impl<'t, 'i> Members<'t, 'i> {
         let mut arrays = Vec::new();
         if let Some(member) = self.arrays {
             let members = member.value.members().within("arrays")?;
-            arrays.reserve_exact(members.len());
+            arrays.reserve_exact(member.value.member_count());
             for Member { name, value, .. } in members {
                 let spec = array::read(value, name, defaults.array(name), nulls);
                 arrays.push((name, spec.within(name).within("arrays")?));

@@ -37,6 +37,14 @@ impl Column {
         }
     }
 
+    /// A row of nothing but float tokens as float64; `None` if it has others.
+    pub(crate) fn of_floats(row: &[Node<'_>]) -> Option<Self> {
+        let mut column = Self::new(DType::Float64, Nulls::Mask, row.len());
+        column
+            .plain(row, |value| (value.to_le_bytes(), true))
+            .then_some(column)
+    }
+
     /// One byte an element, 1 = missing; `None` if none is.
     pub(crate) fn missing(&mut self) -> Option<Vec<u8>> {
         if self.missing.is_empty() {
@@ -70,15 +78,21 @@ impl Column {
             DType::UInt32 => self.integers(row, first, u32::to_le_bytes),
             DType::UInt64 => self.integers(row, first, u64::to_le_bytes),
             DType::Float16 => self.floats(row, first, |node| float16(node).map(u16::to_le_bytes)),
-            DType::Float32 => self.floats(row, first, |node| match node {
-                // The common token without the general case around it.
-                Node::Static(StaticNode::F64(wide)) => narrowed(*wide).map(f32::to_le_bytes),
-                _ => float32(node).map(f32::to_le_bytes),
-            }),
-            DType::Float64 => self.floats(row, first, |node| match node {
-                Node::Static(StaticNode::F64(value)) => Some(value.to_le_bytes()),
-                _ => float(node).map(f64::to_le_bytes),
-            }),
+            DType::Float32 => {
+                if self.plain(row, |wide| {
+                    let value = wide as f32;
+                    (value.to_le_bytes(), value.is_finite())
+                }) {
+                    return Ok(());
+                }
+                self.floats(row, first, |node| float32(node).map(f32::to_le_bytes))
+            }
+            DType::Float64 => {
+                if self.plain(row, |value| (value.to_le_bytes(), true)) {
+                    return Ok(());
+                }
+                self.floats(row, first, |node| float(node).map(f64::to_le_bytes))
+            }
             _ => match row.iter().position(shape::is_container) {
                 Some(number) => Err(shape::ragged_leaf(row, first, number)),
                 None => row
@@ -113,6 +127,34 @@ impl Column {
             });
         }
         self.fixed(row, first, convert)
+    }
+
+    /// Reads a row of nothing but float tokens, the common one, in a loop without
+    /// anything else in it. Otherwise false, and nothing is read.
+    fn plain<const N: usize>(
+        &mut self,
+        row: &[Node<'_>],
+        convert: impl Fn(f64) -> ([u8; N], bool),
+    ) -> bool {
+        let start = self.data.len();
+        self.data.resize(start + row.len() * N, 0);
+        let slots = self.data.get_mut(start..).unwrap_or_default();
+        let mut plain = true;
+        for (node, slot) in row.iter().zip(slots.chunks_exact_mut(N)) {
+            let Node::Static(StaticNode::F64(value)) = node else {
+                plain = false;
+                break;
+            };
+            let (bytes, fits) = convert(*value);
+            slot.copy_from_slice(&bytes);
+            plain &= fits;
+        }
+        if plain {
+            self.len += row.len();
+        } else {
+            self.data.truncate(start);
+        }
+        plain
     }
 
     /// A row of elements of `N` bytes.
@@ -291,7 +333,6 @@ fn float32(node: &Node<'_>) -> Option<f32> {
 }
 
 /// Rounded to float32; `None` if it overflows.
-#[inline]
 fn narrowed(wide: f64) -> Option<f32> {
     let value = wide as f32;
     (value.is_finite() || !wide.is_finite()).then_some(value)

@@ -72,7 +72,7 @@ pub(super) fn info(args: &Args, entry: &Entry, out: &mut dyn Write) -> Outcome {
             out,
             &EntryAnswer {
                 schema_version: SCHEMA_VERSION,
-                key: key::escaped(entry.key()),
+                key: key::json_text(entry.key()),
                 key_b64: key::base64_unless_text(entry.key()),
                 kind: kind_name(entry.kind()),
                 version: entry.version(),

@@ -29,16 +29,16 @@ struct PartitionDetails<'a> {
 #[derive(Serialize)]
 struct DriftAnswer<'a> {
     array: &'a str,
-    variants: Vec<VariantAnswer<'a>>,
+    variants: Vec<VariantAnswer>,
 }
 
 #[derive(Serialize)]
-struct VariantAnswer<'a> {
+struct VariantAnswer {
     dtype: String,
     rank: usize,
     masked: bool,
     entries: u64,
-    first_key: &'a str,
+    first_key: String,
 }
 
 /// What the entries of a partition hold, as far as they were read.
@@ -47,7 +47,7 @@ struct Sample {
     entries: u64,
     values: u64,
     bytes: u64,
-    drift: Drift<String>,
+    drift: Drift<Vec<u8>>,
 }
 
 impl Sample {
@@ -78,8 +78,7 @@ impl Sample {
                 rank: array.shape().len(),
                 masked: array.validity().is_some(),
             };
-            self.drift
-                .meet(&info.name, form, || key::escaped(entry.key()));
+            self.drift.meet(&info.name, form, || entry.key().to_vec());
         }
         Ok(())
     }
@@ -138,28 +137,28 @@ pub(super) fn info(
         &["array", "dtype", "rank", "masked", "entries", "first"],
         &[2, 4],
     );
-    for name in &answer.drift {
-        for variant in &name.variants {
+    for (name, variants) in sample.drift.drifting() {
+        for Variant { form, count, first } in variants {
             table.row(vec![
-                key::escaped(name.array.as_bytes()),
-                variant.dtype.clone(),
-                variant.rank.to_string(),
-                if variant.masked { "masked" } else { "" }.to_owned(),
-                text::grouped(variant.entries),
-                variant.first_key.to_owned(),
+                key::escaped(name.as_bytes()),
+                form.dtype.to_string(),
+                form.rank.to_string(),
+                if form.masked { "masked" } else { "" }.to_owned(),
+                text::grouped(*count),
+                key::escaped(first),
             ]);
         }
     }
     table.lines().try_for_each(|row| line(out, &row))
 }
 
-fn drift_answer<'a>(array: &'a str, variants: &'a [Variant<String>]) -> DriftAnswer<'a> {
+fn drift_answer<'a>(array: &'a str, variants: &[Variant<Vec<u8>>]) -> DriftAnswer<'a> {
     let variants = variants.iter().map(|variant| VariantAnswer {
         dtype: variant.form.dtype.to_string(),
         rank: variant.form.rank,
         masked: variant.form.masked,
         entries: variant.count,
-        first_key: &variant.first,
+        first_key: key::json_text(&variant.first),
     });
     DriftAnswer {
         array,

@@ -1,0 +1,216 @@
+//! What several processes see of one file: kills, locks, forks, followers.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use arraylog::{Error, Mode, OpenOptions, Store};
+use rand::RngExt;
+use support::process::Actor;
+
+const ACTOR: &str = env!("CARGO_BIN_EXE_actor");
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    (folder, path)
+}
+
+fn actor(verb: &str, path: &Path, more: &[&str]) -> Actor {
+    let words = [&[verb, path.to_str().expect("UTF-8")], more].concat();
+    Actor::start(ACTOR, &words).expect("started")
+}
+
+fn line(actor: &mut Actor) -> String {
+    actor.line().expect("read").expect("a line")
+}
+
+/// The number under every key that each batch of `actor.rs` overwrites.
+fn newest_batch(store: &Store) -> u64 {
+    let part = store
+        .existing_partition("numbered", "batches")
+        .expect("there");
+    let number = |key: u8| {
+        let value = part.get([key]).expect("read").expect("there");
+        u64::from_le_bytes(value[..8].try_into().expect("eight bytes"))
+    };
+    let newest = number(0);
+    for key in 1..10 {
+        assert_eq!(number(key), newest, "half a batch");
+    }
+    let large = part.get([9]).expect("read").expect("there");
+    assert!(large[8..].iter().all(|&byte| byte == newest as u8));
+    newest
+}
+
+#[test]
+fn every_acknowledged_batch_survives_a_kill_and_no_half_one_does() {
+    let (_folder, path) = folder();
+    let (mut rng, seed) = support::rng();
+    println!("seed {seed}");
+    let mut next = 0;
+    for round in 0..20 {
+        let mut writer = actor("batches", &path, &[&next.to_string(), "100"]);
+        let mut acknowledged = line(&mut writer).parse::<u64>().expect("a number");
+        std::thread::sleep(Duration::from_micros(rng.random_range(0..40_000)));
+        for line in writer.kill().expect("killed") {
+            acknowledged = line.parse().expect("a number");
+        }
+        for mode in [Mode::Read, Mode::ReadWrite] {
+            let store = support::open(&path, mode).expect("opens");
+            let newest = newest_batch(&store);
+            // The last commit may have been done and not yet said.
+            assert!(
+                (acknowledged..=acknowledged + 1).contains(&newest),
+                "round {round}: {newest}, acknowledged {acknowledged}"
+            );
+            let part = store.partition("numbered", "batches").expect("there");
+            assert_eq!(part.len().expect("counted"), 10 + newest + 1);
+            for number in 0..=newest {
+                let value = part.get(format!("batch {number}")).expect("read");
+                assert_eq!(value.as_deref(), Some(&number.to_le_bytes()[..]));
+            }
+            next = newest + 1;
+        }
+    }
+    let store = support::open(&path, Mode::Read).expect("opens");
+    assert_eq!(store.seqno(), next);
+}
+
+#[test]
+fn a_reader_follows_a_writer_in_another_process_batch_by_batch() {
+    let (_folder, path) = folder();
+    let mut writer = actor("batches", &path, &["0", "500"]);
+    line(&mut writer);
+    let mapped = support::open(&path, Mode::Read).expect("opens");
+    let copying = OpenOptions::new().open(&path).expect("opens");
+    let mut last = [0; 2];
+    let mut steps = 0;
+    let start = Instant::now();
+    while start.elapsed() < Duration::from_secs(1) {
+        for (last, store) in last.iter_mut().zip([&mapped, &copying]) {
+            let before = newest_batch(store);
+            let moved = store.refresh().expect("refreshed");
+            let newest = newest_batch(store);
+            assert_eq!(moved, newest > before);
+            assert!(newest >= *last);
+            *last = newest;
+            steps += u64::from(moved);
+        }
+        // Said after it was published.
+        let said: u64 = line(&mut writer).parse().expect("a number");
+        mapped.refresh().expect("refreshed");
+        assert!(newest_batch(&mapped) >= said);
+    }
+    assert!(steps > 10, "{steps} steps");
+    writer.kill().expect("killed");
+    let opened = support::open(&path, Mode::Read).expect("opens");
+    mapped.refresh().expect("refreshed");
+    assert_eq!(newest_batch(&mapped), newest_batch(&opened));
+}
+
+#[test]
+fn opening_and_following_beside_a_writer_that_syncs_reports_no_damage() {
+    let (_folder, path) = folder();
+    let mut writer = actor("synced", &path, &[]);
+    line(&mut writer);
+    let start = Instant::now();
+    let following = loop {
+        // The first commit makes the partition.
+        let store = support::open(&path, Mode::Read).expect("opens");
+        if store.default_partition().is_ok() {
+            break store;
+        }
+    };
+    while start.elapsed() < Duration::from_secs(2) {
+        following.refresh().expect("refreshed");
+        support::open(&path, Mode::Read).expect("opens");
+        OpenOptions::new().open(&path).expect("opens");
+    }
+    let said = writer.finish().expect("closed");
+    let commits: u64 = said[0].parse().expect("a number");
+    following.refresh().expect("refreshed");
+    assert_eq!(following.seqno(), commits);
+}
+
+#[test]
+fn a_second_writer_is_refused_here_and_elsewhere_and_told_who_writes() {
+    let (_folder, path) = folder();
+    let mut holder = actor("hold", &path, &[]);
+    assert_eq!(line(&mut holder), "open");
+    for mode in [Mode::ReadWrite, Mode::Append, Mode::Replace] {
+        let error = support::open(&path, mode).expect_err("locked");
+        assert!(matches!(error, Error::Locked { .. }), "{mode:?}: {error}");
+        assert!(error.to_string().contains("held by process "), "{error}");
+    }
+    assert!(support::open(&path, Mode::CreateNew).is_err());
+    // Readers are welcome.
+    let reader = support::open(&path, Mode::Read).expect("opens");
+    let part = reader.default_partition().expect("partition");
+    assert!(part.contains("held").expect("read"));
+    holder.finish().expect("ended");
+    let store = support::open(&path, Mode::ReadWrite).expect("free");
+    let said = actor("try", &path, &["a"]).finish().expect("ended");
+    assert!(said[0].starts_with("locked: "), "{said:?}");
+    let error = support::open(&path, Mode::Append).expect_err("locked");
+    assert!(
+        error.to_string().contains("held by this process"),
+        "{error}"
+    );
+    store.close().expect("closed");
+    let said = actor("try", &path, &["a"]).finish().expect("ended");
+    assert_eq!(said, ["opened"]);
+}
+
+#[test]
+fn the_lock_is_free_after_the_store_was_dropped_while_its_values_and_entries_live() {
+    let (_folder, path) = folder();
+    let store = support::open(&path, Mode::Append).expect("made");
+    let part = store.default_partition().expect("partition");
+    part.put("key", "value").expect("stored");
+    let entry = part.entry("key").expect("read").expect("there");
+    let value = part.get("key").expect("read").expect("there");
+    drop(store);
+    // A partition is a handle of the store.
+    assert!(matches!(
+        support::open(&path, Mode::Append),
+        Err(Error::Locked { .. })
+    ));
+    drop(part);
+    let again = support::open(&path, Mode::Append).expect("free");
+    again.close().expect("closed");
+    let said = actor("try", &path, &["r+"]).finish().expect("ended");
+    assert_eq!(said, ["opened"]);
+    assert_eq!(&*value, b"value");
+    assert_eq!(&*entry.value().expect("value"), b"value");
+}
+
+#[test]
+fn a_fork_reads_and_neither_writes_nor_unlocks_nor_ends_the_store_of_its_parent() {
+    let (_folder, path) = folder();
+    let mut parent = actor("fork", &path, &[]);
+    assert_eq!(line(&mut parent), "child Some(0)");
+    assert_eq!(line(&mut parent), "unchanged true");
+    assert_eq!(line(&mut parent), "ready");
+    // The child dropped its store: the lock is the parent's all the same.
+    assert!(matches!(
+        support::open(&path, Mode::Append),
+        Err(Error::Locked { .. })
+    ));
+    parent.finish().expect("ended");
+    let store = support::open(&path, Mode::Read).expect("opens");
+    assert!(store.recovery().clean);
+    let part = store.default_partition().expect("partition");
+    let value = part.get("key").expect("read");
+    assert_eq!(value.as_deref(), Some(&b"parent again"[..]));
+}
+
+#[test]
+fn a_fork_in_the_middle_of_a_commit_of_another_thread_is_refused_and_does_not_hang() {
+    let (_folder, path) = folder();
+    let said = actor("fork-while-writing", &path, &[])
+        .finish()
+        .expect("ended");
+    assert_eq!(said, ["failed []"]);
+    let store = support::open(&path, Mode::Read).expect("opens");
+    assert!(store.recovery().clean);
+}

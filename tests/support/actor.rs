@@ -1,0 +1,239 @@
+//! What tests have another process do: `actor VERB STORE [WORD]...`.
+//!
+//! Answers are lines on the standard output. A line on the standard input, or its
+//! end, is the sign to go on.
+
+use std::error::Error as StdError;
+use std::io::{Write, stdin, stdout};
+use std::path::Path;
+use std::time::Duration;
+
+use arraylog::{Durability, Error, Mode, OpenOptions, Partition, Store};
+
+type Outcome = Result<(), Box<dyn StdError>>;
+
+fn main() -> Outcome {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match *words.as_slice() {
+        ["hold", path] => hold(Path::new(path)),
+        ["try", path, mode] => attempt(Path::new(path), mode),
+        ["try-unprivileged", path, mode] => {
+            give_up_privileges()?;
+            attempt(Path::new(path), mode)
+        }
+        ["batches", path, from, pause] => {
+            let pause = Duration::from_micros(pause.parse()?);
+            batches(Path::new(path), from.parse()?, pause)
+        }
+        ["synced", path] => synced(Path::new(path)),
+        ["fork", path] => fork_idle(Path::new(path)),
+        ["fork-while-writing", path] => fork_while_writing(Path::new(path)),
+        _ => Err(format!("unknown words {words:?}").into()),
+    }
+}
+
+fn say(line: impl std::fmt::Display) -> Outcome {
+    let mut out = stdout().lock();
+    writeln!(out, "{line}")?;
+    Ok(out.flush()?)
+}
+
+fn wait_for_sign() -> Outcome {
+    stdin().read_line(&mut String::new())?;
+    Ok(())
+}
+
+fn mode(name: &str) -> Mode {
+    match name {
+        "r" => Mode::Read,
+        "r+" => Mode::ReadWrite,
+        "a" => Mode::Append,
+        "w" => Mode::Replace,
+        _ => Mode::CreateNew,
+    }
+}
+
+/// Keeps a store open for writing, and ends without closing it.
+fn hold(path: &Path) -> Outcome {
+    let store = support::open(path, Mode::Append)?;
+    store.default_partition()?.put("held", "1")?;
+    say("open")?;
+    wait_for_sign()
+}
+
+/// Says how opening ends.
+fn attempt(path: &Path, name: &str) -> Outcome {
+    match support::open(path, mode(name)) {
+        Ok(store) => {
+            say("opened")?;
+            Ok(store.close()?)
+        }
+        Err(error) => say(describe(&error)),
+    }
+}
+
+fn describe(error: &Error) -> String {
+    match error {
+        Error::Io { source, .. } => format!("{}: {error}: {:?}", error.kind(), source.kind()),
+        _ => format!("{}: {error}", error.kind()),
+    }
+}
+
+/// Commits batch after batch, each with its number under ten keys, and says the
+/// number of each that was committed. Rests between them.
+fn batches(path: &Path, from: u64, pause: Duration) -> Outcome {
+    let store = support::open(path, Mode::Append)?;
+    for number in from.. {
+        let batch = store.batch()?;
+        let part = batch.partition("numbered", "batches")?;
+        // Of a few bytes, of several pages, and of blocks in turn.
+        let len = [8, 5000, 70_000, 300][(number % 4) as usize];
+        let mut value = vec![number as u8; len];
+        value[..8].copy_from_slice(&number.to_le_bytes());
+        for key in 0..9u8 {
+            part.put([key], number.to_le_bytes())?;
+        }
+        part.put([9], &value)?;
+        part.put(format!("batch {number}"), number.to_le_bytes())?;
+        batch.commit()?;
+        say(number)?;
+        std::thread::sleep(pause);
+    }
+    Ok(())
+}
+
+/// Commits numbers, each flushed to the device, until its input ends.
+fn synced(path: &Path) -> Outcome {
+    let options = OpenOptions::new()
+        .mode(Mode::Append)
+        .durability(Durability::Synced);
+    let store = support::open_mapped(&options, path)?;
+    let part = store.default_partition()?;
+    let asked = std::thread::spawn(wait_to_end);
+    say("open")?;
+    let mut number = 0u64;
+    while !asked.is_finished() {
+        part.put("number", number.to_le_bytes())?;
+        number += 1;
+    }
+    store.close()?;
+    say(number)
+}
+
+fn wait_to_end() {
+    let _ = stdin().read_line(&mut String::new());
+}
+
+/// Ends with what the operating system calls nobody, if it may choose.
+#[expect(unsafe_code, reason = "system calls")]
+fn give_up_privileges() -> Outcome {
+    // SAFETY: takes and gives numbers.
+    let result = unsafe { libc::setuid(65_534) };
+    if result == -1 {
+        // Without privileges there are none to give up.
+        say("kept")?;
+    }
+    Ok(())
+}
+
+/// Forks; `true` in the child.
+#[expect(unsafe_code, reason = "fork has no safe face")]
+fn fork() -> Result<Option<libc::pid_t>, std::io::Error> {
+    // SAFETY: the child goes on with memory and descriptors only; where the parent has
+    // threads, it uses no lock but those of the store, which is what is tested.
+    match unsafe { libc::fork() } {
+        -1 => Err(std::io::Error::last_os_error()),
+        0 => Ok(None),
+        child => Ok(Some(child)),
+    }
+}
+
+/// Waits for the end of a child, for at most ten seconds; its exit code.
+#[expect(unsafe_code, reason = "waitpid has no safe face")]
+fn wait_for(child: libc::pid_t) -> Option<i32> {
+    for _ in 0..1000 {
+        let mut status = 0;
+        // SAFETY: `status` is written by the call.
+        let found = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
+        if found == child {
+            return libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status));
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // SAFETY: takes numbers; the child is this process's own.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+    let mut status = 0;
+    // SAFETY: `status` is written by the call.
+    unsafe { libc::waitpid(child, &raw mut status, 0) };
+    None
+}
+
+#[expect(
+    unsafe_code,
+    reason = "ends a child without the exit handlers of its parent"
+)]
+fn leave(code: i32) -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(code) }
+}
+
+/// What a child of a fork does to a store: reads, fails to write, drops all of it.
+fn child_of_fork(store: Store, part: Partition) -> i32 {
+    if part.get("key").ok().flatten().as_deref() != Some(b"parent") {
+        return 2;
+    }
+    let refused = |result: arraylog::Result<()>| matches!(result, Err(Error::Forked { .. }));
+    if !refused(part.put("key", "child")) {
+        return 3;
+    }
+    if !refused(store.sync()) || !refused(store.batch().map(drop)) {
+        return 4;
+    }
+    if store.close().is_err() {
+        return 5;
+    }
+    0
+}
+
+fn fork_idle(path: &Path) -> Outcome {
+    let store = support::open(path, Mode::Append)?;
+    let part = store.default_partition()?;
+    part.put("key", "parent")?;
+    let before = std::fs::read(path)?;
+    let Some(child) = fork()? else {
+        leave(child_of_fork(store, part));
+    };
+    say(format!("child {:?}", wait_for(child)))?;
+    say(format!("unchanged {}", std::fs::read(path)? == before))?;
+    say("ready")?;
+    wait_for_sign()?;
+    part.put("key", "parent again")?;
+    Ok(store.close()?)
+}
+
+/// Forks while another thread is in the middle of a commit.
+fn fork_while_writing(path: &Path) -> Outcome {
+    let options = OpenOptions::new()
+        .mode(Mode::Append)
+        .durability(Durability::Synced);
+    let store = support::open_mapped(&options, path)?;
+    let part = store.default_partition()?;
+    part.put("key", "parent")?;
+    let other = store.partition("other", "other")?;
+    let writing = std::thread::spawn(move || {
+        let value = vec![1; 1 << 20];
+        (0..40).try_for_each(|_| other.put("large", &value))
+    });
+    let mut codes = Vec::new();
+    while !writing.is_finished() {
+        let Some(child) = fork()? else {
+            leave(child_of_fork(store, part));
+        };
+        codes.push(wait_for(child));
+    }
+    writing.join().map_err(|_| "the writer panicked")??;
+    codes.retain(|code| *code != Some(0));
+    say(format!("failed {codes:?}"))?;
+    Ok(store.close()?)
+}

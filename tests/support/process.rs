@@ -1,0 +1,86 @@
+//! Other processes.
+
+use std::io::{self, BufRead, BufReader};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+/// A process that does as `actor.rs` says; killed when dropped.
+#[derive(Debug)]
+pub struct Actor {
+    child: Child,
+    input: Option<ChildStdin>,
+    output: BufReader<ChildStdout>,
+}
+
+impl Actor {
+    /// Starts the program `actor` with `words`.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a process.
+    pub fn start(actor: &str, words: &[&str]) -> io::Result<Self> {
+        let mut child = Command::new(actor)
+            .args(words)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
+        Ok(Self {
+            input: child.stdin.take(),
+            output: BufReader::new(output),
+            child,
+        })
+    }
+
+    /// The next line that it prints, without its end; `None` after the last.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the pipe.
+    pub fn line(&mut self) -> io::Result<Option<String>> {
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        // A line that is cut by a kill is no line.
+        Ok(line.strip_suffix('\n').map(str::to_owned))
+    }
+
+    /// Ends it by SIGKILL; the lines that it had printed and nobody read.
+    ///
+    /// # Errors
+    ///
+    /// Those of killing and reading.
+    pub fn kill(mut self) -> io::Result<Vec<String>> {
+        self.child.kill()?;
+        self.child.wait()?;
+        let mut lines = Vec::new();
+        while let Some(line) = self.line()? {
+            lines.push(line);
+        }
+        Ok(lines)
+    }
+
+    /// Closes its input and waits for its end; the lines left.
+    ///
+    /// # Errors
+    ///
+    /// If it ends with a failure.
+    pub fn finish(mut self) -> io::Result<Vec<String>> {
+        drop(self.input.take());
+        let mut lines = Vec::new();
+        while let Some(line) = self.line()? {
+            lines.push(line);
+        }
+        let status = self.child.wait()?;
+        if status.success() {
+            return Ok(lines);
+        }
+        Err(io::Error::other(format!("{status}, after {lines:?}")))
+    }
+}
+
+impl Drop for Actor {
+    fn drop(&mut self) {
+        // Both fail if it has ended.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
