@@ -51,12 +51,10 @@ impl Entry {
         read: impl FnOnce(&arraylog::Entry) -> arraylog::Result<T> + Send,
     ) -> PyResult<T> {
         let entry = self.engine(py)?;
-        let found = if entry.nbytes_stored() >= LARGE as u64 {
-            py.detach(|| read(entry))
-        } else {
-            read(entry)
-        };
-        found.or_raise(py)
+        if entry.nbytes_stored() >= LARGE as u64 {
+            return read_detached(py, entry, read);
+        }
+        read(entry).or_raise(py)
     }
 
     /// Whether using it needs no look-up.
@@ -110,6 +108,16 @@ impl Entry {
         let value = self.read(py, arraylog::Entry::value)?;
         Ok(self.value.get_or_init(|| value))
     }
+}
+
+/// Apart from the usual read, which is smaller without it.
+#[cold]
+fn read_detached<T: Send>(
+    py: Python<'_>,
+    entry: &arraylog::Entry,
+    read: impl FnOnce(&arraylog::Entry) -> arraylog::Result<T> + Send,
+) -> PyResult<T> {
+    py.detach(|| read(entry)).or_raise(py)
 }
 
 fn gone(py: Python<'_>, key: &[u8], what: &str) -> PyErr {

@@ -118,14 +118,14 @@ impl Partition {
         read: impl FnOnce(&arraylog::Partition) -> arraylog::Result<T> + Send,
     ) -> PyResult<T> {
         let opened = self.opened(py)?;
-        let found = if opened.detaches() {
-            py.detach(|| read(&opened.engine))
-        } else {
-            read(&opened.engine)
-        };
-        found.or_raise(py)
+        if opened.detaches() {
+            return self.change(py, read);
+        }
+        read(&opened.engine).or_raise(py)
     }
 
+    /// Runs what may wait, for the disk or for another writer.
+    #[inline(never)]
     fn change<T: Send>(
         &self,
         py: Python<'_>,
