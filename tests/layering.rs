@@ -11,11 +11,12 @@ type Layer = (&'static [&'static str], &'static [&'static str]);
 ///
 /// Those of the last layer are one object seen from five sides: a store lends partitions
 /// and batches, these commit through the store, and entries are what they give out.
-const LAYERS: [Layer; 12] = [
+const LAYERS: [Layer; 13] = [
     (&["format"], &[]),
     (&["error"], &["format"]),
     (&["options"], &[]),
     (&["grid"], &[]),
+    (&["arena"], &[]),
     (&["storage"], &["format"]),
     (&["value"], &["storage"]),
     (&["index"], &[]),
@@ -28,12 +29,12 @@ const LAYERS: [Layer; 12] = [
         &["catalog"],
         &["format", "error", "grid", "index", "log", "array"],
     ),
-    (&["staged"], &["format", "index", "log", "catalog"]),
+    (&["staged"], &["format", "arena", "index", "log", "catalog"]),
     (
         &["entry", "partition", "batch", "open", "store"],
         &[
             "format", "error", "options", "storage", "value", "index", "log", "array", "catalog",
-            "staged",
+            "staged", "arena",
         ],
     ),
 ];

@@ -33,7 +33,7 @@ impl Batch {
         let durability = inner.log.durability();
         Self {
             inner: Arc::clone(inner),
-            staged: Mutex::default(),
+            staged: Mutex::new(Staged::new(&inner.pool)),
             durability,
         }
     }

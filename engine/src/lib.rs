@@ -82,6 +82,7 @@
 //! * `examples/`: programs of at most 40 lines.
 #![deny(missing_docs)]
 
+mod arena;
 mod array;
 mod batch;
 mod catalog;

@@ -1,16 +1,15 @@
 //! Operations that wait for their commit, with copies of their keys and values.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use crate::arena::{Arena, Pool, Span};
 use crate::catalog::{Interning, PartitionState};
 use crate::format::BLOCK;
 use crate::format::record::{RecordKind, value_hash};
 use crate::index::Hash;
 use crate::log::{OpValue, wide_blocks};
-
-/// Least room that is taken from the allocator at once.
-const CHUNK: usize = 1 << 20;
 
 /// A partition by its names, and itself once it is known.
 #[derive(Debug)]
@@ -67,20 +66,12 @@ impl Sums {
     }
 }
 
-/// Bytes in one of the chunks.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    chunk: usize,
-    at: usize,
-    len: usize,
-}
-
 #[derive(Debug)]
 struct StagedOp {
     target: usize,
     kind: RecordKind,
     hash: Hash,
-    key: Span,
+    key: Range<usize>,
     value: Span,
     sums: Sums,
 }
@@ -89,9 +80,10 @@ struct StagedOp {
 type Overlay = HashMap<(usize, Box<[u8]>), usize>;
 
 /// Operations in the order of their calls.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Staged {
-    chunks: Vec<Vec<u8>>,
+    values: Arena,
+    keys: Vec<u8>,
     ops: Vec<StagedOp>,
     targets: Vec<Target>,
     by_name: HashMap<(Arc<str>, Arc<str>), usize>,
@@ -113,6 +105,19 @@ pub(crate) enum Overlaid<'a> {
 }
 
 impl Staged {
+    /// No operations yet, with room from `pool`.
+    pub(crate) fn new(pool: &Arc<Pool>) -> Self {
+        Self {
+            values: Arena::new(pool),
+            keys: Vec::new(),
+            ops: Vec::new(),
+            targets: Vec::new(),
+            by_name: HashMap::new(),
+            interned: Vec::new(),
+            overlay: None,
+        }
+    }
+
     /// Number of operations.
     pub(crate) fn len(&self) -> usize {
         self.ops.len()
@@ -145,9 +150,10 @@ impl Staged {
         key: &[u8],
         pieces: &[&[u8]],
     ) {
-        let key_span = self.copy(&[key]);
-        let value = self.copy(pieces);
-        let sums = Sums::of(&[self.bytes(value)], value.len as u64);
+        let at = self.keys.len();
+        self.keys.extend_from_slice(key);
+        let value = self.values.copy(pieces);
+        let sums = Sums::of(&[self.values.bytes(value)], value.len() as u64);
         if let Some(overlay) = &mut self.overlay {
             overlay.insert((target, key.into()), self.ops.len());
         }
@@ -155,7 +161,7 @@ impl Staged {
             target,
             kind,
             hash,
-            key: key_span,
+            key: at..self.keys.len(),
             value,
             sums,
         });
@@ -165,7 +171,7 @@ impl Staged {
     pub(crate) fn overlaid(&mut self, target: usize, key: &[u8]) -> Overlaid<'_> {
         if self.overlay.is_none() {
             let last = self.ops.iter().enumerate();
-            let last = last.map(|(number, op)| ((op.target, self.bytes(op.key).into()), number));
+            let last = last.map(|(number, op)| ((op.target, self.key(op).into()), number));
             self.overlay = Some(last.collect());
         }
         let overlay = self.overlay.as_ref();
@@ -173,40 +179,20 @@ impl Staged {
         match number.and_then(|&number| self.ops.get(number)) {
             None => Overlaid::Untouched,
             Some(op) if op.kind == RecordKind::Tombstone => Overlaid::Removed,
-            Some(op) => Overlaid::Written(op.kind, self.bytes(op.value)),
+            Some(op) => Overlaid::Written(op.kind, self.values.bytes(op.value)),
         }
     }
 
-    fn copy(&mut self, pieces: &[&[u8]]) -> Span {
-        let len = pieces.iter().map(|piece| piece.len()).sum();
-        let full = |chunk: &Vec<u8>| chunk.capacity() - chunk.len() < len;
-        if self.chunks.last().is_none_or(full) {
-            self.chunks.push(Vec::with_capacity(len.max(CHUNK)));
-        }
-        let mut span = Span {
-            chunk: self.chunks.len().saturating_sub(1),
-            at: 0,
-            len,
-        };
-        if let Some(chunk) = self.chunks.last_mut() {
-            span.at = chunk.len();
-            pieces
-                .iter()
-                .for_each(|piece| chunk.extend_from_slice(piece));
-        }
-        span
-    }
-
-    fn bytes(&self, span: Span) -> &[u8] {
-        let chunk = self.chunks.get(span.chunk);
-        chunk
-            .and_then(|chunk| chunk.get(span.at..span.at + span.len))
-            .unwrap_or_default()
+    fn key(&self, op: &StagedOp) -> &[u8] {
+        self.keys.get(op.key.clone()).unwrap_or_default()
     }
 
     /// Each value, for [`Staged::changes`] to borrow.
     pub(crate) fn values(&self) -> Vec<&[u8]> {
-        self.ops.iter().map(|op| self.bytes(op.value)).collect()
+        self.ops
+            .iter()
+            .map(|op| self.values.bytes(op.value))
+            .collect()
     }
 
     /// The operations, for the commit.
@@ -215,7 +201,7 @@ impl Staged {
             Some(Change {
                 target: self.targets.get(op.target)?,
                 kind: op.kind,
-                key: self.bytes(op.key),
+                key: self.key(op),
                 hash: op.hash,
                 value: op
                     .sums

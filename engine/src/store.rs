@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use crate::arena::Pool;
 use crate::array::Schema;
 use crate::batch::Batch;
 use crate::catalog::{CATALOG, Catalog, Draft, Interning, PartitionState, check_name};
@@ -34,6 +35,8 @@ pub struct Store {
 pub(crate) struct Inner {
     pub(crate) log: Arc<Log>,
     pub(crate) catalog: Catalog,
+    /// Room for batches.
+    pub(crate) pool: Arc<Pool>,
     mode: Mode,
     recovery: Recovery,
 }
@@ -96,6 +99,7 @@ impl Store {
         let mut inner = Inner {
             log: Arc::new(log),
             catalog: Catalog::default(),
+            pool: Arc::default(),
             mode: options.mode,
             recovery: Recovery::default(),
         };

@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use super::group::{Baseline, Group, Probe, SLOTS, Scalar, Slots, Variant};
+use super::memory::zeroed;
 use super::{Hash, PLACE_BITS, home, place_of, seen};
 
 /// Share of the slots that are filled, in percent: at 80 a hit rarely needs a second
@@ -31,7 +32,7 @@ impl Frozen {
     /// Packs words in log order, with the upper halves of their hashes.
     pub(super) fn pack(words: &[(u64, u32)]) -> Self {
         let slots = (words.len() * 100).div_ceil(LOAD_PERCENT);
-        let mut groups = vec![Group::default(); slots.div_ceil(SLOTS).max(1)].into_boxed_slice();
+        let mut groups: Box<[Group]> = zeroed(slots.div_ceil(SLOTS).max(1));
         for &(word, top) in words {
             insert(&mut groups, word, top);
         }

@@ -1,18 +1,48 @@
 //! The segment that the writer inserts into while others read.
+#![expect(unsafe_code, reason = "the writer reads its own words with vectors")]
 
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use zerocopy::FromZeros;
 
-use super::group::{SLOTS, empty_words, prefetch, tagged_words};
+use super::group::{Baseline, Group, Probe, SLOTS, Scalar, prefetch};
+use super::memory::zeroed;
 use super::{Hash, PLACE_BITS, home, place_of, seen};
 
-/// Slots that may be filled before the segment doubles, of eight.
+/// Slots that may be filled before the segment grows, of eight.
 const MAX_FILLED: usize = 7;
+
+/// Up to so many words a segment grows fourfold, which saves most of the work of growing;
+/// beyond, twofold, which bounds the memory.
+const SMALL: usize = 1 << 20;
 
 #[derive(FromZeros)]
 #[repr(C, align(64))]
 struct AtomicGroup([AtomicU64; SLOTS]);
+
+impl AtomicGroup {
+    /// Acquire: the record behind a word was written before the word.
+    #[inline]
+    fn words(&self) -> Group {
+        Group(self.0.each_ref().map(|word| word.load(Ordering::Acquire)))
+    }
+
+    /// The words, for vector probes of the one writer.
+    ///
+    /// # Safety
+    ///
+    /// Nobody stores to the group while the reference lives.
+    #[inline]
+    unsafe fn words_for_writer(&self) -> &Group {
+        // SAFETY: both types are eight words of 64 bits with the alignment of a cache
+        // line. Other threads only load the words, and by the caller's promise nobody
+        // stores to them meanwhile, so that plain reads race with nothing.
+        unsafe { &*std::ptr::from_ref(self).cast::<Group>() }
+    }
+}
+
+const _: () = assert!(size_of::<AtomicGroup>() == size_of::<Group>());
+const _: () = assert!(align_of::<AtomicGroup>() == align_of::<Group>());
 
 /// Groups, and the same words in log order, of atomic words.
 ///
@@ -29,19 +59,10 @@ pub(super) struct Growing {
     len: AtomicUsize,
 }
 
-/// Zeroed memory straight from the allocator: a large table costs no time before
-/// its pages are used.
-fn zeroed<T: FromZeros>(len: usize) -> Box<[T]> {
-    <[T]>::new_box_zeroed_with_elems(len).unwrap_or_else(|_| {
-        // The same as every collection of std does when memory runs out.
-        std::alloc::handle_alloc_error(std::alloc::Layout::new::<T>())
-    })
-}
-
 impl Growing {
     /// An empty segment with room for `entries` words.
     pub(super) fn with_room(entries: usize) -> Self {
-        let groups = entries.div_ceil(MAX_FILLED).max(1).next_power_of_two();
+        let groups = entries.div_ceil(MAX_FILLED).max(1);
         let capacity = groups * MAX_FILLED;
         Self {
             groups: zeroed(groups),
@@ -73,7 +94,8 @@ impl Growing {
         // Some ahead, so that the misses of the cache overlap.
         const AHEAD: usize = 16;
         let kept = self.kept(end).count();
-        let grown = Self::with_room((kept + more).max(kept * 2));
+        let factor = if kept < SMALL { 4 } else { 2 };
+        let grown = Self::with_room((kept + more).max(kept * factor));
         let mut coming = self.kept(end).skip(AHEAD);
         for (word, top, by) in self.kept(end) {
             if let Some((_, next, _)) = coming.next()
@@ -103,32 +125,27 @@ impl Growing {
     fn leads_to(&self, word: u64, top: u32) -> bool {
         let hash = Hash(u64::from(top) << 32 | word >> PLACE_BITS);
         let place = place_of(word);
-        self.find(hash, |found| found == place) != 0
+        self.find_for_writer(hash, |found| found == place) != 0
     }
 
     /// The place of the key with `hash`: of the words with its tag the first whose
     /// record `same` says has the key. 0 = none.
     #[inline]
     pub(super) fn find(&self, hash: Hash, same: impl Fn(u64) -> bool + Copy) -> u64 {
-        self.slot(hash, same).map_or(0, |(_, word)| place_of(word))
-    }
-
-    /// The slot of the key with `hash`, and its word.
-    #[inline]
-    fn slot(&self, hash: Hash, same: impl Fn(u64) -> bool + Copy) -> Option<(&AtomicU64, u64)> {
         let mut at = home(hash.top(), self.groups.len());
         for _ in 0..self.groups.len() {
-            let group = self.groups.get(at)?;
-            // Acquire: the record behind a word was written before the word.
-            let words = group.0.each_ref().map(|word| word.load(Ordering::Acquire));
-            for slot in tagged_words(&words, hash.tag()) {
-                let word = words.get(slot).copied().unwrap_or_default();
-                if same(place_of(word)) {
-                    return Some((group.0.get(slot)?, word));
+            let Some(group) = self.groups.get(at) else {
+                break;
+            };
+            let words = group.words();
+            for slot in Scalar.tagged(&words, hash.tag()) {
+                let place = place_of(words.word(slot));
+                if same(place) {
+                    return place;
                 }
             }
-            if !empty_words(&words).is_empty() {
-                return None;
+            if !Scalar.empty(&words).is_empty() {
+                break;
             }
             at = if at + 1 == self.groups.len() {
                 0
@@ -136,7 +153,7 @@ impl Growing {
                 at + 1
             };
         }
-        None
+        0
     }
 
     /// Starts to load the group of `hash`.
@@ -158,19 +175,53 @@ impl Growing {
         same: impl Fn(u64) -> bool + Copy,
     ) -> u64 {
         let word = hash.word(place);
-        let replaced = match self.slot(hash, same) {
+        let replaced = match self.slot_or_empty(hash, same) {
             Some((slot, old)) => {
                 slot.store(word, Ordering::Release);
-                self.supersede(place_of(old), place);
                 place_of(old)
             }
-            None => {
-                self.store_in_empty_slot(word, hash.top());
-                0
-            }
+            None => 0,
         };
+        if replaced != 0 {
+            self.supersede(replaced, place);
+        }
         self.append(word, hash.top(), if tombstone { place } else { 0 });
         replaced
+    }
+
+    /// As [`Self::find`], for the one writer: with vectors.
+    #[inline]
+    pub(super) fn find_for_writer(&self, hash: Hash, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        let found = self.slot_or_empty(hash, same);
+        found.map_or(0, |(_, word)| place_of(word))
+    }
+
+    /// The slot of the key with `hash` and its word, or the first empty slot and 0. Only
+    /// the writer calls this.
+    #[inline]
+    fn slot_or_empty(
+        &self,
+        hash: Hash,
+        same: impl Fn(u64) -> bool + Copy,
+    ) -> Option<(&AtomicU64, u64)> {
+        let mut at = home(hash.top(), self.groups.len());
+        for _ in 0..self.groups.len() {
+            let group = self.groups.get(at)?;
+            // SAFETY: the one writer is in this function, under its lock, and stores to
+            // no group before the last use of these words; readers never store.
+            let words = unsafe { group.words_for_writer() };
+            let mut tagged = Baseline.tagged(words, hash.tag());
+            let found = tagged.find(|&slot| same(place_of(words.word(slot))));
+            if let Some(slot) = found.or_else(|| Baseline.empty(words).next()) {
+                return Some((group.0.get(slot)?, words.word(slot)));
+            }
+            at = if at + 1 == self.groups.len() {
+                0
+            } else {
+                at + 1
+            };
+        }
+        None
     }
 
     fn append(&self, word: u64, top: u32, superseded: u64) {
@@ -182,7 +233,10 @@ impl Growing {
         ) {
             order.store(word, Ordering::Relaxed);
             tops.store(top, Ordering::Relaxed);
-            by.store(superseded, Ordering::Relaxed);
+            // Zero already: the pages of a table of which little is superseded stay unused.
+            if superseded != 0 {
+                by.store(superseded, Ordering::Relaxed);
+            }
             self.len.store(len + 1, Ordering::Release);
         }
     }

@@ -23,6 +23,7 @@
 mod frozen;
 pub(crate) mod group;
 mod growing;
+mod memory;
 mod partition;
 
 pub(crate) use partition::{Cursor, PartitionIndex, Pinned};

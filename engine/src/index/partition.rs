@@ -159,6 +159,18 @@ impl Pinned {
         self.0.find(hash, end, same)
     }
 
+    /// As [`Self::find`], for the one writer, who sees everything.
+    #[inline(always)]
+    pub(crate) fn find_for_writer(&self, hash: Hash, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        if let Some(frozen) = &self.0.frozen {
+            let place = frozen.find(hash, u64::MAX, same);
+            if place != 0 {
+                return place;
+            }
+        }
+        self.0.growing.find_for_writer(hash, same)
+    }
+
     /// Starts to load what [`Self::find`] and [`Self::insert`] will need.
     #[inline]
     pub(crate) fn prefetch(&self, hash: Hash) {

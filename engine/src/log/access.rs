@@ -262,18 +262,6 @@ impl Log {
         region.range_of(range)
     }
 
-    /// As [`Log::find`], in segments that were pinned.
-    #[inline(always)]
-    pub(crate) fn find_pinned(
-        &self,
-        pinned: &Pinned,
-        hash: Hash,
-        key: &[u8],
-        end: u64,
-    ) -> Result<Option<Located>> {
-        self.seen(self.find_place(pinned, hash, key, end), key, end)
-    }
-
     /// The newest version, from that at `place` (0 = none) back, that a reader with `end`
     /// sees.
     #[inline(always)]

@@ -33,6 +33,9 @@ const WRITE_BLOCK: u64 = 2 << 20;
 /// shows before anything is written.
 const RESERVE_ABOVE: u64 = 1 << 20;
 
+/// Operations whose groups are loaded ahead of their turn.
+const AHEAD: usize = 16;
+
 /// One operation of a commit.
 #[derive(Debug)]
 pub(crate) struct Op<'a> {
@@ -260,9 +263,17 @@ impl<'a> WriterGuard<'a> {
         for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
             let Some(first) = run.first() else { continue };
             let pinned = first.index.newest();
-            run.iter().for_each(|op| pinned.prefetch(op.hash));
+            // Some ahead, so that the misses of the cache overlap.
+            let mut coming = run.iter();
+            let first = coming.by_ref().take(AHEAD);
+            first.for_each(|op| pinned.prefetch(op.hash));
             for op in run {
-                let previous = log.find_pinned(&pinned, op.hash, op.key, u64::MAX)?;
+                if let Some(next) = coming.next() {
+                    pinned.prefetch(next.hash);
+                }
+                let newest =
+                    pinned.find_for_writer(op.hash, |place| log.record_has_key(place, op.key));
+                let previous = log.seen(newest, op.key, u64::MAX)?;
                 let (kind, len) = (op.kind, op.value.len());
                 let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, None);
                 let mut head = head.ok_or_else(|| too_large(op))?;

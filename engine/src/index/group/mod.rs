@@ -82,11 +82,13 @@ pub(crate) enum Variant {
     Avx2 = 3,
 }
 
-/// The variant in use; 0 until the processor was asked.
+/// A variant that was asked for; 0 = none.
 static VARIANT: AtomicU8 = AtomicU8::new(0);
 
 impl Variant {
-    /// The variant in use.
+    /// The variant in use: the baseline, unless another one was asked for. Its probes are
+    /// inlined into the lookup; those of AVX2 need a call, which costs more than they
+    /// save (`make bench`, row `get`).
     #[inline]
     pub(crate) fn current() -> Self {
         match VARIANT.load(Ordering::Relaxed) {
@@ -96,7 +98,7 @@ impl Variant {
         }
     }
 
-    /// Makes every probe from here on use `variant`, or the best one (`None`).
+    /// Makes every probe from here on use `variant`, or the usual one (`None`).
     pub(crate) fn force(variant: Option<Self>) {
         VARIANT.store(
             variant.map_or(0, |variant| variant as u8),
@@ -104,8 +106,6 @@ impl Variant {
         );
     }
 }
-
-pub(crate) use scalar::{empty as empty_words, tagged as tagged_words};
 
 /// Starts to load the cache line at `reference`.
 #[inline]
