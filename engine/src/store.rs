@@ -1,5 +1,6 @@
 //! A store: one file, opened.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -481,7 +482,7 @@ impl Inner {
 
     /// The partition of each change, and those that the commit has to make.
     fn resolve<'a>(&self, changes: &'a [Change<'a>]) -> (Vec<Arc<PartitionState>>, Vec<Draft>) {
-        let mut drafts: Vec<Draft> = Vec::new();
+        let mut drafts = Drafts::default();
         let mut states: Vec<Arc<PartitionState>> = Vec::with_capacity(changes.len());
         for (number, change) in changes.iter().enumerate() {
             let before = number.checked_sub(1).and_then(|before| changes.get(before));
@@ -491,10 +492,10 @@ impl Inner {
             }
             states.push(self.resolve_one(change, &mut drafts));
         }
-        (states, drafts)
+        (states, drafts.list)
     }
 
-    fn resolve_one(&self, change: &Change<'_>, drafts: &mut Vec<Draft>) -> Arc<PartitionState> {
+    fn resolve_one<'a>(&self, change: &Change<'a>, drafts: &mut Drafts<'a>) -> Arc<PartitionState> {
         let target = change.target;
         if let Some(state) = target.state.get() {
             return Arc::clone(state);
@@ -503,14 +504,21 @@ impl Inner {
         if let Some(state) = self.catalog.find(collection, name) {
             return Arc::clone(target.state.get_or_init(|| state));
         }
-        let same =
-            |draft: &&Draft| &*draft.state.collection == collection && &*draft.state.name == name;
-        if let Some(draft) = drafts.iter().find(same) {
+        let number = drafts.by_name.get(&(collection, name));
+        if let Some(draft) = number.and_then(|&number| drafts.list.get(number)) {
             return Arc::clone(&draft.state);
         }
-        let draft = self.catalog.draft(drafts, collection, name);
+        let draft = self.catalog.draft(&drafts.list, collection, name);
         let state = Arc::clone(&draft.state);
-        drafts.push(draft);
+        drafts.by_name.insert((collection, name), drafts.list.len());
+        drafts.list.push(draft);
         state
     }
+}
+
+/// The partitions that a commit has to make, and where each stands in the list.
+#[derive(Default)]
+struct Drafts<'a> {
+    list: Vec<Draft>,
+    by_name: HashMap<(&'a str, &'a str), usize>,
 }
