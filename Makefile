@@ -55,7 +55,7 @@ wheel: $(VENV)/stamp
 ## make sdist    the source package, built, and installed into a new environment
 sdist: $(VENV)/stamp
 	rm -rf target/sdist target/sdist-venv
-	$(BIN)/maturin sdist --quiet --manifest-path py/Cargo.toml --out target/sdist
+	$(BIN)/maturin sdist --manifest-path py/Cargo.toml --out target/sdist
 	$(BIN)/python -m venv target/sdist-venv
 	target/sdist-venv/bin/python -m pip --disable-pip-version-check --quiet install target/sdist/*.tar.gz
 	cd target && sdist-venv/bin/python -c "import arraylog; print(arraylog.__version__, 'installed from source')"

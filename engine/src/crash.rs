@@ -287,6 +287,31 @@ fn a_crash_inside_recovery_changes_nothing() {
 }
 
 #[test]
+fn a_torn_tail_of_any_length_is_covered_and_the_store_can_be_closed_and_opened_again() {
+    let run = run(3, 4);
+    let reopens = |image: &Image, what: &str| {
+        let (sim, store) = image.open(run.identity).expect("opens");
+        store.close().expect("closed");
+        let (_, again) = image_of(&sim).open(run.identity).expect("opens again");
+        assert_eq!(contents(&again), run.states[4], "{what}");
+    };
+    for len in 1..=100 {
+        let mut image = run.image(run.calls.len(), None);
+        let at = image.0.len();
+        image.0.resize(at + len, 0xA5);
+        let (sim, store) = image.open(run.identity).expect("opens");
+        assert_eq!(store.recovery().torn_bytes, len as u64);
+        reopens(&image, &format!("{len} bytes"));
+        // And if that opening was killed after its first write.
+        image.write(at as u64, &image_of(&sim).0[at..][..40]);
+        reopens(
+            &image,
+            &format!("{len} bytes, header of the covering frame"),
+        );
+    }
+}
+
+#[test]
 fn every_cut_of_an_unsynced_log_leaves_whole_commits() {
     let run = run(7, 8);
     let image = run.image(run.calls.len(), None);

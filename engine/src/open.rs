@@ -163,7 +163,16 @@ fn describe_holder(file: &File) -> String {
 
 /// A new store file; `None` if another one was made meanwhile.
 fn make(path: &Path, options: &OpenOptions, creation: Creation) -> Result<Option<File>> {
-    let identity = new_identity(path)?;
+    let mut identity = new_identity(path)?;
+    if let Some(fixed) = options.fixed {
+        let (store_id, lineage_id) = (fixed.store_id, fixed.lineage_id);
+        identity = Identity {
+            store_id,
+            lineage_id,
+            seed: fixed.seed,
+            ..identity
+        };
+    }
     let mut random = [0; 8];
     fill_random(&mut random, path)?;
     let random = u64::from_le_bytes(random);

@@ -55,6 +55,17 @@ pub struct OpenOptions {
     pub(crate) durability: Durability,
     pub(crate) verify: Verify,
     pub(crate) lock: bool,
+    pub(crate) fixed: Option<Fixed>,
+}
+
+/// What is random in a store, given: the same writes then give the same bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fixed {
+    pub(crate) store_id: [u8; 16],
+    pub(crate) lineage_id: [u8; 16],
+    pub(crate) seed: u64,
+    /// Of this opening for writing.
+    pub(crate) epoch: u16,
 }
 
 impl Default for OpenOptions {
@@ -65,6 +76,7 @@ impl Default for OpenOptions {
             verify: Verify::default(),
             // Two writers would overwrite each other's commits.
             lock: true,
+            fixed: None,
         }
     }
 }

@@ -118,7 +118,21 @@ impl Partition {
     /// [`Partition::reader`] saves the last.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let key = key.as_ref();
-        let Some(located) = self.find(key)? else {
+        let Some(state) = self.state("read a key")? else {
+            return Ok(None);
+        };
+        let inner = self.inner();
+        let hash = inner.hash(key)?;
+        let end = place(inner.log.published());
+        let newest = inner.log.find_newest(&state.index, hash, key, end);
+        if newest == 0 {
+            return Ok(None);
+        }
+        if let Some(bytes) = inner.log.plain_bytes(newest, end) {
+            return Ok(Some(Value::new(bytes)));
+        }
+        let seen = inner.log.seen(newest, key, end)?;
+        let Some(located) = seen.filter(Located::is_live) else {
             return Ok(None);
         };
         if located.head.kind == RecordKind::Put {
@@ -470,7 +484,20 @@ impl Reader<'_> {
             return Ok(None);
         };
         let hash = Hash(crate::format::record::key_hash(key, self.seed));
-        let Some(located) = self.log.find_pinned(pinned, hash, key, self.end)? else {
+        let place = self.log.find_place(pinned, hash, key, self.end);
+        if place == 0 {
+            return Ok(None);
+        }
+        if let Some(value) = self.log.lend_plain(place, self.end) {
+            return Ok(Some(value));
+        }
+        self.lend(place, key)
+    }
+
+    /// The value of the version that this reader sees, from that at `place` back.
+    #[cold]
+    fn lend(&self, place: u64, key: &[u8]) -> Result<Option<&[u8]>> {
+        let Some(located) = self.log.seen(place, key, self.end)? else {
             return Ok(None);
         };
         match located.head.kind {

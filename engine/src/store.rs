@@ -124,7 +124,7 @@ impl Store {
             },
         };
         inner.report_torn_tail();
-        inner.start(&replayed)?;
+        inner.start(&replayed, options)?;
         Ok(Self {
             inner: Arc::new(inner),
         })
@@ -379,7 +379,7 @@ impl Inner {
         }
     }
 
-    fn start(&mut self, replayed: &Replayed) -> Result<()> {
+    fn start(&mut self, replayed: &Replayed, options: &OpenOptions) -> Result<()> {
         if !self.mode.writes() {
             return Ok(());
         }
@@ -388,11 +388,10 @@ impl Inner {
         };
         let mut random = [0; 2];
         open::fill_random(&mut random, log.path())?;
-        log.start_writing(
-            replayed,
-            u16::from_le_bytes(random),
-            open::seconds_since_1970(),
-        )
+        let epoch = options
+            .fixed
+            .map_or(u16::from_le_bytes(random), |fixed| fixed.epoch);
+        log.start_writing(replayed, epoch, open::seconds_since_1970())
     }
 
     /// The entry that a reader sees at `key` now.
@@ -434,7 +433,7 @@ impl Inner {
         interned: &[Interning],
         durability: Durability,
     ) -> Result<u64> {
-        let (states, drafts) = self.resolve(changes);
+        let (runs, drafts) = self.resolve(changes);
         let mut rows = Vec::new();
         for interning in interned
             .iter()
@@ -462,15 +461,16 @@ impl Inner {
                 value: sums.value(std::slice::from_ref(value), value.len() as u64),
             });
         }
-        for (change, state) in changes.iter().zip(&states) {
-            ops.push(Op {
+        let mut rest = changes.iter();
+        for (state, len) in &runs {
+            ops.extend(rest.by_ref().take(*len).map(|change| Op {
                 index: &state.index,
                 partition: state.id,
                 kind: change.kind,
                 key: change.key,
                 hash: change.hash,
                 value: change.value,
-            });
+            }));
         }
         let seqno = writer.commit(&ops, durability)?;
         self.catalog.committed(interned);
@@ -480,18 +480,19 @@ impl Inner {
         Ok(seqno)
     }
 
-    /// The partition of each change, and those that the commit has to make.
-    fn resolve<'a>(&self, changes: &'a [Change<'a>]) -> (Vec<Arc<PartitionState>>, Vec<Draft>) {
+    /// The partitions of the changes, each with how many changes in a row it has, and
+    /// those that the commit has to make.
+    fn resolve<'a>(
+        &self,
+        changes: &'a [Change<'a>],
+    ) -> (Vec<(Arc<PartitionState>, usize)>, Vec<Draft>) {
         let mut drafts = Drafts::default();
-        let mut states: Vec<Arc<PartitionState>> = Vec::with_capacity(changes.len());
-        for (number, change) in changes.iter().enumerate() {
-            let before = number.checked_sub(1).and_then(|before| changes.get(before));
-            if before.is_some_and(|before| std::ptr::eq(before.target, change.target)) {
-                states.extend(states.last().cloned());
-                continue;
-            }
-            states.push(self.resolve_one(change, &mut drafts));
-        }
+        let runs = changes.chunk_by(|a, b| std::ptr::eq(a.target, b.target));
+        let resolved = runs.filter_map(|run| {
+            let state = self.resolve_one(run.first()?, &mut drafts);
+            Some((state, run.len()))
+        });
+        let states = resolved.collect();
         (states, drafts.list)
     }
 

@@ -1,1 +1,44 @@
-//! Python face.
+//! The Python face of arraylog: converts and calls.
+//!
+//! Each class here is the part of a Python class that has to be fast or has to
+//! own memory; `python/arraylog/` derives the public classes from them.
+
+mod array;
+mod attrs;
+mod batch;
+mod buffer;
+mod dtype;
+mod entry;
+mod errors;
+mod input;
+mod key;
+mod ndarray;
+mod partition;
+mod store;
+
+use std::ffi::OsString;
+
+use pyo3::prelude::*;
+
+/// Runs the command line with `args` (the program's name first); its exit code.
+#[pyfunction]
+fn run_cli(py: Python<'_>, args: Vec<OsString>) -> i32 {
+    py.detach(|| i32::from(arraylog_cli::run(args)))
+}
+
+/// The compiled part of arraylog.
+#[pymodule(gil_used = false)]
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
+    module.add_class::<array::Array>()?;
+    module.add_class::<attrs::RawAttrs>()?;
+    module.add_class::<batch::Batch>()?;
+    module.add_class::<batch::BatchPartition>()?;
+    module.add_class::<buffer::Bytes>()?;
+    module.add_class::<entry::Entry>()?;
+    module.add_class::<partition::KeyIterator>()?;
+    module.add_class::<partition::Partition>()?;
+    module.add_class::<store::Store>()?;
+    module.add_function(wrap_pyfunction!(run_cli, module)?)
+}

@@ -1,1 +1,139 @@
-//! Command line of arraylog.
+//! The command line of arraylog, as a library: the binary and the Python
+//! package both call [`run`].
+
+mod cmd;
+mod drift;
+mod failure;
+mod ingest;
+mod interrupt;
+mod key;
+mod ndjson;
+mod npy;
+mod open;
+mod text;
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::failure::{Failure, Outcome};
+use crate::interrupt::Interrupt;
+
+const EXIT_CODES: &str = "\
+A store is one file. Addresses are given as STORE [COLLECTION [PARTITION [KEY [ARRAY]]]], each part
+an argument of its own, so that names may hold any character. A KEY that starts with `-` follows `--`.
+
+Exit codes: 0 done; 1 something is absent or input lines were skipped; 2 usage; 3 I/O or format error;
+4 the store is locked by another writer; 130 interrupted.";
+
+#[derive(Debug, Parser)]
+#[command(
+    name = "arraylog",
+    about = "Stores for keyed n-dimensional arrays and plain values.",
+    after_help = EXIT_CODES,
+    disable_version_flag = true
+)]
+struct Cli {
+    /// Print the version of the program and of the format that it writes
+    #[arg(short = 'V', long)]
+    version: bool,
+    /// Say nothing on stderr but errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Info(cmd::info::Args),
+    Ls(cmd::ls::Args),
+    Get(cmd::get::Args),
+    Put(cmd::put::Args),
+    Rm(cmd::rm::Args),
+    Ingest(cmd::ingest::Args),
+}
+
+/// What a command works with besides its arguments.
+struct Context {
+    quiet: bool,
+    interrupt: Interrupt,
+}
+
+impl Context {
+    /// Says something on stderr, unless `--quiet`.
+    fn say(&self, message: &str) {
+        if !self.quiet {
+            complain(message);
+        }
+    }
+}
+
+/// Writes a line to stderr. That nobody listens there is no reason to stop.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "{message}");
+}
+
+/// Runs the command line `args`, the first of which is the program's name, and
+/// gives the exit code.
+///
+/// Answers go to stdout, everything else to stderr. SIGINT is watched for as
+/// long as the call lasts; an earlier handler is called as well.
+pub fn run<I, T>(args: I) -> u8
+where
+    I: IntoIterator<Item = T>,
+    T: Into<OsString> + Clone,
+{
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // `--help` comes here too; a reader that has gone is no failure.
+            let _ = error.print();
+            return u8::try_from(error.exit_code()).unwrap_or(2);
+        }
+    };
+    let context = Context {
+        quiet: cli.quiet,
+        interrupt: Interrupt::listen(),
+    };
+    match dispatch(cli, &context) {
+        Ok(()) => 0,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                complain(&format!("arraylog: {message}"));
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, context: &Context) -> Outcome {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let result = match cli.command {
+        _ if cli.version => version(&mut out),
+        Some(Command::Info(args)) => cmd::info::run(&args, context, &mut out),
+        Some(Command::Ls(args)) => cmd::ls::run(&args, context, &mut out),
+        Some(Command::Get(args)) => cmd::get::run(&args, context, &mut out),
+        Some(Command::Put(args)) => cmd::put::run(&args, context),
+        Some(Command::Rm(args)) => cmd::rm::run(&args, context),
+        Some(Command::Ingest(args)) => cmd::ingest::run(&args, context, &mut out),
+        None => {
+            let help = Cli::command().render_help();
+            return Err(Failure::Usage(format!("expected a command\n\n{help}")));
+        }
+    };
+    // What was written before a failure is still an answer.
+    let flushed = out.flush().map_err(Failure::output);
+    result.and(flushed)
+}
+
+fn version(out: &mut dyn Write) -> Outcome {
+    let format = arraylog::Store::memory()?.info()?.format;
+    writeln!(
+        out,
+        "arraylog {} (format {format})",
+        env!("CARGO_PKG_VERSION")
+    )
+    .map_err(Failure::output)
+}

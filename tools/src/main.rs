@@ -1,2 +1,7 @@
-//! Thin main.
-fn main() {}
+//! The `arraylog` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    arraylog_cli::run(std::env::args_os()).into()
+}

@@ -28,13 +28,17 @@ pub enum AttrValue {
     TimeDelta64(i64, TimeUnit),
     /// 1-d typed array.
     Array(AttrArray),
+    /// One element of a stated dtype, where the plain variant of that dtype is
+    /// what a language calls its own: `numpy.int64(3)` beside the 3 of Python
+    /// and JSON, which is [`Int64`](Self::Int64). `len` is 1.
+    Scalar(AttrArray),
     /// Mixed list.
     List(Vec<AttrValue>),
     Map(Attrs),
 }
 
 impl AttrValue {
-    /// Dtype of a scalar; `None` for nothing, arrays, lists and mappings.
+    /// Dtype of a plain scalar; `None` for nothing, stated scalars, arrays, lists and mappings.
     #[must_use]
     pub fn dtype(&self) -> Option<DType> {
         Some(match self {
@@ -56,7 +60,9 @@ impl AttrValue {
             Self::Bytes(_) => DType::Bytes,
             Self::DateTime64(_, unit) => DType::DateTime64(*unit),
             Self::TimeDelta64(_, unit) => DType::TimeDelta64(*unit),
-            Self::None | Self::Array(_) | Self::List(_) | Self::Map(_) => return None,
+            Self::None | Self::Array(_) | Self::Scalar(_) | Self::List(_) | Self::Map(_) => {
+                return None;
+            }
         })
     }
 
@@ -65,6 +71,7 @@ impl AttrValue {
         match self {
             Self::None => "None".to_owned(),
             Self::Array(_) => "an array".to_owned(),
+            Self::Scalar(scalar) => format!("a stated {}", scalar.dtype),
             Self::List(_) => "a list".to_owned(),
             Self::Map(_) => "a mapping".to_owned(),
             scalar => scalar.dtype().map_or_else(String::new, |d| d.to_string()),

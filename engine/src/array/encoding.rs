@@ -12,6 +12,7 @@
 //!                       element, then the elements
 //!   0x41    list        u32 number of values, the values
 //!   0x42    mapping     a map
+//!   0x43    scalar      as a 1-d array of one element
 //! map       u32 number of pairs, then each: u16 length of the name, name, value
 //! ```
 //!
@@ -31,6 +32,7 @@ const NONE: u8 = 0;
 const ARRAY: u8 = 0x40;
 const LIST: u8 = 0x41;
 const MAP: u8 = 0x42;
+const SCALAR: u8 = 0x43;
 
 /// Whether as many bytes of attributes can be stored together.
 pub(super) fn check_size(bytes: usize, owner: &str) -> Result<()> {
@@ -104,6 +106,16 @@ fn encode_value(value: &AttrValue, out: &mut Vec<u8>, depth: usize) -> Result<()
         AttrValue::Array(array) => {
             out.push(ARRAY);
             encode_array(array, out)?;
+        }
+        AttrValue::Scalar(scalar) => {
+            if scalar.len != 1 {
+                return Err(Fault::new(format!(
+                    "a scalar has one element, this has {}",
+                    scalar.len
+                )));
+            }
+            out.push(SCALAR);
+            encode_array(scalar, out)?;
         }
         AttrValue::List(items) => {
             let inner = deeper(depth).map_err(Fault::new)?;
@@ -183,7 +195,11 @@ pub(super) fn encode_scalar(value: &AttrValue, out: &mut Vec<u8>) {
         }
         AttrValue::String(text) => out.extend_from_slice(text.as_bytes()),
         AttrValue::Bytes(bytes) => out.extend_from_slice(bytes),
-        AttrValue::None | AttrValue::Array(_) | AttrValue::List(_) | AttrValue::Map(_) => {}
+        AttrValue::None
+        | AttrValue::Array(_)
+        | AttrValue::Scalar(_)
+        | AttrValue::List(_)
+        | AttrValue::Map(_) => {}
     }
 }
 
@@ -273,6 +289,17 @@ pub(super) fn decode_value(from: &mut Cursor<'_>, depth: usize) -> Result<AttrVa
     match tag {
         NONE => Ok(AttrValue::None),
         ARRAY => decode_array(from).map(AttrValue::Array),
+        SCALAR => {
+            let scalar = decode_array(from)?;
+            if scalar.len != 1 {
+                return Err(Defect::Field {
+                    what: "length of a scalar attribute",
+                    found: scalar.len as u64,
+                    expected: "1",
+                });
+            }
+            Ok(AttrValue::Scalar(scalar))
+        }
         LIST => {
             let inner = inner()?;
             let count = from.count()?;

@@ -50,24 +50,18 @@ impl Frozen {
         self.order.len()
     }
 
-    /// Asks `accept` about each word with the tag of `hash` that a reader with `end`
-    /// sees, until it says yes.
+    /// The place of the key with `hash`: of the words with its tag that a reader with
+    /// `end` sees, the first whose record `same` says has the key. 0 = none.
     #[inline(always)]
-    pub(super) fn find<T, E>(
-        &self,
-        hash: Hash,
-        end: u64,
-        accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
+    pub(super) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
         match Variant::current() {
+            Variant::Baseline => self.find_with(Baseline, hash, end, same),
             #[cfg(target_arch = "x86_64")]
-            Variant::Avx2 => match super::group::Avx2::new() {
+            Variant::Avx2 if let Some(avx2) = super::group::Avx2::new() => {
                 // SAFETY: the value proves that the processor has AVX2.
-                Some(avx2) => unsafe { self.find_avx2(avx2, hash, end, accept) },
-                None => self.find_with(Baseline, hash, end, accept),
-            },
-            Variant::Scalar => self.find_with(Scalar, hash, end, accept),
-            _ => self.find_with(Baseline, hash, end, accept),
+                unsafe { self.find_avx2(avx2, hash, end, same) }
+            }
+            _ => self.find_with(Scalar, hash, end, same),
         }
     }
 
@@ -75,36 +69,34 @@ impl Frozen {
     #[cfg(target_arch = "x86_64")]
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn find_avx2<T, E>(
+    fn find_avx2(
         &self,
         probe: super::group::Avx2,
         hash: Hash,
         end: u64,
-        accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
-        self.find_with(probe, hash, end, accept)
+        same: impl Fn(u64) -> bool + Copy,
+    ) -> u64 {
+        self.find_with(probe, hash, end, same)
     }
 
     #[inline(always)]
-    fn find_with<T, E>(
+    fn find_with(
         &self,
         probe: impl Probe,
         hash: Hash,
         end: u64,
-        mut accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
+        same: impl Fn(u64) -> bool + Copy,
+    ) -> u64 {
         let (mut at, tag) = (home(hash.top(), self.groups.len()), hash.tag());
         for _ in 0..self.groups.len() {
             let Some(group) = self.groups.get(at) else {
                 break;
             };
             for slot in probe.tagged(group, tag) {
-                let word = group.0.get(slot).copied().unwrap_or_default();
-                if self.is_dead(at, slot) && !seen(self.superseded_by(word), end) {
-                    continue;
-                }
-                if let Some(found) = accept(place_of(word))? {
-                    return Ok(Some(found));
+                let word = group.word(slot);
+                let hidden = self.is_dead(at, slot) && !seen(self.superseded_by(word), end);
+                if !hidden && same(place_of(word)) {
+                    return place_of(word);
                 }
             }
             if !probe.empty(group).is_empty() {
@@ -116,7 +108,7 @@ impl Frozen {
                 at + 1
             };
         }
-        Ok(None)
+        0
     }
 
     #[inline]

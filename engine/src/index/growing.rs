@@ -1,6 +1,5 @@
 //! The segment that the writer inserts into while others read.
 
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use zerocopy::FromZeros;
@@ -71,9 +70,17 @@ impl Growing {
     /// A segment with room for `more` and with every word that a reader with `end` (a
     /// place) or a later one may ask for: those that nothing before `end` superseded.
     pub(super) fn grown(&self, more: usize, end: u64) -> Self {
+        // Some ahead, so that the misses of the cache overlap.
+        const AHEAD: usize = 16;
         let kept = self.kept(end).count();
         let grown = Self::with_room((kept + more).max(kept * 2));
+        let mut coming = self.kept(end).skip(AHEAD);
         for (word, top, by) in self.kept(end) {
+            if let Some((_, next, _)) = coming.next()
+                && let Some(group) = grown.groups.get(home(next, grown.groups.len()))
+            {
+                prefetch(group);
+            }
             grown.append(word, top, by);
             // A tombstone is superseded from its birth, and leads all the same.
             if by == 0 || self.leads_to(word, top) {
@@ -95,45 +102,33 @@ impl Growing {
     /// Whether a slot has `word`.
     fn leads_to(&self, word: u64, top: u32) -> bool {
         let hash = Hash(u64::from(top) << 32 | word >> PLACE_BITS);
-        let found = self.probe(hash, |slot, _| {
-            Ok::<_, Infallible>((slot == word).then_some(()))
-        });
-        matches!(found, Ok(Some(())))
+        let place = place_of(word);
+        self.find(hash, |found| found == place) != 0
     }
 
-    /// Asks `accept` about each word with the tag of `hash` until it says yes.
-    #[inline(always)]
-    pub(super) fn find<T, E>(
-        &self,
-        hash: Hash,
-        mut accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
-        self.probe(hash, |word, _| accept(place_of(word)))
+    /// The place of the key with `hash`: of the words with its tag the first whose
+    /// record `same` says has the key. 0 = none.
+    #[inline]
+    pub(super) fn find(&self, hash: Hash, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        self.slot(hash, same).map_or(0, |(_, word)| place_of(word))
     }
 
-    #[inline(always)]
-    fn probe<T, E>(
-        &self,
-        hash: Hash,
-        mut accept: impl FnMut(u64, &AtomicU64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
+    /// The slot of the key with `hash`, and its word.
+    #[inline]
+    fn slot(&self, hash: Hash, same: impl Fn(u64) -> bool + Copy) -> Option<(&AtomicU64, u64)> {
         let mut at = home(hash.top(), self.groups.len());
         for _ in 0..self.groups.len() {
-            let Some(group) = self.groups.get(at) else {
-                break;
-            };
+            let group = self.groups.get(at)?;
             // Acquire: the record behind a word was written before the word.
             let words = group.0.each_ref().map(|word| word.load(Ordering::Acquire));
             for slot in tagged_words(&words, hash.tag()) {
-                let (Some(&word), Some(place)) = (words.get(slot), group.0.get(slot)) else {
-                    continue;
-                };
-                if let Some(found) = accept(word, place)? {
-                    return Ok(Some(found));
+                let word = words.get(slot).copied().unwrap_or_default();
+                if same(place_of(word)) {
+                    return Some((group.0.get(slot)?, word));
                 }
             }
             if !empty_words(&words).is_empty() {
-                break;
+                return None;
             }
             at = if at + 1 == self.groups.len() {
                 0
@@ -141,7 +136,7 @@ impl Growing {
                 at + 1
             };
         }
-        Ok(None)
+        None
     }
 
     /// Starts to load the group of `hash`.
@@ -153,29 +148,29 @@ impl Growing {
     }
 
     /// Makes the key with `hash` lead to `place`; gives the place that it led to in
-    /// this segment. `same` says whether the record at a place has the key. A
+    /// this segment, 0 = none. `same` says whether the record at a place has the key. A
     /// tombstone is no entry of the order. Needs room. Only the writer calls this.
-    pub(super) fn upsert<E>(
+    pub(super) fn upsert(
         &self,
         hash: Hash,
         place: u64,
         tombstone: bool,
-        mut same: impl FnMut(u64) -> Result<bool, E>,
-    ) -> Result<Option<u64>, E> {
+        same: impl Fn(u64) -> bool + Copy,
+    ) -> u64 {
         let word = hash.word(place);
-        let replaced = self.probe(hash, |old, slot| {
-            if !same(place_of(old))? {
-                return Ok(None);
+        let replaced = match self.slot(hash, same) {
+            Some((slot, old)) => {
+                slot.store(word, Ordering::Release);
+                self.supersede(place_of(old), place);
+                place_of(old)
             }
-            slot.store(word, Ordering::Release);
-            Ok(Some(place_of(old)))
-        })?;
-        match replaced {
-            Some(old) => self.supersede(old, place),
-            None => self.store_in_empty_slot(word, hash.top()),
-        }
+            None => {
+                self.store_in_empty_slot(word, hash.top());
+                0
+            }
+        };
         self.append(word, hash.top(), if tombstone { place } else { 0 });
-        Ok(replaced)
+        replaced
     }
 
     fn append(&self, word: u64, top: u32, superseded: u64) {

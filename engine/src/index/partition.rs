@@ -54,19 +54,14 @@ impl Default for PartitionIndex {
 
 impl Segments {
     #[inline(always)]
-    fn find<T, E>(
-        &self,
-        hash: Hash,
-        end: u64,
-        mut accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
+    fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
         if let Some(frozen) = &self.frozen {
-            let found = frozen.find(hash, end, &mut accept)?;
-            if found.is_some() || self.growing.len() == 0 {
-                return Ok(found);
+            let place = frozen.find(hash, end, same);
+            if place != 0 || self.growing.len() == 0 {
+                return place;
             }
         }
-        self.growing.find(hash, accept)
+        self.growing.find(hash, same)
     }
 }
 
@@ -74,6 +69,11 @@ impl PartitionIndex {
     /// Number of entries.
     pub(crate) fn len(&self) -> u64 {
         self.live.load(Ordering::Acquire)
+    }
+
+    /// The segments as they are, for the writer, who sees everything.
+    pub(crate) fn newest(&self) -> Pinned {
+        Pinned(self.segments.load_full())
     }
 
     /// The segments as they are, and an end (a place) of what `published` says is
@@ -90,64 +90,25 @@ impl PartitionIndex {
         }
     }
 
-    /// Asks `accept` about each place that may hold the key with `hash`, until it
-    /// says yes. A place may be at or beyond `end`, the end (a place) of what the
-    /// caller sees; then the record there leads to the version to use.
+    /// As [`Pinned::find`].
     #[inline(always)]
-    pub(crate) fn find<T, E>(
-        &self,
-        hash: Hash,
-        end: u64,
-        accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
-        self.segments.load().find(hash, end, accept)
-    }
-
-    /// Starts to load what [`Self::find`] and [`Self::insert`] will need.
-    #[inline]
-    pub(crate) fn prefetch(&self, hash: Hash) {
-        let segments = self.segments.load();
-        if let Some(frozen) = &segments.frozen {
-            frozen.prefetch(hash);
-        }
-        segments.growing.prefetch(hash);
+    pub(crate) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        self.segments.load().find(hash, end, same)
     }
 
     /// Makes room for `more` insertions; `end` (a place) is that of what is published.
     /// Only the writer calls this.
     pub(crate) fn reserve(&self, more: usize, end: u64) {
-        let segments = self.segments.load_full();
+        let segments = self.segments.load();
         if segments.growing.room() >= more {
             return;
         }
-        let segments = Segments {
+        let grown = Segments {
             since: end,
             frozen: segments.frozen.clone(),
             growing: segments.growing.grown(more, end),
         };
-        self.segments.store(Arc::new(segments));
-    }
-
-    /// Makes the key with `hash` lead to the record at `place`. `previous` is the place
-    /// of the version that was there before the commit, if any; `same` says whether the
-    /// record at a place has the key. Gives the place that the growing segment led to.
-    /// Needs [`Self::reserve`]. Only the writer calls this.
-    pub(crate) fn insert<E>(
-        &self,
-        hash: Hash,
-        place: u64,
-        tombstone: bool,
-        previous: Option<u64>,
-        same: impl FnMut(u64) -> Result<bool, E>,
-    ) -> Result<Option<u64>, E> {
-        let segments = self.segments.load();
-        let replaced = segments.growing.upsert(hash, place, tombstone, same)?;
-        // Found in the frozen segment: told after the word is in the growing one, so
-        // that a reader who skips the old one finds the new one.
-        if let (None, Some(previous), Some(frozen)) = (replaced, previous, &segments.frozen) {
-            frozen.supersede(hash, previous, place);
-        }
-        Ok(replaced)
+        self.segments.store(Arc::new(grown));
     }
 
     /// Counts an entry that came or went, for [`Self::show_counted`]. Only the writer
@@ -190,15 +151,42 @@ impl PartitionIndex {
 }
 
 impl Pinned {
-    /// As [`PartitionIndex::find`].
+    /// The place of the key with `hash`, 0 = none. `same` says whether the record at a
+    /// place has the key. The place may be at or beyond `end`, the end (a place) of what
+    /// the caller sees; then the record there leads to the version to use.
     #[inline(always)]
-    pub(crate) fn find<T, E>(
+    pub(crate) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        self.0.find(hash, end, same)
+    }
+
+    /// Starts to load what [`Self::find`] and [`Self::insert`] will need.
+    #[inline]
+    pub(crate) fn prefetch(&self, hash: Hash) {
+        if let Some(frozen) = &self.0.frozen {
+            frozen.prefetch(hash);
+        }
+        self.0.growing.prefetch(hash);
+    }
+
+    /// Makes the key with `hash` lead to the record at `place`. `previous` is the place
+    /// of the version that was there before the commit, 0 = none; `same` says whether the
+    /// record at a place has the key. Gives the place that the growing segment led to, 0 =
+    /// none. Needs [`PartitionIndex::reserve`] before the pin. Only the writer calls this.
+    pub(crate) fn insert(
         &self,
         hash: Hash,
-        end: u64,
-        accept: impl FnMut(u64) -> Result<Option<T>, E>,
-    ) -> Result<Option<T>, E> {
-        self.0.find(hash, end, accept)
+        place: u64,
+        tombstone: bool,
+        previous: u64,
+        same: impl Fn(u64) -> bool + Copy,
+    ) -> u64 {
+        let replaced = self.0.growing.upsert(hash, place, tombstone, same);
+        // Found in the frozen segment: told after the word is in the growing one, so
+        // that a reader who skips the old one finds the new one.
+        if let (0, 1.., Some(frozen)) = (replaced, previous, &self.0.frozen) {
+            frozen.supersede(hash, previous, place);
+        }
+        replaced
     }
 
     /// The next place in log order that a reader with `end` sees.
@@ -224,7 +212,6 @@ impl Pinned {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::convert::Infallible;
 
     use proptest::prelude::*;
 
@@ -263,10 +250,8 @@ mod tests {
         }
 
         fn find(&self, pinned: &Pinned, key: u8, end: u64) -> Option<u64> {
-            let found = pinned.find(hash(key), end, |place| {
-                Ok::<_, Infallible>((self.log.0[&place].0 == key).then_some(place))
-            });
-            let Ok(mut found) = found;
+            let found = pinned.find(hash(key), end, |place| self.log.0[&place].0 == key);
+            let mut found = Some(found).filter(|&place| place != 0);
             while let Some(place) = found.filter(|&place| place >= end) {
                 found = Some(self.log.0[&place].1).filter(|&previous| previous != 0);
             }
@@ -283,30 +268,23 @@ mod tests {
             let (before, mut state) = self.states.last().expect("one").clone();
             let mut pins = Vec::new();
             let (pinned, ..) = self.pin();
-            let previous: Vec<_> = operations
+            let previous: Vec<u64> = operations
                 .iter()
                 .map(|&(key, _)| {
-                    let found = pinned.find(hash(key), u64::MAX, |place| {
-                        Ok::<_, Infallible>((self.log.0[&place].0 == key).then_some(place))
-                    });
-                    let Ok(found) = found;
-                    found
+                    pinned.find(hash(key), u64::MAX, |place| self.log.0[&place].0 == key)
                 })
                 .collect();
             for (&(key, tombstone), previous) in operations.iter().zip(previous) {
                 self.index.reserve(1, before);
                 pins.push(self.pin());
+                let pinned = self.index.newest();
                 let place = self.place;
                 self.place += 1;
-                self.log
-                    .0
-                    .insert(place, (key, previous.unwrap_or(0), tombstone));
+                self.log.0.insert(place, (key, previous, tombstone));
                 let log = &self.log;
-                let Ok(_) = self
-                    .index
-                    .insert(hash(key), place, tombstone, previous, |at| {
-                        Ok::<_, Infallible>(log.0[&at].0 == key)
-                    });
+                pinned.insert(hash(key), place, tombstone, previous, |at| {
+                    log.0[&at].0 == key
+                });
                 if tombstone {
                     state.remove(&key);
                 } else {
@@ -377,10 +355,8 @@ mod tests {
             Variant::force(Some(variant));
             for place in 1..5000u64 {
                 let hash = Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-                let found = frozen.find(hash, u64::MAX, |candidate| {
-                    Ok::<_, Infallible>((candidate == place).then_some(candidate))
-                });
-                assert_eq!(found, Ok(Some(place)), "{variant:?}");
+                let found = frozen.find(hash, u64::MAX, |candidate| candidate == place);
+                assert_eq!(found, place, "{variant:?}");
             }
         }
         Variant::force(None);

@@ -131,32 +131,39 @@ impl Log {
         )
     }
 
-    /// The record at `place`, if its key is `key`.
+    /// Whether the record at `place` has `key`. Reads no more than it needs: this is on
+    /// the path of every lookup. A place that cannot be read counts as a hit: whoever
+    /// reads the record then says what is wrong.
     #[inline(always)]
-    fn has_key(&self, place: u64, key: &[u8]) -> Result<Option<Located>> {
-        let at = offset(place);
-        let Some(bytes) = self.mapped(at) else {
-            return self.has_key_copied(at, key);
+    pub(crate) fn record_has_key(&self, place: u64, key: &[u8]) -> bool {
+        let Some(regions) = &self.regions else {
+            return self.has_key_copied(place, key);
         };
-        let bytes = bytes?;
-        let head = Head::parse(bytes, at).map_err(|defect| self.corrupt(at, defect))?;
-        let range = head.key_range();
-        match bytes.get(range.start as usize..range.end as usize) {
-            Some(found) if found == key => Ok(Some(Located { at, head })),
-            Some(_) => Ok(None),
-            None => Err(self.torn(at, "the key of a record", range.end, bytes.len())),
+        let end = self.limit.load(Ordering::Acquire);
+        let region = regions.newest();
+        match region.and_then(|region| region.get(offset(place)..end)) {
+            None => true,
+            Some(bytes) => record::key_range_if(bytes, key.len())
+                .is_some_and(|range| bytes.get(range) == Some(key)),
         }
     }
 
     #[cold]
-    fn has_key_copied(&self, at: u64, key: &[u8]) -> Result<Option<Located>> {
-        let (head, found) = self.head_and_key(at)?;
-        Ok((found == key).then_some(Located { at, head }))
+    fn has_key_copied(&self, place: u64, key: &[u8]) -> bool {
+        self.head_and_key(offset(place))
+            .map_or(true, |(_, found)| found == key)
     }
 
-    /// As `has_key`, for the writer and for replay.
-    pub(crate) fn record_has_key(&self, place: u64, key: &[u8]) -> Result<Option<Located>> {
-        self.has_key(place, key)
+    /// The record at `place`.
+    #[inline(always)]
+    pub(crate) fn locate(&self, place: u64) -> Result<Located> {
+        let at = offset(place);
+        let Some(bytes) = self.mapped(at) else {
+            let (head, _) = self.head_and_key(at)?;
+            return Ok(Located { at, head });
+        };
+        let head = Head::parse(bytes?, at).map_err(|defect| self.corrupt(at, defect))?;
+        Ok(Located { at, head })
     }
 
     /// The head and the key of the record at offset `at`.
@@ -200,8 +207,61 @@ impl Log {
         key: &[u8],
         end: u64,
     ) -> Result<Option<Located>> {
-        let newest = index.find(hash, end, |place| self.has_key(place, key))?;
-        self.seen(newest, key, end)
+        self.seen(self.find_newest(index, hash, key, end), key, end)
+    }
+
+    /// The place of the newest version of `key`, 0 = none.
+    #[inline(always)]
+    pub(crate) fn find_newest(
+        &self,
+        index: &PartitionIndex,
+        hash: Hash,
+        key: &[u8],
+        end: u64,
+    ) -> u64 {
+        index.find(hash, end, |place| self.record_has_key(place, key))
+    }
+
+    /// As [`Log::find_newest`], in segments that were pinned.
+    #[inline(always)]
+    pub(crate) fn find_place(&self, pinned: &Pinned, hash: Hash, key: &[u8], end: u64) -> u64 {
+        pinned.find(hash, end, |place| self.record_has_key(place, key))
+    }
+
+    /// Where the value of the record at `place` lies in the file, if it is a plain value
+    /// that needs no verifying and that a reader with `end` sees. `None` says nothing:
+    /// then [`Log::seen`].
+    ///
+    /// Kept apart so that the usual lookup calls nothing: what calls nothing stays in
+    /// registers, and the processor overlaps the cache misses of lookups that follow
+    /// each other.
+    #[inline(always)]
+    fn plain(&self, place: u64, end: u64) -> Option<(&Arc<Region>, Range<u64>)> {
+        if place >= end || self.verify == Verify::Always {
+            return None;
+        }
+        let at = offset(place);
+        let region = self.regions.as_ref()?.newest()?;
+        let bytes = region.get(at..self.limit.load(Ordering::Acquire))?;
+        let range = record::plain_value(bytes, at)?;
+        Some((
+            region,
+            at.wrapping_add(range.start as u64)..at.wrapping_add(range.end as u64),
+        ))
+    }
+
+    /// [`Log::plain`], borrowed.
+    #[inline(always)]
+    pub(crate) fn lend_plain(&self, place: u64, end: u64) -> Option<&[u8]> {
+        let (region, range) = self.plain(place, end)?;
+        region.get(range)
+    }
+
+    /// [`Log::plain`], with a reference that keeps it.
+    #[inline(always)]
+    pub(crate) fn plain_bytes(&self, place: u64, end: u64) -> Option<Bytes> {
+        let (region, range) = self.plain(place, end)?;
+        region.range_of(range)
     }
 
     /// As [`Log::find`], in segments that were pinned.
@@ -213,17 +273,21 @@ impl Log {
         key: &[u8],
         end: u64,
     ) -> Result<Option<Located>> {
-        let newest = pinned.find(hash, end, |place| self.has_key(place, key))?;
-        self.seen(newest, key, end)
+        self.seen(self.find_place(pinned, hash, key, end), key, end)
     }
 
-    /// The newest version, from `located` back, that a reader with `end` sees.
+    /// The newest version, from that at `place` (0 = none) back, that a reader with `end`
+    /// sees.
     #[inline(always)]
-    fn seen(&self, located: Option<Located>, key: &[u8], end: u64) -> Result<Option<Located>> {
-        match located {
-            Some(newest) if newest.place() >= end => self.older(newest, key, end),
-            located => Ok(located),
+    pub(crate) fn seen(&self, place: u64, key: &[u8], end: u64) -> Result<Option<Located>> {
+        if place == 0 {
+            return Ok(None);
         }
+        let newest = self.locate(place)?;
+        if place >= end {
+            return self.older(newest, key, end);
+        }
+        Ok(Some(newest))
     }
 
     #[cold]
@@ -235,10 +299,10 @@ impl Log {
             if previous == 0 || previous >= version.place() {
                 return Ok(None);
             }
-            match self.has_key(previous, key)? {
-                Some(older) => version = older,
-                None => return Err(self.dangling(offset(previous))),
+            if !self.record_has_key(previous, key) {
+                return Err(self.dangling(offset(previous)));
             }
+            version = self.locate(previous)?;
         }
         Ok(Some(version))
     }

@@ -102,7 +102,8 @@ pub(crate) fn wide_blocks(pieces: &[&[u8]], len: u64) -> Vec<u64> {
 #[derive(Clone, Copy, Debug)]
 struct Placed {
     place: u64,
-    previous: Option<u64>,
+    /// Place of the version before this commit; 0 = none.
+    previous: u64,
     was_live: bool,
 }
 
@@ -130,39 +131,37 @@ impl Room {
     }
 
     /// Appends the record of `op` at offset `at`, all but a wide value.
-    fn append(&mut self, head: &mut Head, op: &Op<'_>, number: usize, seed: u64, at: u64) {
+    fn append(&mut self, head: &mut Head, op: &Op<'_>, seed: u64, at: u64) {
         let start = self.bytes.len();
-        let bytes = &mut self.bytes;
-        head.write(bytes);
-        bytes.extend_from_slice(op.key);
-        let table = head.table_range().unwrap_or_default();
-        let pad_to = |bytes: &mut Vec<u8>, to: u64| bytes.resize(start + to as usize, 0);
-        pad_to(bytes, table.start);
         let value = head.value_range();
-        let mut sum = 0;
+        let stored = match op.value {
+            OpValue::Small(..) => head.end(),
+            // The value itself is written from where it lies.
+            OpValue::Wide(..) => head.end().saturating_sub(head.value_len()),
+        };
+        self.bytes.resize(start + stored as usize, 0);
+        let record = self.bytes.get_mut(start..).unwrap_or_default();
+        head.write(record);
+        put(record, head.key_range().start, op.key);
+        let mut value_hash = 0;
         match op.value {
             OpValue::Small(content, hash) => {
-                pad_to(bytes, value.start);
-                bytes.extend_from_slice(content);
-                pad_to(bytes, head.end());
-                sum = hash;
+                put(record, value.start, content);
+                value_hash = hash;
             }
             OpValue::Wide(_, _, blocks) => {
-                for block in blocks {
-                    bytes.extend_from_slice(&block.to_le_bytes());
+                let table = head.table_range().unwrap_or_default().start;
+                for (block, at) in blocks.iter().zip((table..).step_by(8)) {
+                    put(record, at, &block.to_le_bytes());
                 }
-                pad_to(bytes, value.start);
-                self.wide.push((bytes.len(), number));
-                let padding = head.end().saturating_sub(value.end) as usize;
-                bytes.resize(bytes.len() + padding, 0);
+                self.wide
+                    .push((start + value.start as usize, self.placed.len()));
             }
         }
         let hashed = start + 8..start + head.hashed_end() as usize;
         let hashed = self.bytes.get(hashed).unwrap_or_default();
-        head.sum = record::head_hash(hashed, seed, at).wrapping_add(sum);
-        if let Some(place) = self.bytes.get_mut(start..start + 8) {
-            place.copy_from_slice(&head.sum.to_le_bytes());
-        }
+        head.sum = record::head_hash(hashed, seed, at).wrapping_add(value_hash);
+        put(&mut self.bytes, start as u64, &head.sum.to_le_bytes());
         self.sums.extend_from_slice(&head.sum.to_le_bytes());
     }
 
@@ -180,6 +179,15 @@ impl Room {
         }
         pieces.push(self.bytes.get(from..).unwrap_or_default());
         pieces
+    }
+}
+
+/// Copies `bytes` to `at`.
+#[inline]
+fn put(record: &mut [u8], at: u64, bytes: &[u8]) {
+    let at = at as usize;
+    if let Some(place) = record.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
     }
 }
 
@@ -245,32 +253,28 @@ impl<'a> WriterGuard<'a> {
 
     /// Lays the records out behind the tip and builds their bytes; the end of the frame.
     fn place(&mut self, ops: &[Op<'_>]) -> Result<u64> {
-        for op in ops {
-            op.index.prefetch(op.hash);
-        }
         let log = self.log;
         let Writer { tip, room, .. } = &mut *self.writer;
         room.clear();
         let mut at = tip.end.saturating_add(HEADER_LEN);
-        for (number, op) in ops.iter().enumerate() {
-            let previous = log.find(op.index, op.hash, op.key, u64::MAX)?;
-            let head = Head::lay_out(
-                at,
-                op.kind,
-                op.partition,
-                op.key.len(),
-                op.value.len(),
-                None,
-            );
-            let mut head = head.ok_or_else(|| too_large(op))?;
-            head.previous = previous.map_or(0, |located| located.place());
-            room.append(&mut head, op, number, log.identity.seed, at);
-            room.placed.push(Placed {
-                place: place(at),
-                previous: previous.map(|located| located.place()),
-                was_live: previous.is_some_and(|located| located.is_live()),
-            });
-            at = at.saturating_add(head.end());
+        for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
+            let Some(first) = run.first() else { continue };
+            let pinned = first.index.newest();
+            run.iter().for_each(|op| pinned.prefetch(op.hash));
+            for op in run {
+                let previous = log.find_pinned(&pinned, op.hash, op.key, u64::MAX)?;
+                let (kind, len) = (op.kind, op.value.len());
+                let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, None);
+                let mut head = head.ok_or_else(|| too_large(op))?;
+                head.previous = previous.map_or(0, |located| located.place());
+                room.append(&mut head, op, log.identity.seed, at);
+                room.placed.push(Placed {
+                    place: place(at),
+                    previous: head.previous,
+                    was_live: previous.is_some_and(|located| located.is_live()),
+                });
+                at = at.saturating_add(head.end());
+            }
         }
         Ok(at)
     }
@@ -345,30 +349,27 @@ impl<'a> WriterGuard<'a> {
     /// published. `first` is the place of the frame, the end of what is published.
     fn tell_index(&mut self, ops: &[Op<'_>], first: u64) -> Result<()> {
         let log = self.log;
-        let placed = &self.writer.room.placed;
-        let mut index: Option<&PartitionIndex> = None;
-        for (number, (op, placed)) in ops.iter().zip(placed).enumerate() {
-            if index.is_none_or(|index| !std::ptr::eq(index, op.index)) {
-                let rest = ops.get(number..).unwrap_or_default();
-                let same = |next: &&Op<'_>| std::ptr::eq(next.index, op.index);
-                op.index
-                    .reserve(rest.iter().take_while(same).count(), first);
-                index = Some(op.index);
-            }
-            let tombstone = op.kind == RecordKind::Tombstone;
-            let replaced =
-                op.index
-                    .insert(op.hash, placed.place, tombstone, placed.previous, |place| {
-                        Ok::<_, Error>(log.record_has_key(place, op.key)?.is_some())
-                    })?;
-            let was_live = match replaced {
-                // An earlier operation of this batch on the same key.
-                Some(place) if place > first => log
-                    .record_has_key(place, op.key)?
-                    .is_some_and(|located| located.is_live()),
-                _ => placed.was_live,
+        let mut placed = self.writer.room.placed.iter();
+        for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
+            let Some(index) = run.first().map(|op| op.index) else {
+                continue;
             };
-            op.index.count(!tombstone, was_live);
+            index.reserve(run.len(), first);
+            let pinned = index.newest();
+            for (op, placed) in run.iter().zip(&mut placed) {
+                let tombstone = op.kind == RecordKind::Tombstone;
+                let (place, previous) = (placed.place, placed.previous);
+                let replaced = pinned.insert(op.hash, place, tombstone, previous, |place| {
+                    log.record_has_key(place, op.key)
+                });
+                // An earlier operation of this batch may have been on the same key.
+                let was_live = if replaced > first {
+                    log.locate(replaced)?.is_live()
+                } else {
+                    placed.was_live
+                };
+                index.count(!tombstone, was_live);
+            }
         }
         Ok(())
     }

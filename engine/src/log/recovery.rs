@@ -445,22 +445,27 @@ impl Log {
             return Err(self.corrupt(found.at, defect));
         }
         let tombstone = found.head.kind == RecordKind::Tombstone;
-        let has_key = |place| self.record_has_key(place, found.key);
         let before = match previous {
             0 => None,
-            place => has_key(place)?,
+            place if self.record_has_key(place, found.key) => Some(self.locate(place)?),
+            place => {
+                let defect = Defect::Field {
+                    what: "the previous version of a record",
+                    found: place,
+                    expected: "the place of a record with the same key",
+                };
+                return Err(self.corrupt(found.at, defect));
+            }
         };
         index.reserve(1, end);
-        let replaced = index.insert(
-            hash,
-            at,
-            tombstone,
-            before.map(|old| old.place()),
-            |place| Ok::<_, Error>(has_key(place)?.is_some()),
-        )?;
+        let replaced = index
+            .newest()
+            .insert(hash, at, tombstone, previous, |place| {
+                self.record_has_key(place, found.key)
+            });
         let before = match replaced {
-            Some(place) => has_key(place)?,
-            None => before,
+            0 => before,
+            place => Some(self.locate(place)?),
         };
         let was_live = before.is_some_and(|old| old.is_live());
         index.count(!tombstone, was_live);
@@ -471,12 +476,32 @@ impl Log {
 /// Covers what a crash left after the tip with a SPACE frame, durable before anything
 /// follows it, so that no later frame can complete an old one.
 pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> {
+    let (storage, torn) = (log.storage(), replayed.torn > 0);
+    let settle = || {
+        let mut tip = replayed.tip;
+        if torn {
+            let (covered, header) = cover(log, replayed, epoch);
+            storage.write_at(&[io::IoSlice::new(&header)], tip.end)?;
+            tip = covered;
+        }
+        // A SPACE frame ends at a multiple of 8, what it covers ends anywhere. A durable
+        // end beyond the end of the file would count as damage.
+        let short = storage.len()? < tip.end;
+        if short {
+            storage.write_at(&[io::IoSlice::new(&[0])], tip.end.saturating_sub(1))?;
+        }
+        if torn || short {
+            storage.sync()?;
+        }
+        Ok(tip)
+    };
+    settle().map_err(Error::io("cover the torn tail of", log.path()))
+}
+
+/// The tip after a SPACE frame over the torn bytes, and the header of the frame.
+fn cover(log: &Log, replayed: &Replayed, epoch: u16) -> (Tip, [u8; HEADER_LEN as usize]) {
     let tip = replayed.tip;
-    if replayed.torn == 0 {
-        return Ok(tip);
-    }
-    let behind_header = replayed.torn.saturating_sub(HEADER_LEN);
-    let body_len = align_up(behind_header, 3).unwrap_or_default();
+    let body_len = align_up(replayed.torn.saturating_sub(HEADER_LEN), 3).unwrap_or_default();
     let frame_sum = frame::frame_sum(&[], tip.frame_sum, tip.seqno, epoch);
     let header = FrameHeader {
         kind: FrameKind::Space,
@@ -488,24 +513,10 @@ pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> 
     };
     let bytes = header.to_bytes(&log.identity().store_id, tip.end);
     let end = tip.end.saturating_add(HEADER_LEN).saturating_add(body_len);
-    // The end becomes a durable end: the file has to reach it.
-    let missing = [0; UNIT as usize];
-    let missing = missing
-        .get(..body_len.saturating_sub(behind_header) as usize)
-        .unwrap_or_default();
-    let write = || {
-        let storage = log.storage();
-        storage.write_at(&[io::IoSlice::new(&bytes)], tip.end)?;
-        if !missing.is_empty() {
-            let at = end.saturating_sub(missing.len() as u64);
-            storage.write_at(&[io::IoSlice::new(missing)], at)?;
-        }
-        storage.sync()
-    };
-    write().map_err(Error::io("cover the torn tail of", log.path()))?;
-    Ok(Tip {
+    let covered = Tip {
         end,
         frame_sum,
         ..tip
-    })
+    };
+    (covered, bytes)
 }

@@ -22,6 +22,15 @@ pub(crate) struct Group(pub(crate) [u64; SLOTS]);
 
 const _: () = assert!(size_of::<Group>() == 64);
 
+impl Group {
+    /// The word in `slot`, which is below [`SLOTS`].
+    #[inline(always)]
+    pub(crate) fn word(&self, slot: usize) -> u64 {
+        // The remainder lets the compiler drop the test of the bound.
+        self.0.get(slot % SLOTS).copied().unwrap_or_default()
+    }
+}
+
 /// A set of slots of one group, lowest bit first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Slots(pub(crate) u8);
@@ -82,9 +91,8 @@ impl Variant {
     pub(crate) fn current() -> Self {
         match VARIANT.load(Ordering::Relaxed) {
             1 => Self::Scalar,
-            2 => Self::Baseline,
             3 => Self::Avx2,
-            _ => Self::detect(),
+            _ => Self::Baseline,
         }
     }
 
@@ -94,20 +102,6 @@ impl Variant {
             variant.map_or(0, |variant| variant as u8),
             Ordering::Relaxed,
         );
-    }
-
-    #[cold]
-    fn detect() -> Self {
-        #[cfg(target_arch = "x86_64")]
-        let best = if Avx2::new().is_some() {
-            Self::Avx2
-        } else {
-            Self::Baseline
-        };
-        #[cfg(not(target_arch = "x86_64"))]
-        let best = Self::Baseline;
-        VARIANT.store(best as u8, Ordering::Relaxed);
-        best
     }
 }
 

@@ -20,12 +20,16 @@ impl Probe for Scalar {
 
 /// The slots whose word has `tag` in its upper 16 bits and is not empty.
 ///
-/// An empty slot has tag 0 as well; it is told apart here, since a key may have tag 0.
+/// An empty slot has tag 0 as well, and so may a key.
 #[inline(always)]
 pub(crate) fn tagged(words: &[u64; SLOTS], tag: u16) -> Slots {
     let mut slots = 0;
     for (slot, &word) in words.iter().enumerate() {
-        slots |= u8::from(word >> 48 == u64::from(tag) && word != 0) << slot;
+        slots |= u8::from((word >> 48) as u16 == tag) << slot;
+    }
+    // Only tag 0 can meet an empty slot.
+    if tag == 0 {
+        slots &= !empty(words).0;
     }
     Slots(slots)
 }

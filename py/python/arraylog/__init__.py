@@ -1,0 +1,98 @@
+"""An embedded store for keyed n-dimensional arrays: one file, one log, one
+index, read without a copy.
+
+Commits are *buffered* by default: they are in the kernel when a call returns
+and survive the end of the process, but not a loss of power. ``close()`` and
+``sync()`` make them durable; ``open(..., durability="synced")`` makes each so.
+"""
+
+from __future__ import annotations
+
+from . import _core
+from ._array import Array
+from ._attrs import Attrs
+from ._batch import Batch, BatchPartition
+from ._convert import array
+from ._core import __version__
+from ._entry import Entry
+from ._equal import equal
+from ._errors import (
+    ArrayLogError,
+    ClosedError,
+    CodecUnavailableError,
+    CommitUnknownError,
+    ConflictError,
+    CorruptionError,
+    DTypeError,
+    ForkedError,
+    InvalidError,
+    KindError,
+    LockedError,
+    NotAStoreError,
+    NotCommittedError,
+    NotFoundError,
+    PoisonedError,
+    ReadOnlyError,
+    ShapeError,
+    SnapshotGoneError,
+    UnsupportedDTypeError,
+    UnsupportedError,
+    VersionError,
+)
+from ._partition import Partition
+from ._spec import ArraySpec
+from ._store import Collection, Recovery, Store, open
+
+__all__ = [
+    "Array",
+    "ArrayLogError",
+    "ArraySpec",
+    "Attrs",
+    "Batch",
+    "BatchPartition",
+    "ClosedError",
+    "CodecUnavailableError",
+    "Collection",
+    "CommitUnknownError",
+    "ConflictError",
+    "CorruptionError",
+    "DTypeError",
+    "Entry",
+    "ForkedError",
+    "InvalidError",
+    "KindError",
+    "LockedError",
+    "NotAStoreError",
+    "NotCommittedError",
+    "NotFoundError",
+    "Partition",
+    "PoisonedError",
+    "ReadOnlyError",
+    "Recovery",
+    "ShapeError",
+    "SnapshotGoneError",
+    "Store",
+    "UnsupportedDTypeError",
+    "UnsupportedError",
+    "VersionError",
+    "__version__",
+    "array",
+    "equal",
+    "open",
+]
+
+for _name in __all__:
+    # Users see and pickles name the public place.
+    if isinstance(_object := globals()[_name], type):
+        _object.__module__ = __name__
+del _name, _object
+
+if _core.DEBUG_BUILD:
+    import warnings
+
+    warnings.warn(
+        "this is a debug build of arraylog, many times slower than a release build",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    del warnings

@@ -1,0 +1,188 @@
+"""One array of one version of an entry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._attrs import Attrs
+from ._later import Later
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+_NO_VALUE: Any = object()
+
+
+class Array(Later, _core.Array):
+    """One array of one version of an entry.
+
+    It never changes, costs nothing to keep, and works after ``store.close()``.
+    ``np.asarray(x)`` and ``x[...]`` are views of the file where the bytes allow
+    it, and read-only.
+    """
+
+    __slots__ = ()
+    _later = ("stats",)
+
+    @property
+    def attrs(self) -> Attrs:
+        """Attributes of the array."""
+        return Attrs(self._raw_attrs())
+
+    @property
+    def chunks(self) -> None:
+        """None: this version stores each array in one piece."""
+        return None
+
+    @property
+    def codec(self) -> None:
+        """None: this version stores arrays as they are."""
+        return None
+
+    @property
+    def nbytes_stored(self) -> int:
+        """Bytes of the elements in the file."""
+        return self.nbytes
+
+    @property
+    def fill_value(self) -> Any:
+        """What stands for a missing element, or None if nothing was said."""
+        import numpy as np
+
+        fill = self._raw_fill_value()
+        if fill is None or self.dtype.kind in "OT":
+            return fill
+        return np.asarray(fill, dtype=self.dtype)[()]
+
+    def filled(self, value: Any = _NO_VALUE) -> NDArray[Any]:
+        """The elements with missing ones replaced by ``value`` (default: ``fill_value``,
+        else NumPy's default for the dtype); without a mask the elements as they are.
+        """
+        if not self.masked:
+            return self.data
+        result = self.data.copy()
+        if value is _NO_VALUE:
+            masked: Any = self.numpy()
+            value = masked.fill_value
+        result[self.mask] = value
+        return result
+
+    def item(self) -> Any:
+        """The only element as a Python object; ``numpy.ma.masked`` if it is missing."""
+        self._require_one("item()")
+        if self.masked and bool(self.mask.reshape(-1)[0]):  # type: ignore[union-attr]
+            import numpy as np
+
+            return np.ma.masked
+        return self.data.item()
+
+    def _require_one(self, what: str) -> None:
+        if self.size != 1:
+            raise ValueError(f"{what} needs an array of one element, {self.name!r} has shape {self.shape}")
+
+    def _number(self, what: str) -> Any:
+        self._require_one(what)
+        if self.masked and bool(self.mask.reshape(-1)[0]):  # type: ignore[union-attr]
+            raise ValueError(f"{what}: the element of {self.name!r} is masked")
+        return self.data.reshape(-1)[0]
+
+    def __float__(self) -> float:
+        return float(self._number("float()"))
+
+    def __int__(self) -> int:
+        return int(self._number("int()"))
+
+    def __complex__(self) -> complex:
+        return complex(self._number("complex()"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu" or self.ndim != 0:
+            raise TypeError("only integer arrays of no axes can be an index")
+        return int(self)
+
+    def __bool__(self) -> bool:
+        return bool(self.numpy())
+
+    def __len__(self) -> int:
+        shape = self.shape
+        if not shape:
+            raise TypeError(f"array {self.name!r} has no axes and so no len()")
+        return shape[0]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.numpy())
+
+    def __getitem__(self, index: Any, /) -> Any:
+        return self.numpy()[index]
+
+    def __setitem__(self, index: Any, value: Any, /) -> None:
+        raise TypeError(
+            f"an Array is one version of {self.name!r} and never changes; "
+            "writing to a part of an array, part.edit(key, name), is not in this version: write the entry again"
+        )
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        import numpy as np
+
+        if self.masked:
+            missing = int(self.mask.sum())  # type: ignore[union-attr]
+            raise ValueError(
+                f"array {self.name!r} has a mask ({missing} masked element{'s' * (missing != 1)}), "
+                "which a plain ndarray would lose: x[()], x.data or x.filled(v)"
+            )
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    @property
+    def __array_interface__(self) -> dict[str, Any]:
+        # For dtypes that the buffer protocol has no code for; NumPy asks for it
+        # only after the buffer was refused.
+        if self.masked or self._dtype_name in ("string", "bytes"):
+            raise AttributeError("__array_interface__")
+        interface: dict[str, Any] = self.data.__array_interface__
+        return interface
+
+    def __eq__(self, other: object) -> Any:
+        return self.numpy() == (other.numpy() if isinstance(other, Array) else other)
+
+    def __ne__(self, other: object) -> Any:
+        return self.numpy() != (other.numpy() if isinstance(other, Array) else other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Array, (self._entry, self.name))
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> Array:
+        return self
+
+    def __repr__(self) -> str:
+        dims = "" if not any(self.dims) else f" dims={self.dims!r}"
+        masked = " masked" if self.masked else ""
+        return f"<arraylog.Array {self.name!r} {self._dtype_name} shape={self.shape}{dims}{masked}>"
+
+    def _repr_html_(self) -> str:
+        from ._html import array_html
+
+        return array_html(self)
+
+
+def masked_array(data: Any, mask: Any, fill: Any) -> Any:
+    """A MaskedArray over ``data`` and ``mask`` without looking at either.
+
+    The constructor of MaskedArray costs twice as much, for checks that hold here.
+    """
+    from numpy.ma import MaskedArray
+
+    masked = data.view(MaskedArray)
+    masked._mask = mask
+    if fill is None and data.dtype.kind == "O":
+        # NumPy would put a str among the bytes; this is what it has for "S".
+        fill = b"N/A"
+    if fill is not None:
+        masked.fill_value = fill
+    return masked

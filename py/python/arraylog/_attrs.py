@@ -1,0 +1,86 @@
+"""Attributes as a read-only mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ._core import RawAttrs
+
+
+class Attrs(Mapping[str, Any]):
+    """Attributes of an entry or an array, in the order written; read-only.
+
+    Values have the types that were written, except that a tuple comes back as
+    a list. Each look makes the value anew, so changing it changes nothing here.
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: RawAttrs) -> None:
+        self._raw = raw
+
+    def __getitem__(self, name: str, /) -> Any:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of an attribute is a str, not {type(name).__name__}")
+        return self._raw.get(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._raw.names())
+
+    def __len__(self) -> int:
+        return len(self._raw)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        return same_value(dict(self), dict(other), nan=False)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        raise TypeError("attributes are read-only; write(key, arrays, attrs=...) replaces them with the entry")
+
+    def __delitem__(self, name: str) -> None:
+        self[name] = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (dict, (dict(self),))
+
+    def __repr__(self) -> str:
+        return f"Attrs({dict(self)!r})"
+
+
+def same_value(a: Any, b: Any, *, nan: bool = True) -> bool:
+    """Whether two attributes have the same type and value; with ``nan``, NaN is itself."""
+    import numpy as np
+
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return a.keys() == b.keys() and all(same_value(a[k], b[k], nan=nan) for k in a)
+    if isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)):
+        return len(a) == len(b) and all(same_value(x, y, nan=nan) for x, y in zip(a, b))
+    if isinstance(a, np.ndarray) or isinstance(b, np.ndarray):
+        if not (isinstance(a, np.ndarray) and isinstance(b, np.ndarray)):
+            return False
+        return a.dtype == b.dtype and same_elements(a, b, nan=nan)
+    if nan:
+        if type(a) is not type(b):
+            return False
+        if isinstance(a, np.generic):
+            return a.dtype == b.dtype and same_elements(np.asarray(a), np.asarray(b))
+        if isinstance(a, (float, complex)):
+            return bool(a == b or (a != a and b != b))
+    return bool(a == b)
+
+
+def same_elements(a: Any, b: Any, *, nan: bool = True) -> bool:
+    """Whether two unmasked arrays of one dtype have the same shape and elements."""
+    import numpy as np
+
+    if a.shape != b.shape:
+        return False
+    equal = a == b
+    if nan and a.dtype.kind in "fcmM":
+        equal = equal | ((a != a) & (b != b))
+    return bool(np.all(equal))

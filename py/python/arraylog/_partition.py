@@ -1,0 +1,247 @@
+"""A mapping of keys to entries."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from itertools import islice
+from operator import length_hint
+from typing import TYPE_CHECKING, Any
+
+from . import _core
+from ._array import Array
+from ._entry import Entry
+from ._later import Later
+from ._reference import restore_partition
+from ._spec import ArraySpec
+
+if TYPE_CHECKING:
+    from ._batch import Batch
+    from ._store import Store
+
+Progress = bool | Callable[[int, int], None]
+
+# A file object is read in pieces of this size, with a chance to interrupt between them.
+_PIECE = 1 << 20
+_SECONDS_PER_REPORT = 0.1
+
+
+class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
+    """A partition of a collection: a mapping of keys to entries.
+
+    Keys are ``str`` (their UTF-8) or ``bytes``, and come back as ``str``. The
+    order is that of the latest whole write of each key. ``write``, ``put``,
+    ``remove`` and ``rename`` are one commit each, ``update`` and ``clear`` too.
+    """
+
+    __slots__ = ()
+    _later = (
+        "append", "assign", "attrs", "dataset", "edit", "get_many", "resize", "write_region",
+    )  # fmt: skip
+
+    @property
+    def store(self) -> Store:
+        """The store that it belongs to."""
+        owner: Store = self._owner
+        return owner
+
+    def __getitem__(self, key: str | bytes, /) -> Entry:
+        return Entry(self, key)
+
+    def __setitem__(self, key: str | bytes, value: Any, /) -> None:
+        store_item(self, key, value)
+
+    def __delitem__(self, key: str | bytes, /) -> None:
+        if not self.remove(key):
+            Entry(self, key)  # KeyError, in the words of a read.
+
+    def __iter__(self) -> Iterator[str]:
+        return _core.Partition.__iter__(self)
+
+    def __len__(self) -> int:
+        return _core.Partition.__len__(self)
+
+    def __contains__(self, key: object, /) -> bool:
+        return _core.Partition.__contains__(self, key)
+
+    def clear(self) -> None:
+        """Removes every entry, in one commit."""
+        _core.Partition.clear(self)
+
+    def popitem(self) -> tuple[str, Entry]:
+        """Removes the last entry and returns it with its key; walks over all keys."""
+        last = deque(self, maxlen=1)
+        if not last:
+            raise KeyError(f"popitem(): partition {self.collection!r}/{self.name!r} is empty")
+        return last[0], self.pop(last[0])
+
+    def setdefault(self, key: str | bytes, default: Any = None) -> Entry:
+        """The entry of ``key``; stores ``default`` first if there is none."""
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def update(self, other: Any = (), /, **items: Any) -> None:
+        """Stores many items, as ``part[key] = value`` would, in one commit."""
+        with self.store.batch() as batch:
+            target = batch.partition(self.collection, self.name)
+            for key, value in _pairs(other):
+                store_item(target, key, value)
+            for key, value in items.items():
+                store_item(target, key, value)
+
+    def extend(
+        self,
+        items: Iterable[tuple[str | bytes, Any]],
+        *,
+        batch: int = 1000,
+        progress: Progress = False,
+    ) -> int:
+        """Stores many items, as ``part[key] = value`` would, in commits of ``batch``; how many.
+
+        If it fails, or is interrupted, nothing of the commit in the making is
+        stored, and the exception has the number of items that are in
+        ``.committed``. ``progress`` is true for a bar (needs tqdm), or is
+        called with the number done and the total (0 if it is not known).
+        """
+        if batch < 1:
+            raise ValueError(f"batch={batch}: a commit has at least one item")
+        source = _pairs(items)
+        report = _Report(progress, length_hint(items, 0))
+        committed = pending = 0
+        current: Batch | None = None
+        try:
+            while True:
+                with self.store.batch() as current:
+                    target = current.partition(self.collection, self.name)
+                    for key, value in islice(source, batch):
+                        store_item(target, key, value)
+                        pending += 1
+                if not pending:
+                    return committed
+                committed, pending = committed + pending, 0
+                report(committed)
+        except BaseException as error:
+            if current is not None and current.seqno is not None:
+                # Interrupted right after the commit.
+                committed += pending
+            error.committed = committed  # type: ignore[attr-defined]
+            error.add_note(f"{committed} items are stored, in whole commits of {batch}")
+            raise
+        finally:
+            report.close(committed)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Partition):
+            return NotImplemented
+        return self._identity == other._identity
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def _identity(self) -> tuple[Any, ...]:
+        return (self.store._origin.identity, self.collection, self.name)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (restore_partition, (self.store._origin.for_pickle(), self.collection, self.name))
+
+    def __repr__(self) -> str:
+        try:
+            size = f"{len(self)} entries"
+        except ValueError:
+            size = "store closed"
+        return f"<arraylog.Partition {self.collection!r}/{self.name!r} {size}>"
+
+
+def _pairs(items: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(items, Mapping):
+        return iter(items.items())
+    if hasattr(items, "keys"):
+        return ((key, items[key]) for key in items.keys())
+    return iter(items)
+
+
+def store_item(target: Any, key: str | bytes, value: Any) -> None:
+    """``target[key] = value``, for a partition and for one of a batch."""
+    if isinstance(value, Entry):
+        target._copy(key, value)
+    elif isinstance(value, Mapping):
+        target.write(key, value)
+    elif isinstance(value, (bytes, bytearray, memoryview)):
+        target.put(key, value)
+    elif is_array(value):
+        target.write(key, {"": value})
+    elif value is None or isinstance(value, (str, int, float, complex, list, tuple, set)):
+        raise TypeError(
+            f"cannot store a {type(value).__name__} as entry {key!r}: bytes are a value, "
+            "an ndarray is a bare array, a mapping of names to arrays is an entry (write())"
+        )
+    else:
+        target.put(key, value)
+
+
+def is_array(value: Any) -> bool:
+    """Whether it becomes a bare array: of NumPy, labelled, or of a library with DLPack."""
+    import numpy as np
+
+    if isinstance(value, (Array, ArraySpec, np.ndarray)):
+        return True
+    if isinstance(value, (str, bytes)):
+        return False
+    return isinstance(value, np.generic) or any(
+        hasattr(value, name) for name in ("__array__", "__array_interface__", "__dlpack__", "to_numpy")
+    )
+
+
+def read_all(file: Any) -> bytearray:
+    """The rest of a binary file."""
+    whole = bytearray()
+    while piece := file.read(_PIECE):
+        if isinstance(piece, str):
+            raise TypeError("a value is bytes; open the file in binary mode")
+        whole += piece
+    return whole
+
+
+class _Report:
+    """Tells how far ``extend`` is, at most ten times a second."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._total = total
+        self._call: Callable[[int, int], None] | None = None
+        self._bar: Any = None
+        self._told = -1
+        self._at = 0.0
+        if progress is True:
+            self._bar = _bar(total)
+        elif progress:
+            self._call = progress
+
+    def __call__(self, done: int) -> None:
+        now = time.monotonic()
+        if now - self._at >= _SECONDS_PER_REPORT:
+            self._at = now
+            self._tell(done)
+
+    def _tell(self, done: int) -> None:
+        if self._bar is not None:
+            self._bar.update(done - max(self._told, 0))
+        if self._call is not None and done != self._told:
+            self._call(done, self._total)
+        self._told = done
+
+    def close(self, done: int) -> None:
+        if self._bar is not None:
+            self._tell(done)
+            self._bar.close()
+        elif self._call is not None and self._told not in (-1, done):
+            self._tell(done)
+
+
+def _bar(total: int) -> Any:
+    try:
+        from tqdm.auto import tqdm  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    except ImportError:
+        raise ImportError("progress=True draws with tqdm: pip install 'arraylog[progress]'") from None
+    return tqdm(total=total or None, unit="entry")

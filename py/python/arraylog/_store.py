@@ -1,0 +1,306 @@
+"""A store: one file, opened."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from . import _core
+from ._batch import Batch
+from ._errors import ReadOnlyError
+from ._later import Later, unsupported
+from ._partition import Partition
+from ._reference import Origin, logger, restore_collection, restore_store
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+MEMORY = ":memory:"
+_MODES = ("r", "r+", "a", "w", "x")
+_CHOICES = {
+    "durability": ("buffered", "synced"),
+    "verify": ("first", "always", "never"),
+    "io": ("mmap", "read"),
+}
+
+
+def open(
+    path: str | os.PathLike[str],
+    mode: Literal["r", "r+", "a", "w", "x"] = "r",
+    *,
+    durability: Literal["buffered", "synced"] = "buffered",
+    verify: Literal["first", "always", "never"] = "first",
+    io: Literal["mmap", "read"] = "mmap",
+    lock: bool = True,
+    storage_options: None = None,
+) -> Store:
+    """Opens a store.
+
+    ``mode``: ``r`` reads; ``r+`` reads and writes a store that exists; ``a``
+    makes it if it is missing; ``x`` makes it and refuses one that exists; ``w``
+    makes a new one and puts it in the place of an old store, never of any other
+    file. ``":memory:"`` is a store without a file, gone with its last handle.
+
+    ``durability``: ``buffered`` commits are in the kernel when a call returns
+    and survive the end of the process by any signal, not a loss of power;
+    ``synced`` commits are on the device, at the cost of a device flush each.
+    ``close()`` and ``sync()`` make everything durable.
+
+    ``verify``: checksums are compared when a process touches a value for the
+    first time, always, or never.
+
+    ``io="mmap"`` reads without a copy, on the condition that no other program
+    truncates the file or changes what is committed. ``io="read"`` copies, for
+    network file systems and where that cannot be promised.
+
+    ``lock=False`` opens for writing without the lock that keeps a second writer
+    out, where a file system has none.
+    """
+    if storage_options is not None:
+        raise unsupported("open(storage_options=)")
+    name = os.fspath(path)
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    if "\0" in name:
+        raise ValueError("the path has a NUL character")
+    if mode not in _MODES:
+        raise ValueError(f"mode {mode!r}: one of {', '.join(map(repr, _MODES))}")
+    for option, found in (("durability", durability), ("verify", verify), ("io", io)):
+        if found not in _CHOICES[option]:
+            raise ValueError(f"{option}={found!r}: one of {', '.join(map(repr, _CHOICES[option]))}")
+    if name == MEMORY and mode == "r":
+        raise ValueError('a store in memory is new and empty: mode "a", "w", "x" or "r+"')
+    handle = _core.Store(name, mode, durability, verify, io, bool(lock))
+    return Store(handle, name, mode, verify, io)
+
+
+class Recovery(NamedTuple):
+    """What opening found."""
+
+    commits: int
+    """Commits replayed."""
+    records: int
+    """Records replayed."""
+    clean: bool
+    """Whether the last writer closed the store."""
+    torn_bytes: int
+    """Bytes after the last whole commit that were skipped; 0 if none."""
+    torn_at: int
+    """Offset at which they start."""
+
+
+class Store(Later, Mapping[str, "Collection"]):
+    """An open store: a mapping of names to collections.
+
+    Opened for reading it shows the state as of opening or of the last
+    ``refresh()``. A writer sees its own commits at once. Close it, or use it in
+    a ``with`` block: ``close()`` makes everything durable.
+    """
+
+    __slots__ = ("__weakref__", "_mode", "_opened", "_options", "_origin", "_path", "_pid")
+    _later = ("attrs", "backup", "compact", "create_partition", "drop", "snapshot", "usage", "verify")
+
+    def __init__(self, handle: _core.Store | None, path: str, mode: str, verify: str, io: str) -> None:
+        self._opened = handle
+        self._path = path
+        self._mode = mode
+        self._options = (verify, io)
+        self._pid = os.getpid()
+        self._origin: Origin
+        if handle is not None:
+            self._origin = self._name_state(handle)
+            self._report_torn_tail(handle)
+
+    @classmethod
+    def _unpickled(cls, origin: Origin) -> Store:
+        """A store that opens its file when it is first used."""
+        store = cls(None, origin.path, "r", origin.verify, origin.io)
+        store._origin = origin
+        return store
+
+    @property
+    def _handle(self) -> _core.Store:
+        if self._opened is None:
+            verify, io = self._options
+            handle = _core.Store(self._path, self._mode, "buffered", verify, io, True)
+            self._origin.check(handle.id, handle.generation, handle.seqno)
+            self._opened = handle
+        return self._opened
+
+    def _name_state(self, handle: _core.Store) -> Origin:
+        path = self._path if self._path == MEMORY else os.path.abspath(self._path)
+        verify, io = self._options
+        return Origin(path, handle.id, handle.generation, handle.seqno, self._mode != "r", verify, io)
+
+    def _report_torn_tail(self, handle: _core.Store) -> None:
+        found = Recovery(*handle.recovery)
+        if found.torn_bytes:
+            logger.warning(
+                "%r: skipped %d bytes after the last whole commit, at offset %d: "
+                "a writer stopped in the middle of a commit, which is not there",
+                self._path,
+                found.torn_bytes,
+                found.torn_at,
+            )
+
+    @property
+    def path(self) -> str:
+        """The file as it was named to ``open``."""
+        return self._path
+
+    @property
+    def mode(self) -> str:
+        """The mode it was opened with."""
+        return self._mode
+
+    @property
+    def durability(self) -> str:
+        """"buffered" or "synced"."""
+        return self._handle.durability
+
+    @property
+    def closed(self) -> bool:
+        """Whether ``close`` was called."""
+        return self._opened is not None and self._opened.closed
+
+    @property
+    def seqno(self) -> int:
+        """Number of the newest commit that this store shows."""
+        return self._handle.seqno
+
+    @property
+    def recovery(self) -> Recovery:
+        """What opening found."""
+        return Recovery(*self._handle.recovery)
+
+    def partition(
+        self, collection: str = "default", partition: str = "default", *, create: bool | None = None
+    ) -> Partition:
+        """A partition. In a writable store its first write makes it; in one that
+        reads, or with ``create=False``, it has to exist.
+        """
+        writable = self._mode != "r"
+        if create and not writable:
+            raise ReadOnlyError(f"cannot create a partition: {self._path!r} is open for reading only")
+        part = Partition(self, collection, partition, writable if create is None else create)
+        part._open()
+        return part
+
+    def __getitem__(self, name: str, /) -> Collection:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a collection is a str, not {type(name).__name__}")
+        self._handle.partitions(name)  # KeyError if there is none.
+        return Collection(self, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._handle.collections())
+
+    def __len__(self) -> int:
+        return len(self._handle.collections())
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def batch(self, *, durability: Literal["buffered", "synced"] | None = None) -> Batch:
+        """Begins a batch, to be used in a ``with`` block; ``durability`` of its commit."""
+        if durability is not None and durability not in _CHOICES["durability"]:
+            raise ValueError(f"durability={durability!r}: one of {', '.join(map(repr, _CHOICES['durability']))}")
+        return Batch(_core.Batch(self._handle, durability))
+
+    def refresh(self) -> bool:
+        """Shows what another process committed meanwhile; whether there was something."""
+        changed = self._handle.refresh()
+        self._origin = self._name_state(self._handle)
+        return changed
+
+    def sync(self) -> None:
+        """Makes every commit so far durable."""
+        self._handle.sync()
+
+    def close(self) -> None:
+        """Makes everything durable and closes. Idempotent.
+
+        Entries, arrays, ndarrays and memoryviews go on working.
+        """
+        if self._opened is not None:
+            self._opened.close()
+
+    def __enter__(self) -> Store:
+        self._handle.collections()  # ClosedError if it is closed.
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        handle = getattr(self, "_opened", None)
+        if handle is None or handle.closed or self._mode == "r" or self._path == MEMORY:
+            return
+        if self._pid == os.getpid():
+            warnings.warn(f"unclosed store {self._path!r}", ResourceWarning, stacklevel=2, source=self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (restore_store, (self._origin.for_pickle(),))
+
+    def __repr__(self) -> str:
+        if self._opened is None:
+            state = "unpickled, not opened yet"
+        elif self._opened.closed:
+            state = "closed"
+        else:
+            state = f"durability={self._opened.durability!r} collections={len(self)}"
+        return f"<arraylog.Store {self._path!r} mode={self._mode!r} {state}>"
+
+
+class Collection(Later, Mapping[str, Partition]):
+    """A collection of a store: a mapping of names to partitions."""
+
+    __slots__ = ("_name", "_store")
+    _later = ("attrs",)
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self._name = name
+
+    @property
+    def name(self) -> str:
+        """Name of the collection."""
+        return self._name
+
+    def __getitem__(self, name: str, /) -> Partition:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a partition is a str, not {type(name).__name__}")
+        return self._store.partition(self._name, name, create=False)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._store._handle.partitions(self._name))
+
+    def __len__(self) -> int:
+        return len(self._store._handle.partitions(self._name))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Collection):
+            return NotImplemented
+        return (self._store._origin.identity, self._name) == (other._store._origin.identity, other._name)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (restore_collection, (self._store._origin.for_pickle(), self._name))
+
+    def __repr__(self) -> str:
+        try:
+            size = f"{len(self)} partitions"
+        except ValueError:
+            size = "store closed"
+        return f"<arraylog.Collection {self._name!r} {size}>"

@@ -1,0 +1,38 @@
+"""The Python blocks of the READMEs run, in order, in an empty folder."""
+
+import re
+
+import pytest
+
+from repository import OPTIONAL, README, ROOT
+
+BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.M | re.S)
+
+
+@pytest.mark.parametrize("readme", README, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_the_python_blocks_run(readme, tmp_path, monkeypatch):
+    text = readme.read_text()
+    blocks = list(BLOCK.finditer(text))
+    assert blocks, f"{readme} shows no Python"
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "__main__"}
+    for block in blocks:
+        before = text.count("\n", 0, block.start(1))
+        code = compile("\n" * before + block[1], str(readme), "exec")
+        try:
+            exec(code, names)
+        except ModuleNotFoundError as error:
+            if error.name not in OPTIONAL:
+                raise
+            pytest.skip(f"{readme.name} line {before + 1}: {error.name} is not installed")
+        finally:
+            close_stores(names)
+
+
+def close_stores(names):
+    """Closes what a block left open, so that the next may open it again, as a reader's new session does."""
+    import arraylog
+
+    for value in [*names.values()]:
+        if isinstance(value, arraylog.Store):
+            value.close()

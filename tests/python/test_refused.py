@@ -1,0 +1,115 @@
+"""What this version does not do: refused by name, with nothing stored."""
+
+import numpy as np
+import pytest
+
+import arraylog
+from files import digest
+
+
+@pytest.fixture
+def part(store):
+    part = store.partition("argo", "2024-01")
+    part.write("k", {"t": ("x", np.arange(10.0))}, attrs={"lat": 1.5})
+    part.put("v", b"value")
+    return part
+
+
+def refused(call, name):
+    """Checks that `call` is refused and that the message says `name`."""
+    with pytest.raises(NotImplementedError, match=name):
+        call()
+
+
+METHODS = {
+    "assign": lambda part: part.assign("k", {"u": 1.0}),
+    "edit": lambda part: part.edit("k", "t"),
+    "append": lambda part: part.append("k", "t", [1.0]),
+    "resize": lambda part: part.resize("k", "t", (20,)),
+    "write_region": lambda part: part.write_region("k", "t", np.s_[0:2], [1.0, 2.0]),
+    "get_many": lambda part: part.get_many(["k"]),
+    "dataset": lambda part: part.dataset(),
+}
+OPTIONS = {
+    "codec": lambda part: part.write("k", {"t": arraylog.array([1.0], codec="zstd:3")}),
+    "chunks": lambda part: part.write("k", {"t": arraylog.array([1.0], chunks=(1,))}),
+    "if_absent": lambda part: part.write("k", {"t": 1.0}, if_absent=True),
+    "if_version": lambda part: part.put("k", b"", if_version=1),
+}
+STORE = {
+    "snapshot": lambda store: store.snapshot(),
+    "compact": lambda store: store.compact(),
+    "backup": lambda store: store.backup("other.alog"),
+    "usage": lambda store: store.usage(),
+    "drop": lambda store: store.drop("argo"),
+    "create_partition": lambda store: store.create_partition("c", "p"),
+    "verify": lambda store: store.verify(),
+}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_methods_of_later_versions_are_refused_by_name(part, store, name):
+    store.sync()
+    before = digest(store.path)
+    refused(lambda: METHODS[name](part), name)
+    assert digest(store.path) == before
+    assert part.array("k", "t").tolist() == list(range(10)) and list(part) == ["k", "v"]
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_options_of_later_versions_are_refused_by_name(part, name):
+    refused(lambda: OPTIONS[name](part), name)
+    assert part.array("k", "t").tolist() == list(range(10)) and list(part) == ["k", "v"]
+
+
+@pytest.mark.parametrize("name", STORE)
+def test_store_methods_of_later_versions_are_refused_by_name(
+    part, store, name, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    refused(lambda: STORE[name](store), name)
+    assert list(part) == ["k", "v"] and list(store) == ["argo"]
+    assert [each.name for each in tmp_path.iterdir()] == ["t.alog"]
+
+
+def test_options_that_ask_for_nothing_are_accepted(part):
+    part.write(
+        "l",
+        {
+            "t": arraylog.array(
+                [1.0], codec=None, chunks=None, fill_value=None, attrs=None, mask=None
+            )
+        },
+    )
+    assert part["l"]["t"].codec is None and part["l"]["t"].chunks is None
+
+
+def test_a_batch_refuses_the_same(part, store):
+    with store.batch() as batch:
+        inner = batch.partition("argo", "2024-01")
+        refused(lambda: OPTIONS["codec"](inner), "codec")
+        refused(lambda: OPTIONS["chunks"](inner), "chunks")
+        for name in ("assign", "append", "resize", "write_region"):
+            refused(lambda name=name: METHODS[name](inner), name)
+        inner.put("l", b"")
+    assert list(part) == ["k", "v", "l"]
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_floats_of_later_versions_are_refused_by_name(part, name):
+    types = pytest.importorskip("ml_dtypes")
+    refused(lambda: part.write("l", {"t": np.zeros(3, getattr(types, name))}), name)
+    assert "l" not in part
+
+
+@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
+def test_dtype_names_of_later_versions_are_refused_by_name(part, name):
+    refused(lambda: part.write("l", {"t": arraylog.array([1.0], dtype=name)}), name)
+    assert "l" not in part
+    part.write("l", {"t": arraylog.array([1.0], dtype="float16")})
+
+
+def test_storage_options_are_refused_by_name(part, store):
+    store.close()
+    refused(lambda: arraylog.open(store.path, storage_options={"region": "eu"}), "storage_options")
+    arraylog.open(store.path, storage_options=None).close()

@@ -1,0 +1,84 @@
+"""What a typed program writes: this file passes `mypy --strict`."""
+
+import os
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import arraylog
+from arraylog import Array, ArraySpec, Batch, Collection, Entry, Partition, Store
+
+
+def write(path: str | os.PathLike[str]) -> int | None:
+    with arraylog.open(
+        path, "a", durability="synced", verify="always", io="mmap", lock=True
+    ) as store:
+        part: Partition = store.partition("argo", "2024-01")
+        t = np.arange(10, dtype="f4")
+        spec: ArraySpec = arraylog.array(
+            t, "depth", dtype="f8", mask=t > 5, fill_value=-1.0, attrs={"units": "K"}
+        )
+        part.write(
+            "float-42",
+            {
+                "t": t,
+                "tuple": ("depth", t, {"a": 1}),
+                "spec": spec,
+                "text": "x",
+                "list": [1, 2],
+                "when": np.datetime64("2024-01-05", "s"),
+            },
+            attrs={"lat": 1.5, "nested": {"a": [1, 2]}},
+        )
+        part[b"bytes"] = b"value"
+        part["bare"] = t
+        part["copy"] = part["bare"]
+        part.put("raw", memoryview(b"abc"))
+        part.update({"a": {"x": t}})
+        part.extend([("b", {"x": t})], batch=10, progress=lambda done, total: None)
+        part.rename("a", "c", overwrite=True)
+        gone: bool = part.remove("c")
+        del part["b"]
+        batch: Batch
+        with store.batch(durability="buffered") as batch:
+            target = batch.partition("argo", "2024-01")
+            target.put("k", b"v")
+            target.write("w", {"t": t})
+            gone = target.remove("k") and gone
+        store.sync()
+        return batch.seqno
+
+
+def read(path: str) -> float:
+    store: Store = arraylog.open(path)
+    collection: Collection = store["argo"]
+    part: Partition = collection["2024-01"]
+    entry: Entry = part["float-42"]
+    array: Array = entry["t"]
+    view: NDArray[Any] = part.array("float-42", "t", copy=True)
+    missing: NDArray[np.bool_] | None = entry["spec"].mask
+    raw = part.value("raw", None)
+    whole: dict[str, NDArray[Any]] = entry.to_dict(["t"], copy=False)
+    names: list[str] = [key for key in part if key in part]
+    shape: tuple[int, ...] = array.shape
+    dims: tuple[str | None, ...] = array.dims
+    data: bytes = bytes(memoryview(part["raw"])) + part["raw"].value.tobytes()
+    found: Entry | None = part.get("nothing")
+    same: bool = arraylog.equal(entry, entry) and arraylog.equal(array, array)
+    if store.refresh() and found is None and missing is not None and raw is not None and same:
+        print(np.asarray(array), view, whole, names, shape, dims, data, entry.kind, len(part))
+    try:
+        part["nothing"]
+    except arraylog.NotFoundError as error:
+        print(error.kind)
+    store.close()
+    return float(array[0])
+
+
+if __name__ == "__main__":
+    import tempfile
+
+    folder = tempfile.mkdtemp()
+    write(os.path.join(folder, "typed.alog"))
+    print(read(os.path.join(folder, "typed.alog")))

@@ -1,0 +1,177 @@
+//! `arraylog get`: a value, an entry or one array.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use arraylog::{Array, Entry, Kind};
+use clap::ValueEnum;
+
+use super::line;
+use crate::Context;
+use crate::failure::{Failure, Outcome};
+use crate::ndjson::export;
+use crate::open::{self, Io};
+use crate::{key, npy};
+
+/// How an array or an entry is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// NumPy's file format (arrays without missing elements)
+    Npy,
+    /// The bytes: of a value as stored, of an array little-endian in C order
+    Raw,
+    /// An entry or value as a line that `ingest` reads, an array as the object in it
+    Json,
+}
+
+/// Write a value, an entry or one array to stdout
+///
+/// A value is written as its bytes, an entry of arrays as one NDJSON line that `ingest` reads, an
+/// array as JSON, unless --format says otherwise.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+    /// Collection of the entry
+    collection: String,
+    /// Partition of the entry
+    partition: String,
+    /// Key of the entry
+    key: OsString,
+    /// One array of the entry ("" is the bare array)
+    array: Option<String>,
+    /// Write to a file instead of stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// How it is written
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// Write bytes that are not text to a terminal all the same
+    #[arg(long)]
+    force: bool,
+    /// How the store is read
+    #[arg(long, value_enum, default_value_t)]
+    io: Io,
+}
+
+pub(crate) fn run(args: &Args, _: &Context, out: &mut dyn Write) -> Outcome {
+    let store = open::for_reading(&args.store, args.io)?;
+    let partition = open::partition(&store, &args.collection, &args.partition)?;
+    let key = key::bytes(&args.key)?;
+    let entry = partition.entry(&key)?.ok_or_else(|| key::absent(&key))?;
+    let Some(path) = &args.output else {
+        return write(args, &entry, out, Target::Stdout);
+    };
+    refuse_store(path, &args.store)?;
+    let file = File::create(path).map_err(Failure::io("create", path))?;
+    let mut file = BufWriter::new(file);
+    write(args, &entry, &mut file, Target::File)?;
+    file.flush().map_err(Failure::io("write", path))
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Stdout,
+    File,
+}
+
+/// The output must not be the store: creating it would cut the file under the mapping.
+fn refuse_store(output: &Path, store: &Path) -> Outcome {
+    match (output.canonicalize(), store.canonicalize()) {
+        (Ok(a), Ok(b)) if a == b => Err(Failure::Usage(
+            "the output file is the store itself".to_owned(),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn write(args: &Args, entry: &Entry, out: &mut dyn Write, target: Target) -> Outcome {
+    if let Some(name) = &args.array {
+        return write_array(args, &entry.array(name)?, out, target);
+    }
+    let default = match entry.kind() {
+        Kind::Value => Format::Raw,
+        Kind::Arrays => Format::Json,
+    };
+    match (args.format.unwrap_or(default), entry.kind()) {
+        (Format::Json, _) => {
+            let place = export::Place {
+                collection: &args.collection,
+                partition: &args.partition,
+            };
+            export::entry(out, place, entry)
+        }
+        (Format::Raw, Kind::Value) => write_bytes(args, &entry.value()?, out, target),
+        (_, Kind::Value) => Err(Failure::Usage(
+            "a value has no dtype and shape; use --format raw or json".into(),
+        )),
+        (_, Kind::Arrays) => Err(Failure::Usage(format!(
+            "name one array of the entry for this format; it holds {}",
+            entry.names().collect::<Vec<_>>().join(", ")
+        ))),
+    }
+}
+
+fn write_array(args: &Args, array: &Array, out: &mut dyn Write, target: Target) -> Outcome {
+    match args.format.unwrap_or(Format::Json) {
+        Format::Json => {
+            export::array(out, array)?;
+            line(out, "")
+        }
+        Format::Raw => write_bytes(args, raw(array)?, out, target),
+        Format::Npy => {
+            let header = npy::header(array)?;
+            refuse_terminal(args, target, b"\x93NUMPY")?;
+            out.write_all(&header).map_err(Failure::output)?;
+            out.write_all(array.view().data()).map_err(Failure::output)
+        }
+    }
+}
+
+/// The bytes of an array, if bytes alone say it.
+fn raw(array: &Array) -> Outcome<&[u8]> {
+    let info = array.info();
+    if info.dtype.item_size().is_none() && !array.shape().is_empty() {
+        return Err(Failure::Usage(format!(
+            "array {:?} of dtype {} has elements of any length, which its bytes alone do not tell apart; use --format json",
+            info.name, info.dtype
+        )));
+    }
+    Ok(array.view().data())
+}
+
+fn write_bytes(args: &Args, bytes: &[u8], out: &mut dyn Write, target: Target) -> Outcome {
+    refuse_terminal(args, target, bytes)?;
+    out.write_all(bytes).map_err(Failure::output)
+}
+
+/// Bytes that are not printable text do harm on a terminal.
+fn refuse_terminal(args: &Args, target: Target, bytes: &[u8]) -> Outcome {
+    if target == Target::File || args.force || !io::stdout().is_terminal() || printable(bytes) {
+        return Ok(());
+    }
+    Err(Failure::Usage(
+        "the bytes are not printable text; redirect them, use -o FILE, or --force".to_owned(),
+    ))
+}
+
+fn printable(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok_and(|text| {
+        text.chars()
+            .all(|c| !c.is_control() || matches!(c, '\n' | '\t' | '\r'))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_printable_and_control_characters_are_not() {
+        assert!(printable("a\tb\né".as_bytes()));
+        assert!(!printable(b"\x1b[2J"));
+        assert!(!printable(b"\xff"));
+    }
+}
