@@ -159,6 +159,19 @@ impl Catalog {
             .first_chunk()
             .ok_or_else(|| defect("the id of a name"))?;
         let id = u32::from_le_bytes(*id);
+        if id == CATALOG {
+            let what = "the id of a name";
+            let expected = "1 or more";
+            let found = id.into();
+            return Err(log.corrupt(
+                place,
+                Defect::Field {
+                    what,
+                    found,
+                    expected,
+                },
+            ));
+        }
         let text = |bytes| {
             std::str::from_utf8(bytes)
                 .map_err(|_| log.corrupt(place, Defect::NotUtf8 { what: "a name" }))

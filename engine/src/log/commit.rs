@@ -226,8 +226,10 @@ impl<'a> WriterGuard<'a> {
 
     /// Makes everything committed durable.
     pub(crate) fn sync(&mut self) -> Result<()> {
-        self.log.sync_writer(&mut self.writer)?;
-        self.tell_others()
+        let end = self.writer.tip.end;
+        self.log.sync_writer(&mut self.writer, end)?;
+        self.tell_others();
+        Ok(())
     }
 
     /// Commits `ops`, in this order, as one batch; its seqno. Nothing of it is seen
@@ -239,18 +241,19 @@ impl<'a> WriterGuard<'a> {
         let tip = self.seal(end);
         log.reach(end)?;
         self.write(ops, before.end, end)?;
-        self.writer.tip = tip;
-        if durability == Durability::Synced
-            && let Err(error) = log.sync_writer(&mut self.writer)
-        {
-            self.writer.tip = before;
-            return Err(error);
+        if durability == Durability::Synced {
+            log.sync_writer(&mut self.writer, end)?;
         }
         log.limit.store(end, Ordering::Release);
-        self.tell_index(ops, place(before.end))?;
+        if let Err(error) = self.tell_index(ops, place(before.end)) {
+            // The index knows a part of the batch, which must never be shown.
+            self.writer.poison = Some(io::Error::other(error.to_string()));
+            return Err(error);
+        }
+        self.writer.tip = tip;
         log.publish(tip);
         ops.iter().for_each(|op| op.index.show_counted());
-        self.tell_others()?;
+        self.tell_others();
         Ok(tip.seqno)
     }
 
@@ -385,13 +388,17 @@ impl<'a> WriterGuard<'a> {
         Ok(())
     }
 
-    /// Tells other processes how far the log has come.
-    fn tell_others(&self) -> Result<()> {
-        let live = self
-            .writer
-            .live(&self.log.identity.store_id, LiveState::Open);
-        let told = self.log.storage.live().store(live);
-        told.map_err(Error::io("write the live page of", &self.log.path))
+    /// Tells other processes how far the log has come. The commit stands, whether they
+    /// hear of it now or with the next one.
+    fn tell_others(&self) {
+        let writer = &self.writer;
+        let live = writer.live(&self.log.identity.store_id, LiveState::Open);
+        if let Err(error) = self.log.storage.live().store(live) {
+            log::warn!(
+                "{}: other processes could not be told of a commit: {error}",
+                self.log.path.display()
+            );
+        }
     }
 }
 

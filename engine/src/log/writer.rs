@@ -125,7 +125,8 @@ impl Log {
                 source,
             });
         }
-        self.sync_writer(&mut writer)?;
+        let end = writer.tip.end;
+        self.sync_writer(&mut writer, end)?;
         let slot = Slot {
             seq: writer.slot_seq.saturating_add(1),
             durable_end: writer.durable_end,
@@ -155,7 +156,9 @@ impl Log {
         self.writer.is_some() && self.check_process().is_ok()
     }
 
-    pub(super) fn sync_writer(&self, writer: &mut Writer) -> Result<()> {
+    /// Makes everything before `end` durable. If that fails nothing is written any more,
+    /// and others are told so, with the end from before.
+    pub(super) fn sync_writer(&self, writer: &mut Writer, end: u64) -> Result<()> {
         if let Err(source) = self.storage.sync() {
             let path = self.path.clone();
             writer.poison = Some(copy_of(&source));
@@ -164,7 +167,7 @@ impl Log {
             let _ = self.storage.live().store(live);
             return Err(Error::CommitUnknown { path, source });
         }
-        writer.durable_end = writer.tip.end;
+        writer.durable_end = end;
         Ok(())
     }
 }
