@@ -117,6 +117,38 @@ def test_ragged_lists_are_refused(part, value):
     assert "k" not in part
 
 
+def _nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def _in_itself(width):
+    value = []
+    value.extend([value] * width)
+    return value
+
+
+@pytest.mark.parametrize(
+    "value", [_in_itself(1), _in_itself(2), _nested(65), _nested(100_000)], ids=["itself", "itself twice", "65", "100000"]
+)
+def test_lists_that_are_too_deep_or_contain_themselves_are_refused_by_name(part, value):
+    with pytest.raises(ValueError, match="'deep'.*nested deeper than 64 levels, or a list that contains itself"):
+        part.write("k", {"deep": value})
+    with pytest.raises(ValueError, match="nested deeper than 64 levels"):
+        arraylog.array(value, dtype="i8")
+    assert "k" not in part
+
+
+def test_as_many_levels_as_an_array_may_have_axes_are_stored_and_one_more_is_refused_by_name(part):
+    part.write("k", {"deep": _nested(32)})
+    assert part.array("k", "deep").shape == (1,) * 32
+    for levels in (33, 64):
+        with pytest.raises(ValueError, match='"deep".*32'):
+            part.write("k", {"deep": _nested(levels)})
+
+
 def test_object_arrays_of_one_kind_are_text_or_bytes(part):
     part.write("k", {"s": np.array(["a", "b"], object), "b": np.array([b"a", b"b"], object)})
     assert part["k"]["s"].dtype == TEXT and part.array("k", "b").tolist() == [b"a", b"b"]
