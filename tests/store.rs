@@ -282,3 +282,26 @@ fn a_reader_in_another_handle_follows_by_refresh() {
     assert_eq!(seen.len().expect("counted"), 2);
     assert_eq!(reader.partitions("c").expect("listed"), ["p", "q"]);
 }
+
+#[test]
+fn a_batch_that_removes_and_stores_again_counts_the_same_after_reopening() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let store = append(&path);
+    let part = store.default_partition().expect("partition");
+    part.put("key", "old").expect("stored");
+    let batch = store.batch().expect("batch");
+    let staged = batch.partition("default", "default").expect("partition");
+    assert!(staged.remove("key").expect("staged"));
+    // Enough for the table to grow in between.
+    for number in 0..100u8 {
+        staged.put([number], "other").expect("staged");
+    }
+    staged.put("key", "new").expect("staged");
+    batch.commit().expect("committed");
+    assert_eq!(part.len().expect("counted"), 101);
+    drop((part, store));
+    let part = read(&path).default_partition().expect("partition");
+    assert_eq!(part.len().expect("counted"), 101);
+    assert_eq!(part.keys().expect("listed").count(), 101);
+}

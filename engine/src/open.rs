@@ -72,7 +72,6 @@ fn obtain(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
             Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 make(path, options, Creation::New)
             }
-            Err(Error::NotAStore { .. }) if is_empty(path) => make(path, options, Creation::Over),
             found => found,
         },
         Mode::CreateNew => match make(path, options, Creation::New)? {
@@ -81,23 +80,46 @@ fn obtain(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
                 io::ErrorKind::AlreadyExists.into(),
             )),
         },
-        Mode::Replace => replace(path, options),
+        Mode::Replace => replace(path, options, Old::Store),
     }
 }
 
-fn is_empty(path: &Path) -> bool {
-    std::fs::metadata(path).is_ok_and(|metadata| metadata.is_file() && metadata.len() == 0)
+fn is_empty(file: &File) -> bool {
+    file.metadata().is_ok_and(|metadata| metadata.len() == 0)
+}
+
+fn open_file(path: &Path, writable: bool) -> Result<File> {
+    // Before it is opened: opening a pipe waits for its other end.
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+        return Err(not_a_store(path, "it is no regular file".to_owned()));
+    }
+    FileStorage::open_file(path, writable).map_err(Error::io("open", path))
 }
 
 fn existing(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
     let writes = options.mode.writes();
-    let file = FileStorage::open_file(path, writes).map_err(Error::io("open", path))?;
+    let file = open_file(path, writes)?;
     let metadata = file.metadata().map_err(Error::io("open", path))?;
     if metadata.is_dir() {
         return Err(Error::io("open", path)(io::ErrorKind::IsADirectory.into()));
     }
     // Before the lock: nothing is done to a file that is no store.
-    identity(&file, path)?;
+    let identity = match identity(&file, path) {
+        Err(Error::NotAStore { .. }) if options.mode == Mode::Append && is_empty(&file) => {
+            return replace(path, options, Old::Empty);
+        }
+        found => found?,
+    };
+    if writes && identity.ro_compat != 0 {
+        let unknown = identity.ro_compat;
+        return Err(version(
+            path,
+            format!(
+                "{}.{} with features {unknown:#x}, unknown to this writer",
+                VERSION.0, VERSION.1
+            ),
+        ));
+    }
     if writes && options.lock {
         lock(&file, path)?;
         // The lock is on the file, not on its name: a file that was replaced meanwhile
@@ -161,24 +183,39 @@ fn make(path: &Path, options: &OpenOptions, creation: Creation) -> Result<Option
     }
 }
 
-fn replace(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
+/// What may be replaced.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Old {
+    /// An empty file.
+    Empty,
+    /// That, or a store.
+    Store,
+}
+
+/// A new store in the place of an old file; `None`: look again.
+fn replace(path: &Path, options: &OpenOptions, what: Old) -> Result<Option<File>> {
     // Links keep leading to the store.
     let resolved = FileStorage::resolve(path).unwrap_or_else(|_| path.to_owned());
     let path = resolved.as_path();
-    let old = match FileStorage::open_file(path, true) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+    let old = match open_file(path, true) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             return make(path, options, Creation::New);
         }
-        opened => opened.map_err(Error::io("open", path))?,
+        opened => opened?,
     };
-    if !is_empty(path) {
-        match identity(&old, path) {
-            // A store all the same.
-            Ok(_) | Err(Error::Version { .. } | Error::Corrupt { .. }) => {}
-            Err(error) => return Err(error),
-        }
-        if options.lock {
-            lock(&old, path)?;
+    match identity(&old, path) {
+        Err(Error::NotAStore { .. }) if is_empty(&old) => {}
+        // Another opening has made a store of it.
+        _ if what == Old::Empty => return Ok(None),
+        // A store all the same.
+        Ok(_) | Err(Error::Version { .. } | Error::Corrupt { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    if options.lock {
+        lock(&old, path)?;
+        // Whoever held the lock may have replaced the file: the new one is not ours.
+        if !FileStorage::is_at(&old, path) {
+            return Ok(None);
         }
     }
     make(path, options, Creation::Over)
@@ -235,12 +272,7 @@ fn identity(file: &File, path: &Path) -> Result<Identity> {
         Err(error) => error,
     };
     if let IdentityError::Version(found) = first {
-        let supported = format!("{}.{}", VERSION.0, VERSION.1);
-        return Err(Error::Version {
-            path: path.to_owned(),
-            found,
-            supported,
-        });
+        return Err(version(path, found));
     }
     let (copy, copy_len) = read(IDENTITY_COPY)?;
     if let Ok(identity) = Identity::parse(copy.get(..copy_len).unwrap_or_default()) {
@@ -272,6 +304,14 @@ fn identity(file: &File, path: &Path) -> Result<Identity> {
     }
 }
 
+fn version(path: &Path, found: String) -> Error {
+    Error::Version {
+        path: path.to_owned(),
+        found,
+        supported: format!("{}.{}", VERSION.0, VERSION.1),
+    }
+}
+
 fn not_a_store(path: &Path, reason: String) -> Error {
     Error::NotAStore {
         path: path.to_owned(),
@@ -291,6 +331,7 @@ pub(crate) fn new_identity(path: &Path) -> Result<Identity> {
         generation: 0,
         seed,
         first_seqno: 1,
+        ro_compat: 0,
         parent: [0; 16],
     })
 }

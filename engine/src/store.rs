@@ -338,7 +338,8 @@ impl Inner {
             let mut last: Option<Arc<PartitionState>> = None;
             let mut touched = Vec::new();
             let replayed = replay(&self.log, tip, until, |found| {
-                let end = if shared { seen } else { place(found.at) };
+                // What a frame superseded still counts for its later records.
+                let end = if shared { seen } else { place(found.frame) };
                 if found.head.partition == CATALOG {
                     self.log.take_in(&self.catalog.index, &found, end)?;
                     return self.catalog.take(&self.log, &found);

@@ -87,6 +87,8 @@ pub(crate) struct Identity {
     pub(crate) seed: u64,
     /// Seqno of the first batch of this file.
     pub(crate) first_seqno: u64,
+    /// Features that a writer has to know, and this build knows none.
+    pub(crate) ro_compat: u64,
     /// Store id of the generation before.
     pub(crate) parent: [u8; 16],
 }
@@ -116,7 +118,7 @@ impl Identity {
             seed: self.seed.into(),
             first_seqno: self.first_seqno.into(),
             incompat: 0.into(),
-            ro_compat: 0.into(),
+            ro_compat: self.ro_compat.into(),
             compat: 0.into(),
             parent: self.parent,
             reserved: [0; 396],
@@ -167,6 +169,7 @@ impl Identity {
             generation: raw.generation.get(),
             seed: raw.seed.get(),
             first_seqno: raw.first_seqno.get(),
+            ro_compat: raw.ro_compat.get(),
             parent: raw.parent,
         })
     }
@@ -353,6 +356,7 @@ mod tests {
             generation: 3,
             seed: 4,
             first_seqno: 5,
+            ro_compat: 0,
             parent: [6; 16],
         }
     }

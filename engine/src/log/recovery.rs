@@ -22,6 +22,8 @@ use crate::index::{Hash, PartitionIndex};
 /// A record that the walk accepted.
 #[derive(Debug)]
 pub(crate) struct Found<'a> {
+    /// Offset of the frame.
+    pub(crate) frame: u64,
     /// Offset of the record.
     pub(crate) at: u64,
     pub(crate) head: Head,
@@ -380,7 +382,14 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
                 .get(at, range.end as usize)
                 .map_err(|source| Stop::Error(Error::io("read", path)(source)))?;
             let key = bytes.get(range.start as usize..).unwrap_or_default();
-            (self.take)(Found { at, head, key }).map_err(Stop::Error)?;
+            let frame = self.tip.end;
+            (self.take)(Found {
+                frame,
+                at,
+                head,
+                key,
+            })
+            .map_err(Stop::Error)?;
             self.records += 1;
             at = at.saturating_add(head.end());
         }
