@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import sysconfig
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import arraylog
+from arraylog import _cli
 from files import digest
 
 COMMAND = Path(sysconfig.get_path("scripts")) / ("arraylog.exe" if os.name == "nt" else "arraylog")
@@ -281,19 +283,35 @@ def test_progress_and_summary_leave_standard_output_to_data(run, path):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent on POSIX systems only")
-def test_ctrl_c_ends_with_130_and_leaves_whole_batches(path, tmp_path):
+@pytest.mark.parametrize("command", [[COMMAND], [sys.executable, "-m", "arraylog"]], ids=["script", "module"])
+def test_ctrl_c_ends_with_130_without_a_traceback_and_leaves_whole_batches(path, tmp_path, command):
     with subprocess.Popen(
-        [COMMAND, "ingest", path, "-", *FLAGS],
+        [*command, "ingest", path, "-", *FLAGS],
         stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         cwd=tmp_path,
-    ) as command:
-        command.stdin.write(b"".join(GOOD % number for number in range(1000)))
-        command.stdin.flush()
-        time.sleep(0.5)
-        command.send_signal(signal.SIGINT)
-        assert command.wait(10) == INTERRUPTED
+    ) as running:
+        running.stdin.write(b"".join(GOOD % number for number in range(1000)))
+        running.stdin.flush()
+        # The command has begun when the store is there.
+        for _ in range(600):
+            if path.exists():
+                break
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == INTERRUPTED
+        errors = running.stderr.read()
+        assert b"interrupted" in errors and b"Traceback" not in errors, errors
     if path.exists():
         with arraylog.open(path) as store:
             stored = list(store["c"]["p"]) if "c" in store else []
         assert stored == [f"k{number}" for number in range(len(stored))]
+
+
+def test_ctrl_c_while_python_starts_ends_with_130_too(monkeypatch):
+    def pending(*_):
+        raise KeyboardInterrupt
+
+    # signal.signal() is where Python raises for a signal that came before.
+    monkeypatch.setattr(signal, "signal", pending)
+    assert _cli.main() == INTERRUPTED
