@@ -282,6 +282,31 @@ def test_progress_and_summary_leave_standard_output_to_data(run, path):
         json.loads(line)
 
 
+def test_attributes_keep_their_python_and_numpy_types_through_get_and_ingest(run, path, tmp_path):
+    attrs = {
+        "int": 1, "big": 2**64 - 1, "float": 0.5, "inf": float("-inf"), "bool": True, "complex": 1.5 - 2j,
+        "np.int64": np.int64(1), "np.uint64": np.uint64(1), "np.float64": np.float64(0.5), "np.inf": np.float64("inf"),
+        "np.bool": np.bool_(True), "np.complex128": np.complex128(1j), "np.int8": np.int8(-1), "np.S3": np.bytes_(b"ab"),
+        "np.str": np.str_("é"), "day": np.datetime64("2024-02-29", "D"), "bytes": b"\x00", "list": [1, np.int64(1), None],
+        "map": {"$": np.float64(1), "plain": 1.0},
+    }  # fmt: skip
+    with arraylog.open(path, "a") as store:
+        store.partition("c", "p").write("k", {}, attrs=attrs)
+        before = dict(store["c"]["p"]["k"].attrs)
+    line = run("get", path, "c", "p", "k").stdout
+    other = tmp_path / "other.alog"
+    assert run("ingest", other, "-", stdin=line).returncode == DONE
+    with arraylog.open(other) as store:
+        after = dict(store["c"]["p"]["k"].attrs)
+
+    def typed(value):
+        if isinstance(value, dict):
+            return [(name, typed(inner)) for name, inner in value.items()]
+        return [typed(inner) for inner in value] if isinstance(value, list) else (type(value), value)
+
+    assert typed(after) == typed(before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent on POSIX systems only")
 @pytest.mark.parametrize("command", [[COMMAND], [sys.executable, "-m", "arraylog"]], ids=["script", "module"])
 def test_ctrl_c_ends_with_130_without_a_traceback_and_leaves_whole_batches(path, tmp_path, command):
