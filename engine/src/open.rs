@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::header::{
     IDENTITY_COPY, IDENTITY_LEN, Identity, IdentityError, LIVE, LIVE_WORDS, Live, SLOTS, Slot,
 };
-use crate::format::{Defect, LOG_START, VERSION};
+use crate::format::{Defect, FORMAT_VERSION, LOG_START};
 use crate::log::{Log, Parts};
 use crate::options::{Mode, OpenOptions};
 use crate::storage::sim::Sim;
@@ -133,10 +133,7 @@ fn existing(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
         let unknown = identity.ro_compat;
         return Err(version(
             path,
-            format!(
-                "{}.{} with features {unknown:#x}, unknown to this writer",
-                VERSION.0, VERSION.1
-            ),
+            format!("{FORMAT_VERSION} with features {unknown:#x}, unknown to this writer"),
         ));
     }
     if writes && options.lock {
@@ -327,7 +324,7 @@ fn version(path: &Path, found: String) -> Error {
     Error::Version {
         path: path.to_owned(),
         found,
-        supported: format!("{}.{}", VERSION.0, VERSION.1),
+        supported: FORMAT_VERSION.to_owned(),
     }
 }
 

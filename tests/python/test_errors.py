@@ -211,6 +211,7 @@ def test_all_names_of_the_package_exist():
     ):
         assert name in arraylog.__all__
     assert arraylog.__version__.split(".")[0].isdigit()
+    assert arraylog.format_version == "0.1"
 
 
 def test_importing_the_package_imports_no_numpy(child):
