@@ -235,7 +235,7 @@ fn any_value() -> impl Strategy<Value = AttrValue> {
     leaf.prop_recursive(4, 32, 6, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..6).prop_map(AttrValue::List),
-            prop::collection::vec((".{1,4}", inner), 0..6)
+            prop::collection::vec((".{0,4}", inner), 0..6)
                 .prop_map(|pairs| AttrValue::Map(pairs.into_iter().collect())),
         ]
     })
