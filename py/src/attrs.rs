@@ -86,11 +86,24 @@ pub(crate) fn items<'py>(mapping: &Bound<'py, PyAny>, what: &str) -> PyResult<Bo
     if let Ok(dict) = mapping.cast_exact::<PyDict>() {
         return Ok(dict.items().into_any());
     }
+    refuse_dataset(mapping, what)?;
     if let Ok(mapping) = mapping.cast::<PyMapping>() {
         return Ok(mapping.items()?.into_any());
     }
     Err(PyTypeError::new_err(format!(
         "{what} has to be a mapping by name, not {}",
+        mapping.get_type().name()?
+    )))
+}
+
+/// Refuses an `xarray.Dataset`, a mapping whose items leave its coordinates out.
+fn refuse_dataset(mapping: &Bound<'_, PyAny>, what: &str) -> PyResult<()> {
+    if !(mapping.hasattr("data_vars")? && mapping.hasattr("coords")?) {
+        return Ok(());
+    }
+    Err(PyTypeError::new_err(format!(
+        "{what}: as a mapping a {} leaves out its coordinates; \
+         give {{name: var for name, var in ds.variables.items()}}, and attrs=ds.attrs",
         mapping.get_type().name()?
     )))
 }

@@ -378,3 +378,38 @@ class TestOtherLibraries:
             "k", {"t": xarray.DataArray(np.zeros((2, 3)), dims=("y", "x"), attrs={"units": "K"})}
         )
         assert part["k"]["t"].dims == ("y", "x") and part["k"]["t"].attrs["units"] == "K"
+
+    def test_an_xarray_dataset_is_refused_and_its_variables_are_taken(self, part):
+        xarray = pytest.importorskip("xarray")
+        dataset = xarray.Dataset({"t": ("x", [1.0, 2.0])}, coords={"x": [10, 20]}, attrs={"title": "a"})
+        _dataset_is_refused_and_its_variables_are_taken(part, dataset)
+
+    def test_what_looks_like_a_dataset_is_refused_and_its_variables_are_taken(self, part):
+        class Variable:
+            def __init__(self, values):
+                self.dims, self.values, self.attrs = ("x",), np.array(values), {}
+
+        class Dataset(dict):
+            coords = {"x": Variable([10, 20])}
+            attrs = {"title": "a"}
+
+            @property
+            def data_vars(self):
+                return dict(self)
+
+            @property
+            def variables(self):
+                return {**self, **self.coords}
+
+        _dataset_is_refused_and_its_variables_are_taken(part, Dataset(t=Variable([1.0, 2.0])))
+
+
+def _dataset_is_refused_and_its_variables_are_taken(part, ds):
+    for write in (lambda: part.write("k", ds), lambda: part.__setitem__("k", ds)):
+        with pytest.raises(TypeError, match=r"a Dataset leaves out its coordinates; .*ds\.variables\.items\(\)"):
+            write()
+    assert "k" not in part
+    part.write("k", {name: var for name, var in ds.variables.items()}, attrs=ds.attrs)
+    entry = part["k"]
+    assert entry["t"].numpy().tolist() == [1.0, 2.0] and entry["x"].numpy().tolist() == [10, 20]
+    assert entry["x"].dims == entry["t"].dims == ("x",) and dict(entry.attrs) == {"title": "a"}
