@@ -297,21 +297,33 @@ fn a_directory_a_missing_file_and_a_missing_folder_are_errors_of_the_system() {
 }
 
 #[test]
-fn a_pipe_is_refused_and_not_waited_for() {
+fn what_is_no_regular_file_is_no_store_in_any_mode_and_is_not_waited_for() {
     let (_folder, path) = folder();
-    let made = std::process::Command::new("mkfifo").arg(&path).status();
-    if !made.is_ok_and(|status| status.success()) {
-        println!("skipped: no mkfifo");
-        return;
+    let pipe = path.with_extension("pipe");
+    let socket = path.with_extension("socket");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    let mut others = vec![
+        (socket, "a socket, not a regular file"),
+        ("/dev/null".into(), "a character device, not a regular file"),
+    ];
+    if made.is_ok_and(|status| status.success()) {
+        others.push((pipe, "a named pipe, not a regular file"));
+    } else {
+        println!("skipped: named pipes, no mkfifo");
     }
-    let opening = std::thread::spawn({
-        let path = path.clone();
-        move || refused(&path, Mode::Read)
-    });
-    std::thread::sleep(Duration::from_secs(1));
-    assert!(opening.is_finished(), "waits for a writer of the pipe");
-    for error in opening.join().expect("no panic") {
-        assert!(matches!(error, Error::NotAStore { .. }), "{error}");
+    for (path, reason) in others {
+        let modes = [Mode::Read, Mode::ReadWrite, Mode::Append, Mode::Replace];
+        let (done, outcome) = std::sync::mpsc::channel();
+        let opened = path.clone();
+        std::thread::spawn(move || done.send(modes.map(|mode| refused(&opened, mode))));
+        let errors = outcome.recv_timeout(Duration::from_secs(30));
+        for error in errors.expect("waits for the other end").iter().flatten() {
+            assert!(matches!(error, Error::NotAStore { .. }), "{error}");
+            assert!(error.to_string().contains(reason), "{error}");
+        }
+        let error = support::open(&path, Mode::CreateNew).expect_err("it is there");
+        assert_eq!(io_kind(&error), Some(std::io::ErrorKind::AlreadyExists));
     }
 }
 

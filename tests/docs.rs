@@ -89,6 +89,7 @@ fn the_hex_dump_of_the_format_page_is_the_golden_file() {
 fn the_pages_describe_the_version_that_this_build_writes() {
     let store = arraylog::Store::memory().expect("memory");
     let version = store.info().expect("open").format;
+    assert_eq!(version, arraylog::FORMAT_VERSION);
     for page in ["engine/docs/format.md", "CHANGELOG.md"] {
         let said = format!("format {version}");
         assert!(read(page).to_lowercase().contains(&said), "{page}: {said}");

@@ -212,6 +212,42 @@ fn a_batch_is_seen_whole_or_not_at_all() {
 }
 
 #[test]
+fn a_refused_call_leaves_nothing_of_it_in_the_batch() {
+    let store = Store::memory().expect("opens");
+    let batch = store.batch().expect("begun");
+    let other = batch.partition("refused", "p").expect("partition");
+    let part = batch.partition("c", "p").expect("partition");
+    part.put("first", "1").expect("staged");
+    let long = vec![b'k'; 65_536];
+    let bare = [("", ArraySpec::from_slice(&[1_u8, 2]))];
+    let nul = [("a\0", ArraySpec::from_slice(&[1_u8, 2]))];
+    let attrs = Attrs::new();
+    for target in [&other, &part] {
+        for refused in [
+            target.put(&long, "value"),
+            target.write(&long, &bare, &attrs),
+            target.write("first", &nul, &attrs),
+            target.remove(&long).map(drop),
+            target.rename("first", &long, true),
+            target.rename("absent", "new", true),
+        ] {
+            refused.expect_err("refused");
+        }
+    }
+    assert_eq!(batch.len(), 1);
+    part.write("last", &bare, &attrs).expect("staged");
+    batch.commit().expect("committed");
+    let info = store.info().expect("open").partitions;
+    let names: Vec<_> = info.iter().map(|part| &*part.collection).collect();
+    assert_eq!(names, ["c"]);
+    let part = store.partition("c", "p").expect("partition");
+    let keys = part.keys().expect("listed");
+    let keys: Vec<_> = keys.map(|key| key.expect("read")).collect();
+    assert_eq!(keys, [b"first", &b"last"[..]]);
+    assert_eq!(part.get("first").expect("read").as_deref(), Some(&b"1"[..]));
+}
+
+#[test]
 fn order_is_that_of_the_latest_write_and_a_walk_is_fixed() {
     let store = Store::memory().expect("memory");
     let part = store.default_partition().expect("partition");

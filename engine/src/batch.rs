@@ -19,8 +19,9 @@ use crate::store::Inner;
 /// Data is copied into the batch, which therefore needs memory for all of it, and
 /// encoded there, outside the writer's lock: other commits neither wait for a batch
 /// nor belong to it. It may be filled from many threads; the order is that of the
-/// calls, and the last write of a key counts. Dropped without [`commit`](Self::commit),
-/// nothing is stored.
+/// calls, and the last write of a key counts. A call that is refused leaves nothing of
+/// it in the batch, which goes on. Dropped without [`commit`](Self::commit), nothing is
+/// stored.
 #[derive(Debug)]
 pub struct Batch {
     inner: Arc<Inner>,

@@ -109,7 +109,7 @@ pub use array::{
 pub use batch::{Batch, BatchPartition};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
-pub use format::Defect;
+pub use format::{Defect, FORMAT_VERSION};
 pub use options::{Durability, Mode, OpenOptions, Verify};
 pub use partition::{Entries, Keys, Partition, Reader};
 pub use store::{DEFAULT_NAME, Info, PartitionInfo, Recovery, Store};

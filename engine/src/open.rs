@@ -1,8 +1,8 @@
 //! Opening and making store files.
 
-use std::fs::File;
+use std::fs::{File, FileType};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::header::{
     IDENTITY_COPY, IDENTITY_LEN, Identity, IdentityError, LIVE, LIVE_WORDS, Live, SLOTS, Slot,
 };
-use crate::format::{Defect, LOG_START, VERSION};
+use crate::format::{Defect, FORMAT_VERSION, LOG_START};
 use crate::log::{Log, Parts};
 use crate::options::{Mode, OpenOptions};
 use crate::storage::sim::Sim;
@@ -88,12 +88,31 @@ fn is_empty(file: &File) -> bool {
     file.metadata().is_ok_and(|metadata| metadata.len() == 0)
 }
 
+/// The file at `path`, which is a regular one or a folder.
 fn open_file(path: &Path, writable: bool) -> Result<File> {
-    // Before it is opened: opening a pipe waits for its other end.
-    if std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
-        return Err(not_a_store(path, "it is no regular file".to_owned()));
+    // Before it is opened, since opening alone acts on some devices and fails on a
+    // socket with a reason that explains nothing.
+    if let Ok(metadata) = std::fs::metadata(path) {
+        check_type(metadata.file_type(), path)?;
     }
-    FileStorage::open_file(path, writable).map_err(Error::io("open", path))
+    let file = FileStorage::open_file(path, writable).map_err(Error::io("open", path))?;
+    // And of what was opened, which may have taken the name meanwhile.
+    let metadata = file.metadata().map_err(Error::io("open", path))?;
+    check_type(metadata.file_type(), path)?;
+    Ok(file)
+}
+
+fn check_type(found: FileType, path: &Path) -> Result<()> {
+    let kinds = [
+        (found.is_fifo(), "a named pipe"),
+        (found.is_socket(), "a socket"),
+        (found.is_block_device(), "a block device"),
+        (found.is_char_device(), "a character device"),
+    ];
+    let Some((_, name)) = kinds.iter().find(|(is, _)| *is) else {
+        return Ok(());
+    };
+    Err(not_a_store(path, format!("{name}, not a regular file")))
 }
 
 fn existing(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
@@ -114,10 +133,7 @@ fn existing(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
         let unknown = identity.ro_compat;
         return Err(version(
             path,
-            format!(
-                "{}.{} with features {unknown:#x}, unknown to this writer",
-                VERSION.0, VERSION.1
-            ),
+            format!("{FORMAT_VERSION} with features {unknown:#x}, unknown to this writer"),
         ));
     }
     if writes && options.lock {
@@ -308,7 +324,7 @@ fn version(path: &Path, found: String) -> Error {
     Error::Version {
         path: path.to_owned(),
         found,
-        supported: format!("{}.{}", VERSION.0, VERSION.1),
+        supported: FORMAT_VERSION.to_owned(),
     }
 }
 

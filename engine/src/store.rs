@@ -11,7 +11,7 @@ use crate::catalog::{CATALOG, Catalog, Draft, Interning, PartitionState, check_n
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
-use crate::format::{VERSION, place};
+use crate::format::{FORMAT_VERSION, place};
 use crate::index::Hash;
 use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
 use crate::open;
@@ -280,7 +280,7 @@ impl Store {
             entries: state.index.len(),
         };
         Ok(Info {
-            format: format!("{}.{}", VERSION.0, VERSION.1),
+            format: FORMAT_VERSION.to_owned(),
             file_bytes: self.inner.log.published(),
             seqno: self.inner.log.seqno(),
             partitions: partitions.iter().map(info).collect(),

@@ -17,6 +17,9 @@ use crate::{buffer, dtype, input};
 /// Deeper nesting is taken for a list that contains itself.
 const MAX_DEPTH: usize = 64;
 
+/// Most characters of a path in messages, half of them its start.
+const MAX_PATH: usize = 160;
+
 /// Attributes of an entry or an array, converted when they are looked at.
 #[pyclass(frozen, module = "arraylog._core")]
 pub(crate) struct RawAttrs(pub(crate) Attrs);
@@ -57,9 +60,25 @@ fn from_mapping_at(mapping: &Bound<'_, PyAny>, what: &str, depth: usize) -> PyRe
             )));
         };
         let name = name.to_str()?;
-        attrs.set(name, from_py(&value, &format!("{what}.{name}"), depth)?);
+        attrs.set(
+            name,
+            from_py(&value, &step(what, &format!(".{name}")), depth)?,
+        );
     }
     Ok(attrs)
+}
+
+/// The path of what is inside; its middle is left out where it grows long, by many
+/// levels or by a name of up to 65,535 bytes.
+fn step(path: &str, inside: &str) -> String {
+    let longer = format!("{path}{inside}");
+    let count = longer.chars().count();
+    if count <= MAX_PATH {
+        return longer;
+    }
+    let start: String = longer.chars().take(MAX_PATH / 2).collect();
+    let end: String = longer.chars().skip(count - MAX_PATH / 2).collect();
+    format!("{start}…{end}")
 }
 
 /// The pairs of a mapping.
@@ -67,11 +86,24 @@ pub(crate) fn items<'py>(mapping: &Bound<'py, PyAny>, what: &str) -> PyResult<Bo
     if let Ok(dict) = mapping.cast_exact::<PyDict>() {
         return Ok(dict.items().into_any());
     }
+    refuse_dataset(mapping, what)?;
     if let Ok(mapping) = mapping.cast::<PyMapping>() {
         return Ok(mapping.items()?.into_any());
     }
     Err(PyTypeError::new_err(format!(
         "{what} has to be a mapping by name, not {}",
+        mapping.get_type().name()?
+    )))
+}
+
+/// Refuses an `xarray.Dataset`, a mapping whose items leave its coordinates out.
+fn refuse_dataset(mapping: &Bound<'_, PyAny>, what: &str) -> PyResult<()> {
+    if !(mapping.hasattr("data_vars")? && mapping.hasattr("coords")?) {
+        return Ok(());
+    }
+    Err(PyTypeError::new_err(format!(
+        "{what}: as a mapping a {} leaves out its coordinates; \
+         give {{name: var for name, var in ds.variables.items()}}, and attrs=ds.attrs",
         mapping.get_type().name()?
     )))
 }
@@ -119,7 +151,8 @@ fn builtin(value: &Bound<'_, PyAny>, path: &str, depth: usize) -> PyResult<Optio
         AttrValue::Bytes(bytes.as_bytes().to_vec())
     } else if value.cast_exact::<PyList>().is_ok() || value.cast_exact::<PyTuple>().is_ok() {
         let items = value.try_iter()?.enumerate();
-        let items = items.map(|(i, item)| from_py(&item?, &format!("{path}[{i}]"), depth + 1));
+        let items =
+            items.map(|(i, item)| from_py(&item?, &step(path, &format!("[{i}]")), depth + 1));
         AttrValue::List(items.collect::<PyResult<_>>()?)
     } else if value.cast_exact::<PyDict>().is_ok() {
         AttrValue::Map(from_mapping_at(value, path, depth + 1)?)

@@ -30,6 +30,7 @@ fn run_cli(py: Python<'_>, args: Vec<OsString>) -> i32 {
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    module.add("format_version", arraylog::FORMAT_VERSION)?;
     module.add("DEBUG_BUILD", cfg!(debug_assertions))?;
     module.add_class::<array::Array>()?;
     module.add_class::<attrs::RawAttrs>()?;

@@ -158,6 +158,23 @@ def test_names_keep_their_order_and_may_be_any_text(holder):
     assert list(holder(dict.fromkeys(names, 1))) == names
 
 
+def test_names_inside_a_mapping_may_be_empty_and_those_of_attributes_not(part, holder):
+    assert dict(holder({"m": {"": {"": 1}, "l": [{"": 2}]}})) == {"m": {"": {"": 1}, "l": [{"": 2}]}}
+    with pytest.raises(ValueError, match='attribute "" .*a name is not empty'):
+        part.write("k", {}, attrs={"": 1})
+
+
+def test_the_path_in_a_message_is_bounded(part):
+    value = object()
+    for _ in range(30):
+        value = {"n" * 50_000: [value]}
+    with pytest.raises(TypeError, match=r"attrs\.a\.n+…n+\[0\]: an attribute cannot be a object") as caught:
+        part.write("k", {}, attrs={"a": value})
+    assert len(str(caught.value)) < 300
+    with pytest.raises(TypeError, match=r"attrs\.a\.b\[1\]: "):
+        part.write("k", {}, attrs={"a": {"b": [0, object()]}})
+
+
 def test_attrs_are_a_read_only_mapping(holder):
     attrs = holder({"a": 1})
     assert isinstance(attrs, Mapping) and not isinstance(attrs, MutableMapping)

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import sysconfig
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 import arraylog
+from arraylog import _cli
 from files import digest
 
 COMMAND = Path(sysconfig.get_path("scripts")) / ("arraylog.exe" if os.name == "nt" else "arraylog")
@@ -280,20 +282,61 @@ def test_progress_and_summary_leave_standard_output_to_data(run, path):
         json.loads(line)
 
 
+def test_attributes_keep_their_python_and_numpy_types_through_get_and_ingest(run, path, tmp_path):
+    attrs = {
+        "int": 1, "big": 2**64 - 1, "float": 0.5, "inf": float("-inf"), "bool": True, "complex": 1.5 - 2j,
+        "np.int64": np.int64(1), "np.uint64": np.uint64(1), "np.float64": np.float64(0.5), "np.inf": np.float64("inf"),
+        "np.bool": np.bool_(True), "np.complex128": np.complex128(1j), "np.int8": np.int8(-1), "np.S3": np.bytes_(b"ab"),
+        "np.str": np.str_("é"), "day": np.datetime64("2024-02-29", "D"), "bytes": b"\x00", "list": [1, np.int64(1), None],
+        "map": {"$": np.float64(1), "plain": 1.0},
+    }  # fmt: skip
+    with arraylog.open(path, "a") as store:
+        store.partition("c", "p").write("k", {}, attrs=attrs)
+        before = dict(store["c"]["p"]["k"].attrs)
+    line = run("get", path, "c", "p", "k").stdout
+    other = tmp_path / "other.alog"
+    assert run("ingest", other, "-", stdin=line).returncode == DONE
+    with arraylog.open(other) as store:
+        after = dict(store["c"]["p"]["k"].attrs)
+
+    def typed(value):
+        if isinstance(value, dict):
+            return [(name, typed(inner)) for name, inner in value.items()]
+        return [typed(inner) for inner in value] if isinstance(value, list) else (type(value), value)
+
+    assert typed(after) == typed(before)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="SIGINT is sent on POSIX systems only")
-def test_ctrl_c_ends_with_130_and_leaves_whole_batches(path, tmp_path):
+@pytest.mark.parametrize("command", [[COMMAND], [sys.executable, "-m", "arraylog"]], ids=["script", "module"])
+def test_ctrl_c_ends_with_130_without_a_traceback_and_leaves_whole_batches(path, tmp_path, command):
     with subprocess.Popen(
-        [COMMAND, "ingest", path, "-", *FLAGS],
+        [*command, "ingest", path, "-", *FLAGS],
         stdin=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         cwd=tmp_path,
-    ) as command:
-        command.stdin.write(b"".join(GOOD % number for number in range(1000)))
-        command.stdin.flush()
-        time.sleep(0.5)
-        command.send_signal(signal.SIGINT)
-        assert command.wait(10) == INTERRUPTED
+    ) as running:
+        running.stdin.write(b"".join(GOOD % number for number in range(1000)))
+        running.stdin.flush()
+        # The command has begun when the store is there.
+        for _ in range(600):
+            if path.exists():
+                break
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        assert running.wait(10) == INTERRUPTED
+        errors = running.stderr.read()
+        assert b"interrupted" in errors and b"Traceback" not in errors, errors
     if path.exists():
         with arraylog.open(path) as store:
             stored = list(store["c"]["p"]) if "c" in store else []
         assert stored == [f"k{number}" for number in range(len(stored))]
+
+
+def test_ctrl_c_while_python_starts_ends_with_130_too(monkeypatch):
+    def pending(*_):
+        raise KeyboardInterrupt
+
+    # signal.signal() is where Python raises for a signal that came before.
+    monkeypatch.setattr(signal, "signal", pending)
+    assert _cli.main() == INTERRUPTED

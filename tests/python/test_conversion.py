@@ -117,6 +117,38 @@ def test_ragged_lists_are_refused(part, value):
     assert "k" not in part
 
 
+def _nested(levels):
+    value = 1
+    for _ in range(levels):
+        value = [value]
+    return value
+
+
+def _in_itself(width):
+    value = []
+    value.extend([value] * width)
+    return value
+
+
+@pytest.mark.parametrize(
+    "value", [_in_itself(1), _in_itself(2), _nested(65), _nested(100_000)], ids=["itself", "itself twice", "65", "100000"]
+)
+def test_lists_that_are_too_deep_or_contain_themselves_are_refused_by_name(part, value):
+    with pytest.raises(ValueError, match="'deep'.*nested deeper than 64 levels, or a list that contains itself"):
+        part.write("k", {"deep": value})
+    with pytest.raises(ValueError, match="nested deeper than 64 levels"):
+        arraylog.array(value, dtype="i8")
+    assert "k" not in part
+
+
+def test_as_many_levels_as_an_array_may_have_axes_are_stored_and_one_more_is_refused_by_name(part):
+    part.write("k", {"deep": _nested(32)})
+    assert part.array("k", "deep").shape == (1,) * 32
+    for levels in (33, 64):
+        with pytest.raises(ValueError, match='"deep".*32'):
+            part.write("k", {"deep": _nested(levels)})
+
+
 def test_object_arrays_of_one_kind_are_text_or_bytes(part):
     part.write("k", {"s": np.array(["a", "b"], object), "b": np.array([b"a", b"b"], object)})
     assert part["k"]["s"].dtype == TEXT and part.array("k", "b").tolist() == [b"a", b"b"]
@@ -346,3 +378,38 @@ class TestOtherLibraries:
             "k", {"t": xarray.DataArray(np.zeros((2, 3)), dims=("y", "x"), attrs={"units": "K"})}
         )
         assert part["k"]["t"].dims == ("y", "x") and part["k"]["t"].attrs["units"] == "K"
+
+    def test_an_xarray_dataset_is_refused_and_its_variables_are_taken(self, part):
+        xarray = pytest.importorskip("xarray")
+        dataset = xarray.Dataset({"t": ("x", [1.0, 2.0])}, coords={"x": [10, 20]}, attrs={"title": "a"})
+        _dataset_is_refused_and_its_variables_are_taken(part, dataset)
+
+    def test_what_looks_like_a_dataset_is_refused_and_its_variables_are_taken(self, part):
+        class Variable:
+            def __init__(self, values):
+                self.dims, self.values, self.attrs = ("x",), np.array(values), {}
+
+        class Dataset(dict):
+            coords = {"x": Variable([10, 20])}
+            attrs = {"title": "a"}
+
+            @property
+            def data_vars(self):
+                return dict(self)
+
+            @property
+            def variables(self):
+                return {**self, **self.coords}
+
+        _dataset_is_refused_and_its_variables_are_taken(part, Dataset(t=Variable([1.0, 2.0])))
+
+
+def _dataset_is_refused_and_its_variables_are_taken(part, ds):
+    for write in (lambda: part.write("k", ds), lambda: part.__setitem__("k", ds)):
+        with pytest.raises(TypeError, match=r"a Dataset leaves out its coordinates; .*ds\.variables\.items\(\)"):
+            write()
+    assert "k" not in part
+    part.write("k", {name: var for name, var in ds.variables.items()}, attrs=ds.attrs)
+    entry = part["k"]
+    assert entry["t"].numpy().tolist() == [1.0, 2.0] and entry["x"].numpy().tolist() == [10, 20]
+    assert entry["x"].dims == entry["t"].dims == ("x",) and dict(entry.attrs) == {"title": "a"}

@@ -176,3 +176,18 @@ def test_entries_go_on_after_close(store, entry):
     assert entry["temperature"].numpy().tolist() == [0.0, 1.0, 2.0, 3.0, 4.0]
     assert dict(entry.attrs) == {"lat": 1.5} and "float-42" in repr(entry)
     assert entry.to_dict()["platform"].item() == "6902746"
+
+
+def test_the_repr_of_an_entry_shows_the_start_of_a_long_key(part):
+    part.write("k" * 60_000, {"t": 1})
+    assert repr(part["k" * 60_000]) == f"<arraylog.Entry '{'k' * 79}…' arrays {{t: int64}} attrs=0>"
+    part.write(b"\xff" * 60_000, {"t": 1})
+    assert len(repr(part[b"\xff" * 60_000])) < 1000
+
+
+@pytest.mark.parametrize("name", [0, None, b"t", slice(None)], ids=repr)
+def test_a_name_that_is_no_str_is_a_type_error_that_names_the_entry(part, name):
+    part.write("float-42", {"t": 1})
+    with pytest.raises(TypeError, match=f"entry 'float-42'.* a str, not {type(name).__name__}"):
+        part["float-42"][name]
+    assert part["float-42"]["t"].item() == 1

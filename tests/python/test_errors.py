@@ -7,6 +7,7 @@ import io
 import multiprocessing
 import os
 import pickle
+from importlib.metadata import distribution
 
 import numpy as np
 import pytest
@@ -211,6 +212,17 @@ def test_all_names_of_the_package_exist():
     ):
         assert name in arraylog.__all__
     assert arraylog.__version__.split(".")[0].isdigit()
+    assert arraylog.format_version == "0.1"
+
+
+def test_the_installed_package_carries_its_licences():
+    package = distribution("arraylog")
+    names = ["LICENSE-APACHE", "LICENSE-MIT"]
+    assert sorted(package.metadata.get_all("License-File")) == names
+    files = {path.name: path for path in package.files if "licenses" in path.parts}
+    assert sorted(files) == names
+    for name in names:
+        assert len(files[name].read_text()) > 1000
 
 
 def test_importing_the_package_imports_no_numpy(child):

@@ -1,11 +1,14 @@
-"""The Python blocks of the READMEs run, in order, in an empty folder."""
+"""The Python blocks and the commands of the READMEs run, in order, in an empty folder."""
 
 import re
+import subprocess
+import sys
 
 import pytest
 
 from repository import OPTIONAL, README, ROOT
 
+COMMAND = re.compile(r"^\.venv/bin/arraylog (.*)$", re.M)
 BLOCK = re.compile(r"^```python[^\n]*\n(.*?)^```", re.M | re.S)
 
 
@@ -27,6 +30,17 @@ def test_the_python_blocks_run(readme, tmp_path, monkeypatch):
             pytest.skip(f"{readme.name} line {before + 1}: {error.name} is not installed")
         finally:
             close_stores(names)
+
+
+def test_the_commands_run(tmp_path):
+    commands = COMMAND.findall((ROOT / "README.md").read_text())
+    assert len(commands) >= 4
+    for command in commands:
+        words = [str(ROOT / word) if word.startswith("tools/") else word for word in command.split()]
+        done = subprocess.run(
+            [sys.executable, "-m", "arraylog", *words], cwd=tmp_path, capture_output=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
 
 
 def close_stores(names):

@@ -129,11 +129,11 @@ fn dispatch(cli: Cli, context: &Context) -> Outcome {
 }
 
 fn version(out: &mut dyn Write) -> Outcome {
-    let format = arraylog::Store::memory()?.info()?.format;
     writeln!(
         out,
-        "arraylog {} (format {format})",
-        env!("CARGO_PKG_VERSION")
+        "arraylog {} (format {})",
+        env!("CARGO_PKG_VERSION"),
+        arraylog::FORMAT_VERSION
     )
     .map_err(Failure::output)
 }

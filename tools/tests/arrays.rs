@@ -15,7 +15,9 @@ const ENTRY: &str = r#"{"collection": "c", "partition": "p", "entry": "all", "ar
     "s3": {"dtype": "S3", "data": ["AAE=", ""]}, "u2": {"dtype": "U2", "data": ["é", "zz"]},
     "empty": {"dtype": "int16", "shape": [0, 3], "data": []}, "whole": {"dtype": "int16", "data": [1, 2], "mask": [false, false]},
     "": {"dtype": "float32", "data": [[1.0, null]], "dims": ["t", null], "fill_value": -1.0, "attrs": {"units": "K", "q": {"$dtype": "int8", "$data": [1, 2]}}}},
-    "attrs": {"n": null, "l": [1, "x", {"$dtype": "float32", "$data": 0.1}], "m": {"$$d": 1, "z": {"$dtype": "datetime64[s]", "$data": "2024-01-01T00:00:00"}}, "f": 1.0, "inf": {"$dtype": "float64", "$data": "Infinity"}}}"#;
+    "attrs": {"n": null, "l": [1, "x", {"$dtype": "float32", "$data": 0.1}], "m": {"$$d": 1, "": 2, "z": {"$dtype": "datetime64[s]", "$data": "2024-01-01T00:00:00"}}, "f": 1.0, "inf": {"$dtype": "float", "$data": "Infinity"},
+        "i64": {"$dtype": "int64", "$data": 1}, "u64": 18446744073709551615, "f64": {"$dtype": "float64", "$data": "Infinity"}, "yes": {"$dtype": "bool", "$data": true}, "pair": {"$dtype": "complex", "$data": [1.5, "NaN"]},
+        "c128": {"$dtype": "complex128", "$data": [1.5, "NaN"]}, "s2": {"$dtype": "S2", "$data": "AA=="}, "u2": {"$dtype": "U2", "$data": "é"}}}"#;
 
 fn one_line(text: &str) -> String {
     format!(
@@ -62,8 +64,12 @@ fn an_export_states_what_was_stored() {
         r#""whole": {"dtype": "int16", "dims": [null], "data": [1, 2], "mask": [false, false]}"#,
         r#""": {"dtype": "float32", "dims": ["t", null], "data": [[1.0, null]], "fill_value": -1.0, "attrs": {"units": "K", "q": {"$dtype": "int8", "$data": [1, 2]}}}"#,
         r#""l": [1, "x", {"$dtype": "float32", "$data": 0.1}]"#,
-        r#""m": {"$$d": 1, "z": {"$dtype": "datetime64[s]", "$data": "2024-01-01T00:00:00"}}"#,
-        r#""inf": {"$dtype": "float64", "$data": "Infinity"}"#,
+        r#""m": {"$$d": 1, "": 2, "z": {"$dtype": "datetime64[s]", "$data": "2024-01-01T00:00:00"}}"#,
+        r#""f": 1.0, "inf": {"$dtype": "float", "$data": "Infinity"}, "i64": {"$dtype": "int64", "$data": 1}, "u64": 18446744073709551615"#,
+        r#""f64": {"$dtype": "float64", "$data": "Infinity"}, "yes": {"$dtype": "bool", "$data": true}"#,
+        r#""pair": {"$dtype": "complex", "$data": [1.5, "NaN"]}, "c128": {"$dtype": "complex128", "$data": [1.5, "NaN"]}"#,
+        // Zeros fill an element of fixed width and are not part of it.
+        r#""s2": {"$dtype": "S2", "$data": ""}, "u2": {"$dtype": "U2", "$data": "é"}"#,
     ] {
         assert!(line.contains(part), "{part}\nin {line}");
     }

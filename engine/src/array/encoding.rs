@@ -17,13 +17,14 @@
 //! ```
 //!
 //! * The codes 17, 18 (`S<n>`, `U<n>`) are dtypes of arrays, never tags.
-//! * Names are UTF-8 of at least one byte, unique within their map.
+//! * Names are UTF-8, unique within their map; those of attributes have at least
+//!   one byte, those inside a mapping may be empty.
 //! * Lists and mappings are at most 32 deep, so that neither side can be made
 //!   to overflow its stack.
 use std::collections::HashSet;
 
 use super::cursor::Cursor;
-use super::limits::{MAX_ATTR_BYTES, MAX_DEPTH, attr_name_fault};
+use super::limits::{MAX_ATTR_BYTES, MAX_DEPTH, attr_name_fault, inner_name_fault};
 use super::{AttrArray, AttrValue, Attrs, DType};
 use crate::format::Defect;
 use crate::{Error, Result};
@@ -33,6 +34,9 @@ const ARRAY: u8 = 0x40;
 const LIST: u8 = 0x41;
 const MAP: u8 = 0x42;
 const SCALAR: u8 = 0x43;
+
+/// Most characters of a name in the path of a message.
+const MAX_STEP: usize = 40;
 
 /// Whether as many bytes of attributes can be stored together.
 pub(super) fn check_size(bytes: usize, owner: &str) -> Result<()> {
@@ -62,8 +66,14 @@ impl Fault {
         }
     }
 
+    /// A name may have 65,535 bytes, of which a message shows the start.
     fn inside(mut self, step: impl ToString) -> Self {
-        self.path.push(step.to_string());
+        let mut step = step.to_string();
+        if let Some((end, _)) = step.char_indices().nth(MAX_STEP) {
+            step.truncate(end);
+            step.push('…');
+        }
+        self.path.push(step);
         self
     }
 
@@ -82,10 +92,15 @@ pub(super) fn encode_named(name: &str, value: &AttrValue, out: &mut Vec<u8>) -> 
     encode_value(value, out, 0).map_err(|fault| fault.inside(name))
 }
 
+/// Appends attributes (`depth` 0) or what is inside a mapping.
 pub(super) fn encode_map(attrs: &Attrs, out: &mut Vec<u8>, depth: usize) -> Result<(), Fault> {
     out.extend(length(attrs.len())?);
     for (name, value) in attrs.iter() {
-        check_name(name)?;
+        if depth == 0 {
+            check_name(name)?;
+        } else if let Some(detail) = inner_name_fault(name) {
+            return Err(Fault::new(detail).inside(name));
+        }
         out.extend((name.len() as u16).to_le_bytes());
         out.extend_from_slice(name.as_bytes());
         encode_value(value, out, depth).map_err(|fault| fault.inside(name))?;
@@ -96,7 +111,7 @@ pub(super) fn encode_map(attrs: &Attrs, out: &mut Vec<u8>, depth: usize) -> Resu
 pub(super) fn check_name(name: &str) -> Result<(), Fault> {
     match attr_name_fault(name) {
         None => Ok(()),
-        Some(detail) => Err(Fault::new(detail).inside(name.chars().take(40).collect::<String>())),
+        Some(detail) => Err(Fault::new(detail).inside(name)),
     }
 }
 
@@ -318,6 +333,7 @@ pub(super) fn decode_value(from: &mut Cursor<'_>, depth: usize) -> Result<AttrVa
     }
 }
 
+/// Attributes (`depth` 0) or what is inside a mapping.
 pub(super) fn decode_map(from: &mut Cursor<'_>, depth: usize) -> Result<Attrs, Defect> {
     let count = from.count()?;
     let mut pairs: Vec<(String, AttrValue)> = Vec::new();
@@ -325,7 +341,7 @@ pub(super) fn decode_map(from: &mut Cursor<'_>, depth: usize) -> Result<Attrs, D
     for at in 0..count {
         let len = usize::from(from.u16()?);
         let name = from.text(len, "name of an attribute")?;
-        if name.is_empty() || !names.insert(name) {
+        if (name.is_empty() && depth == 0) || !names.insert(name) {
             return Err(Defect::Field {
                 what: "attribute with an empty or repeated name, number",
                 found: at as u64,

@@ -38,13 +38,20 @@ pub(super) fn dim_name_fault(name: &str) -> Option<String> {
     array_name_fault(name)
 }
 
-/// What is wrong with a name of an attribute.
+/// What is wrong with a name of an attribute, which stands on its own.
 pub(super) fn attr_name_fault(name: &str) -> Option<String> {
-    match name.len() {
-        0 => Some("a name is not empty".to_owned()),
-        1..=MAX_ATTR_NAME => None,
-        n => Some(format!(
-            "a name has at most {MAX_ATTR_NAME} bytes, this one {n}"
-        )),
+    if name.is_empty() {
+        return Some("a name is not empty".to_owned());
     }
+    inner_name_fault(name)
+}
+
+/// What is wrong with a name inside a mapping, which may be empty as in JSON and Python.
+pub(super) fn inner_name_fault(name: &str) -> Option<String> {
+    (name.len() > MAX_ATTR_NAME).then(|| {
+        format!(
+            "a name has at most {MAX_ATTR_NAME} bytes, this one {}",
+            name.len()
+        )
+    })
 }

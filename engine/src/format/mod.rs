@@ -29,6 +29,9 @@ pub use defect::Defect;
 /// Major and minor number of the format that this build reads and writes.
 pub(crate) const VERSION: (u16, u16) = (0, 1);
 
+/// Version of the file format that this build reads and writes: "0.1".
+pub const FORMAT_VERSION: &str = "0.1";
+
 /// Frames and records start at multiples of this.
 pub(crate) const UNIT: u64 = 8;
 
@@ -68,4 +71,14 @@ pub(crate) const fn place(offset: u64) -> u64 {
 /// Offset of a place.
 pub(crate) const fn offset(place: u64) -> u64 {
     place.saturating_mul(UNIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{FORMAT_VERSION, VERSION};
+
+    #[test]
+    fn the_version_in_text_is_that_of_the_files() {
+        assert_eq!(FORMAT_VERSION, format!("{}.{}", VERSION.0, VERSION.1));
+    }
 }

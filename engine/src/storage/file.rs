@@ -7,7 +7,7 @@
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -45,7 +45,13 @@ pub(crate) enum Creation {
 impl FileStorage {
     /// Opens an existing file.
     pub(crate) fn open_file(path: &Path, writable: bool) -> io::Result<File> {
-        File::options().read(true).write(writable).open(path)
+        // So that a pipe that took the name is not waited for; of no effect on files.
+        let flags = libc::O_NONBLOCK;
+        File::options()
+            .read(true)
+            .write(writable)
+            .custom_flags(flags)
+            .open(path)
     }
 
     /// Makes a file with `header` (the header pages) under a temporary name, takes the

@@ -13,7 +13,7 @@ from ._array import Array
 from ._attrs import Attrs
 from ._batch import Batch, BatchPartition
 from ._convert import array
-from ._core import __version__
+from ._core import __version__, format_version
 from ._entry import Entry
 from ._equal import equal
 from ._errors import (
@@ -78,6 +78,7 @@ __all__ = [
     "__version__",
     "array",
     "equal",
+    "format_version",
     "open",
 ]
 

@@ -30,8 +30,8 @@ class Batch:
     """Writes that become visible together when the ``with`` block ends, or, if it
     raises, not at all.
 
-    It holds what is written through it and nothing else, may be filled from
-    many threads, and may exceed memory.
+    It holds what is written through it and nothing else; a call that is refused
+    leaves nothing of it. It may be filled from many threads.
     """
 
     __slots__ = ("_raw",)

@@ -7,11 +7,16 @@ import sys
 
 from . import _core
 
+_INTERRUPTED = 130
+
 
 def main() -> int:
     """Runs ``arraylog`` with the arguments of this process; its exit code."""
-    # The Rust code watches for the signal itself; Python's handler would raise
-    # KeyboardInterrupt once it has returned.
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        # The Rust code watches for the signal itself; Python's handler would raise
+        # KeyboardInterrupt once it has returned.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    except KeyboardInterrupt:
+        # It came while Python was starting: nothing has been done yet.
+        return _INTERRUPTED
     return _core.run_cli(["arraylog", *sys.argv[1:]])
-

@@ -22,10 +22,12 @@ __all__ = [
     "RawAttrs",
     "Store",
     "__version__",
+    "format_version",
     "run_cli",
 ]
 
 __version__: str
+format_version: str
 DEBUG_BUILD: bool
 
 _T = TypeVar("_T")

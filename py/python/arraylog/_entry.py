@@ -22,6 +22,8 @@ class Entry(_core.Entry, Mapping[str, Array]):
     __slots__ = ()
 
     def __getitem__(self, name: str, /) -> Array:
+        if not isinstance(name, str):
+            raise TypeError(f"entry {_short(self.key)}: the name of an array is a str, not {type(name).__name__}")
         return Array(self, name)
 
     def __iter__(self) -> Iterator[str]:
@@ -98,8 +100,8 @@ def _form(array: Array) -> str:
 
 
 def _short(text: str) -> str:
-    return repr(text if len(text) <= 80 else text[:77] + "...")
+    return repr(text if len(text) <= 80 else text[:79] + "…")
 
 
 def _short_name(name: str) -> str:
-    return (name if len(name) <= 40 else name[:37] + "...") or "(bare)"
+    return (name if len(name) <= 40 else name[:39] + "…") or "(bare)"

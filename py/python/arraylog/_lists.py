@@ -15,6 +15,10 @@ from ._errors import DTypeError, InvalidError, ShapeError
 Parts = tuple[str, tuple[int, ...], Any, Any]
 
 
+# The most axes of NumPy. Deeper lists are taken for one that contains itself.
+_MAX_DEPTH = 64
+
+
 class NoElementsError(InvalidError):
     """No element says what the dtype is."""
 
@@ -41,6 +45,7 @@ def from_list(label: str, data: list[Any]) -> Parts:
 
 def _flatten(label: str, data: list[Any]) -> tuple[tuple[int, ...], list[Any]]:
     """Shape and elements in C order; all rows of a level have one length."""
+    _check_depth(label, data)
     shape: list[int] = [len(data)]
     items: list[Any] = data
     while items and any(isinstance(item, (list, tuple)) for item in items):
@@ -52,6 +57,20 @@ def _flatten(label: str, data: list[Any]) -> tuple[tuple[int, ...], list[Any]]:
         shape.append(len(items[0]))
         items = [element for row in items for element in row]
     return tuple(shape), items
+
+
+def _check_depth(label: str, data: list[Any]) -> None:
+    """Refuses what is too deep before any level of it is made.
+
+    Along the first elements only: rows that go deeper than the first are ragged.
+    """
+    inner: Any = data
+    for _ in range(_MAX_DEPTH):
+        if not isinstance(inner, (list, tuple)) or not inner:
+            return
+        inner = inner[0]
+    if isinstance(inner, (list, tuple)):
+        raise ShapeError(f"{label}: lists nested deeper than {_MAX_DEPTH} levels, or a list that contains itself")
 
 
 def from_items(label: str, items: list[Any], shape: tuple[int, ...]) -> Parts:

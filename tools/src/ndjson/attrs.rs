@@ -2,9 +2,11 @@
 //!
 //! Plain JSON says None, bool, int64 (uint64 above its range), float64, text,
 //! lists and mappings. `{"$dtype": ..., "$data": ...}` says any other type
-//! exactly. A key of a mapping that starts with `$` is written with one more.
+//! exactly: `int64` there is NumPy's scalar, a bare integer is Python's. What
+//! Python's own `float` and `complex` have beyond JSON goes by these two names.
+//! A key of a mapping that starts with `$` is written with one more.
 
-use arraylog::{AttrValue, Attrs};
+use arraylog::{AttrValue, Attrs, DType};
 use simd_json::{Node, StaticNode};
 
 use super::document::{Member, Value};
@@ -12,6 +14,10 @@ use super::elements::{self, Nulls};
 use super::fault::{Fault, Parsed, Within};
 
 const TYPED: [&str; 2] = ["$dtype", "$data"];
+
+/// Names of plain values that JSON has no token for, and their dtypes.
+pub(super) const PLAIN: [(&str, DType); 2] =
+    [("float", DType::Float64), ("complex", DType::Complex128)];
 
 /// Reads an object of attributes.
 pub(crate) fn read(value: Value<'_, '_>) -> Parsed<Attrs> {
@@ -80,10 +86,13 @@ fn typed(members: &[Member<'_, '_>]) -> Parsed<AttrValue> {
         return Err(Fault::at(at, "`$dtype` and `$data` stand together"));
     };
     let name = dtype.value.expect_text().within("$dtype")?;
+    let value = data.value;
+    if let Some(&(_, plain)) = PLAIN.iter().find(|(known, _)| *known == name) {
+        return elements::scalar(value, plain, "$data").within("$data");
+    }
     let dtype = elements::parse_dtype(name)
         .map_err(|why| dtype.value.fault(why))
         .within("$dtype")?;
-    let value = data.value;
     let found = elements::read(value, Some(dtype), Nulls::Mask, "$data").within("$data")?;
     if found.missing.is_some() {
         return Err(value

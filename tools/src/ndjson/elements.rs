@@ -137,7 +137,7 @@ fn le_u32(bytes: &[u8]) -> u32 {
         .fold(0, |sum, &b| (sum << 8) | u32::from(b))
 }
 
-/// The one element, as the value of an attribute or a fill value.
+/// The one element, as a plain value: that of an attribute or a fill value.
 pub(crate) fn scalar(data: Value<'_, '_>, dtype: DType, name: &str) -> Parsed<AttrValue> {
     let elements = read(data, Some(dtype), Nulls::Mask, name)?;
     if !elements.shape.is_empty() {
@@ -146,34 +146,47 @@ pub(crate) fn scalar(data: Value<'_, '_>, dtype: DType, name: &str) -> Parsed<At
     if elements.missing.is_some() {
         return Err(data.expected("a value"));
     }
-    elements.attr().map_err(|why| data.fault(why))
+    scalar_of(dtype, &elements.data).ok_or_else(|| data.fault(format!("no plain value is {dtype}")))
 }
 
 impl Elements {
-    /// These elements as the value of an attribute: a scalar or a 1-d array.
+    /// These elements as the value of an attribute of their exact type: a scalar or a
+    /// 1-d array.
     pub(crate) fn attr(self) -> Result<AttrValue, String> {
-        match (self.shape.as_slice(), self.data) {
-            ([], data) => scalar_of(self.dtype, &data)
-                .ok_or_else(|| format!("dtype {} cannot be an attribute", self.dtype)),
-            (&[len], data) => {
-                let (data, offsets) = match data {
-                    ArrayBytes::Fixed(data) => (data, Vec::new()),
-                    ArrayBytes::Variable { offsets, data } => (data, offsets),
-                };
-                let array = AttrArray {
-                    dtype: self.dtype,
-                    len: len as usize,
-                    data: data.into_owned(),
-                    offsets,
-                };
-                Ok(AttrValue::Array(array))
-            }
-            (shape, _) => Err(format!(
+        match *self.shape.as_slice() {
+            [] => Ok(match scalar_of(self.dtype, &self.data) {
+                Some(plain) if !is_ambiguous(self.dtype) => plain,
+                _ => AttrValue::Scalar(self.attr_array(1)),
+            }),
+            [len] => Ok(AttrValue::Array(self.attr_array(len as usize))),
+            ref shape => Err(format!(
                 "an attribute has at most one axis, found {}",
                 shape.len()
             )),
         }
     }
+
+    fn attr_array(self, len: usize) -> AttrArray {
+        let (data, offsets) = match self.data {
+            ArrayBytes::Fixed(data) => (data, Vec::new()),
+            ArrayBytes::Variable { offsets, data } => (data, offsets),
+        };
+        AttrArray {
+            dtype: self.dtype,
+            len,
+            data: data.into_owned(),
+            offsets,
+        }
+    }
+}
+
+/// Whether the plain value of a dtype is a type of Python itself, so that NumPy's
+/// scalar of it is the stated one.
+fn is_ambiguous(dtype: DType) -> bool {
+    matches!(
+        dtype,
+        DType::Bool | DType::Int64 | DType::UInt64 | DType::Float64 | DType::Complex128
+    )
 }
 
 fn scalar_of(dtype: DType, data: &ArrayBytes<'_>) -> Option<AttrValue> {
@@ -207,7 +220,7 @@ fn scalar_of(dtype: DType, data: &ArrayBytes<'_>) -> Option<AttrValue> {
         DType::TimeDelta64(unit) => AttrValue::TimeDelta64(eight()?, unit),
         DType::String => AttrValue::String(String::from_utf8(bytes.to_vec()).ok()?),
         DType::Bytes => AttrValue::Bytes(bytes.to_vec()),
-        // A width of its own has no meaning for one value.
+        // These are stated, never plain.
         DType::FixedBytes(_) | DType::FixedString(_) => return None,
         _ => return None,
     })

@@ -10,6 +10,7 @@ use arraylog::{Array, ArrayView, AttrArray, AttrValue, Attrs, DType, Entry, Kind
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
+use super::attrs::PLAIN;
 use super::{float16, time};
 use crate::failure::{Failure, Outcome};
 
@@ -317,6 +318,8 @@ fn attr(out: &mut dyn Write, value: &AttrValue) -> Outcome {
         AttrValue::None => raw(out, "null"),
         AttrValue::Bool(value) => display(out, value),
         AttrValue::Int64(value) => display(out, value),
+        // What fits int64 would come back as that.
+        AttrValue::UInt64(value) if i64::try_from(*value).is_err() => display(out, value),
         AttrValue::Float64(value) if value.is_finite() => float64(out, *value),
         AttrValue::String(text) => string(out, text),
         AttrValue::List(items) => {
@@ -339,40 +342,44 @@ fn attr(out: &mut dyn Write, value: &AttrValue) -> Outcome {
             raw(out, "}")
         }
         AttrValue::Array(array) => {
-            raw(
-                out,
-                &format!("{{\"$dtype\": \"{}\", \"$data\": ", array.dtype),
-            )?;
-            attr_array(out, array)?;
-            raw(out, "}")
+            typed(out, &array.dtype.to_string(), |out| attr_array(out, array))
         }
-        scalar => {
-            let dtype = scalar
-                .dtype()
-                .map(|dtype| dtype.to_string())
-                .unwrap_or_default();
-            raw(out, &format!("{{\"$dtype\": \"{dtype}\", \"$data\": "))?;
-            bare_scalar(out, scalar)?;
-            raw(out, "}")
+        AttrValue::Scalar(stated) => typed(out, &stated.dtype.to_string(), |out| {
+            cell(out, stated.dtype, attr_item(stated, 0))
+        }),
+        plain => {
+            let dtype = plain.dtype();
+            let own = PLAIN.iter().find(|(_, known)| Some(*known) == dtype);
+            let name = own.map(|(name, _)| (*name).to_owned());
+            let name = name.or_else(|| dtype.map(|dtype| dtype.to_string()));
+            typed(out, &name.unwrap_or_default(), |out| {
+                bare_scalar(out, plain)
+            })
         }
     }
 }
 
+/// Writes what `data` writes, beside the name of its type.
+fn typed(out: &mut dyn Write, name: &str, data: impl FnOnce(&mut dyn Write) -> Outcome) -> Outcome {
+    raw(out, &format!("{{\"$dtype\": \"{name}\", \"$data\": "))?;
+    data(out)?;
+    raw(out, "}")
+}
+
 fn attr_array(out: &mut dyn Write, array: &AttrArray) -> Outcome {
     nested(out, &[array.len as u64], &mut |out, element| {
-        let element = element as usize;
-        let item = match array.dtype.item_size() {
-            Some(width) => item_of(&array.data, width, element),
-            None => {
-                let end = |i: usize| array.offsets.get(i).map_or(0, |&end| end as usize);
-                array
-                    .data
-                    .get(end(element)..end(element + 1))
-                    .unwrap_or_default()
-            }
-        };
-        cell(out, array.dtype, item)
+        cell(out, array.dtype, attr_item(array, element as usize))
     })
+}
+
+/// The bytes of one element.
+fn attr_item(array: &AttrArray, element: usize) -> &[u8] {
+    if let Some(width) = array.dtype.item_size() {
+        return item_of(&array.data, width, element);
+    }
+    let end = |i: usize| array.offsets.get(i).map_or(0, |&end| end as usize);
+    let range = end(element)..end(element + 1);
+    array.data.get(range).unwrap_or_default()
 }
 
 /// A scalar without its dtype, which stands elsewhere.

@@ -12,7 +12,8 @@
 //!              "shape": [int, ...], "dtype": str, "dims": [str | null, ...], "mask": [... bool ...],
 //!              "fill_value": scalar, "attrs": {name: attr, ...}}
 //! attr      = null | bool | number | str | [attr, ...] | {str: attr, ...}
-//!           | {"$dtype": str, "$data": scalar | [scalar, ...]}               any type, exactly
+//!           | {"$dtype": str, "$data": scalar | [scalar, ...]}               any type, exactly: NumPy's scalar or 1-d array
+//!           | {"$dtype": "float" | "complex", "$data": scalar}               Python's own, beyond JSON's numbers
 //! ```
 //!
 //! * LF or CRLF ends a line; blank lines and a BOM at the start of a file are skipped.

@@ -63,9 +63,17 @@ fn attribute_names_have_one_to_65535_bytes() {
     let inner: Attrs = [("map", AttrValue::Map(named(String::new())))]
         .into_iter()
         .collect();
+    let (schema, frame) = stored(&[], &inner);
+    assert_eq!(entry_attrs(&schema, &frame).unwrap(), inner);
+    let inner: Attrs = [("map", AttrValue::Map(named("n".repeat(65_536))))]
+        .into_iter()
+        .collect();
     assert_eq!(
         plan(&[], &inner).unwrap_err().to_string(),
-        "attribute \"map/\" of the entry: a name is not empty"
+        format!(
+            "attribute \"map/{}…\" of the entry: a name has at most 65535 bytes, this one 65536",
+            "n".repeat(40)
+        )
     );
     let mut spec = ArraySpec::scalar(1_u8);
     spec.attrs = named(String::new());

@@ -28,6 +28,14 @@ fn attributes_keep_their_types() {
             r#"{"$dtype": "datetime64[D]", "$data": "1970-01-02"}"#,
             AttrValue::DateTime64(1, TimeUnit::Day),
         ),
+        (
+            r#"{"$dtype": "float", "$data": "-Infinity"}"#,
+            AttrValue::Float64(f64::NEG_INFINITY),
+        ),
+        (
+            r#"{"$dtype": "complex", "$data": [1, 2]}"#,
+            AttrValue::Complex128(1.0, 2.0),
+        ),
     ] {
         assert_eq!(attr(json).expect(json), value, "{json}");
     }
@@ -50,6 +58,40 @@ fn attributes_keep_their_types() {
 }
 
 #[test]
+fn a_stated_dtype_whose_plain_value_is_one_of_python_makes_a_stated_scalar() {
+    for (dtype, json, data) in [
+        (DType::Bool, "true", vec![1]),
+        (DType::Int64, "1", 1_i64.to_le_bytes().to_vec()),
+        (
+            DType::UInt64,
+            "18446744073709551615",
+            u64::MAX.to_le_bytes().to_vec(),
+        ),
+        (DType::Float64, "0.5", 0.5_f64.to_le_bytes().to_vec()),
+        (
+            DType::Complex128,
+            "[0.5, 1]",
+            le(&[0.5, 1.0], f64::to_le_bytes),
+        ),
+        (DType::FixedBytes(2), r#""AA==""#, vec![0, 0]),
+        (
+            DType::FixedString(2),
+            r#""x""#,
+            le(&[0x78, 0], u32::to_le_bytes),
+        ),
+    ] {
+        let json = format!(r#"{{"$dtype": "{dtype}", "$data": {json}}}"#);
+        let expected = AttrValue::Scalar(AttrArray {
+            dtype,
+            len: 1,
+            data,
+            offsets: Vec::new(),
+        });
+        assert_eq!(attr(&json).expect(&json), expected, "{json}");
+    }
+}
+
+#[test]
 fn attributes_that_are_no_value_are_faults() {
     refused(attr(r#"{"$dtype": "int8"}"#), "stand together");
     refused(
@@ -63,6 +105,10 @@ fn attributes_that_are_no_value_are_faults() {
     refused(
         attr(r#"{"$dtype": "int8", "$data": [[1]]}"#),
         "at most one axis",
+    );
+    refused(
+        attr(r#"{"$dtype": "float", "$data": [1]}"#),
+        "expected a scalar",
     );
     refused(attr(r#"{"$other": 1}"#), "written with one more");
     refused(

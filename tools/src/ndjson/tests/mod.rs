@@ -7,7 +7,7 @@ mod stated;
 
 use std::collections::HashMap;
 
-use arraylog::{ArrayBytes, ArraySpec, AttrValue, DType, Mask, TimeUnit};
+use arraylog::{ArrayBytes, ArraySpec, AttrArray, AttrValue, DType, Mask, TimeUnit};
 
 use crate::ndjson::defaults::{Defaults, Flags};
 use crate::ndjson::document::{BareNan, Parser};
