@@ -82,6 +82,9 @@
 //! * `examples/`: programs of at most 40 lines.
 #![deny(missing_docs)]
 
+#[cfg(not(unix))]
+compile_error!("arraylog runs on Unix: its locks, its mapping and its renames are those of POSIX");
+
 mod arena;
 mod array;
 mod batch;

@@ -5,14 +5,19 @@
 //! back as such, of their dtype; `datetime`, `date` and `timedelta` as the
 //! NumPy scalars that they become in an array.
 
+use std::cell::RefCell;
+use std::fmt;
+
 use arraylog::{AttrArray, AttrValue, Attrs, DType, TimeUnit};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{
     PyBool, PyBytes, PyComplex, PyDict, PyFloat, PyInt, PyList, PyMapping, PyString, PyTuple,
 };
 
-use crate::{buffer, dtype, input};
+use crate::field::Field;
+use crate::{buffer, dtype};
 
 /// Deeper nesting is taken for a list that contains itself.
 const MAX_DEPTH: usize = 64;
@@ -44,51 +49,74 @@ impl RawAttrs {
     }
 }
 
-/// Attributes from a mapping; `what` begins the path in messages.
-pub(crate) fn from_mapping(mapping: &Bound<'_, PyAny>, what: &str) -> PyResult<Attrs> {
-    from_mapping_at(mapping, what, 0)
+/// Where a value stands, for messages: put into words only if there is one.
+#[derive(Clone, Copy)]
+enum Path<'a> {
+    Root(&'a str),
+    Name(&'a Path<'a>, &'a str),
+    Item(&'a Path<'a>, usize),
 }
 
-fn from_mapping_at(mapping: &Bound<'_, PyAny>, what: &str, depth: usize) -> PyResult<Attrs> {
+impl fmt::Display for Path<'_> {
+    /// The middle is left out where the path grows long, by many levels or by a name of
+    /// up to 65,535 bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let longer = match self {
+            Self::Root(what) => return f.write_str(what),
+            Self::Name(within, name) => format!("{within}.{name}"),
+            Self::Item(within, at) => format!("{within}[{at}]"),
+        };
+        let count = longer.chars().count();
+        if count <= MAX_PATH {
+            return f.write_str(&longer);
+        }
+        let start: String = longer.chars().take(MAX_PATH / 2).collect();
+        let end: String = longer.chars().skip(count - MAX_PATH / 2).collect();
+        write!(f, "{start}…{end}")
+    }
+}
+
+/// Attributes from a mapping; `what` begins the path in messages.
+pub(crate) fn from_mapping(mapping: &Bound<'_, PyAny>, what: &str) -> PyResult<Attrs> {
+    from_mapping_at(mapping, &Path::Root(what), 0)
+}
+
+fn from_mapping_at(mapping: &Bound<'_, PyAny>, path: &Path<'_>, depth: usize) -> PyResult<Attrs> {
     let mut attrs = Attrs::new();
-    for item in items(mapping, what)?.try_iter()? {
-        let (name, value): (Bound<'_, PyAny>, Bound<'_, PyAny>) = item?.extract()?;
+    for (name, value) in pairs(mapping, path)? {
         let Ok(name) = name.cast::<PyString>() else {
             return Err(PyTypeError::new_err(format!(
-                "{what}: names are str, not {}",
+                "{path}: names are str, not {}",
                 name.get_type().name()?
             )));
         };
         let name = name.to_str()?;
-        attrs.set(
-            name,
-            from_py(&value, &step(what, &format!(".{name}")), depth)?,
-        );
+        attrs.set(name, from_py(&value, &Path::Name(path, name), depth)?);
     }
     Ok(attrs)
 }
 
-/// The path of what is inside; its middle is left out where it grows long, by many
-/// levels or by a name of up to 65,535 bytes.
-fn step(path: &str, inside: &str) -> String {
-    let longer = format!("{path}{inside}");
-    let count = longer.chars().count();
-    if count <= MAX_PATH {
-        return longer;
-    }
-    let start: String = longer.chars().take(MAX_PATH / 2).collect();
-    let end: String = longer.chars().skip(count - MAX_PATH / 2).collect();
-    format!("{start}…{end}")
-}
+/// A name and what stands beside it.
+type Pair<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>);
 
-/// The pairs of a mapping.
-pub(crate) fn items<'py>(mapping: &Bound<'py, PyAny>, what: &str) -> PyResult<Bound<'py, PyAny>> {
+/// The pairs of a mapping, all of them before the first is looked at: that may
+/// run Python code, which may change the mapping.
+pub(crate) fn pairs<'py>(
+    mapping: &Bound<'py, PyAny>,
+    what: impl fmt::Display,
+) -> PyResult<Vec<Pair<'py>>> {
     if let Ok(dict) = mapping.cast_exact::<PyDict>() {
-        return Ok(dict.items().into_any());
+        let pairs = RefCell::new(Vec::with_capacity(dict.len()));
+        dict.locked_for_each(|name, value| {
+            pairs.borrow_mut().push((name, value));
+            Ok(())
+        })?;
+        return Ok(pairs.into_inner());
     }
-    refuse_dataset(mapping, what)?;
+    refuse_dataset(mapping, &what)?;
     if let Ok(mapping) = mapping.cast::<PyMapping>() {
-        return Ok(mapping.items()?.into_any());
+        let items = mapping.items()?;
+        return items.iter().map(|item| item.extract()).collect();
     }
     Err(PyTypeError::new_err(format!(
         "{what} has to be a mapping by name, not {}",
@@ -97,7 +125,7 @@ pub(crate) fn items<'py>(mapping: &Bound<'py, PyAny>, what: &str) -> PyResult<Bo
 }
 
 /// Refuses an `xarray.Dataset`, a mapping whose items leave its coordinates out.
-fn refuse_dataset(mapping: &Bound<'_, PyAny>, what: &str) -> PyResult<()> {
+fn refuse_dataset(mapping: &Bound<'_, PyAny>, what: impl fmt::Display) -> PyResult<()> {
     if !(mapping.hasattr("data_vars")? && mapping.hasattr("coords")?) {
         return Ok(());
     }
@@ -108,8 +136,8 @@ fn refuse_dataset(mapping: &Bound<'_, PyAny>, what: &str) -> PyResult<()> {
     )))
 }
 
-/// One attribute; `path` names it in messages.
-pub(crate) fn from_py(value: &Bound<'_, PyAny>, path: &str, depth: usize) -> PyResult<AttrValue> {
+/// One attribute.
+fn from_py(value: &Bound<'_, PyAny>, path: &Path<'_>, depth: usize) -> PyResult<AttrValue> {
     if depth > MAX_DEPTH {
         return Err(PyValueError::new_err(format!(
             "{path}: nested deeper than {MAX_DEPTH} levels"
@@ -118,41 +146,39 @@ pub(crate) fn from_py(value: &Bound<'_, PyAny>, path: &str, depth: usize) -> PyR
     if let Some(value) = builtin(value, path, depth)? {
         return Ok(value);
     }
-    // NumPy's and pandas' values, dates, subclasses of the builtin types.
-    let found = value
-        .py()
-        .import("arraylog._convert")?
-        .getattr("attribute")?
-        .call1((path, value))?;
+    if let Some((dtype, bytes)) = buffer::scalar_bytes(value) {
+        return of_element(dtype, bytes.bytes(), Vec::new());
+    }
+    // Other values of NumPy and pandas, dates, subclasses of the builtin types.
+    static CONVERT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let found = CONVERT
+        .import(value.py(), "arraylog._convert", "attribute")?
+        .call1((path.to_string(), value))?;
     if let Some(value) = builtin(&found, path, depth)? {
         return Ok(value);
     }
-    typed(&found)
+    typed(Field::from_spec(&found)?)
 }
 
 /// The types of Python itself, exactly: `numpy.float64` is a `float` too.
-fn builtin(value: &Bound<'_, PyAny>, path: &str, depth: usize) -> PyResult<Option<AttrValue>> {
-    Ok(Some(if value.is_none() {
+fn builtin(value: &Bound<'_, PyAny>, path: &Path<'_>, depth: usize) -> PyResult<Option<AttrValue>> {
+    Ok(Some(if let Ok(text) = value.cast_exact::<PyString>() {
+        AttrValue::String(text.to_str()?.to_owned())
+    } else if let Ok(number) = value.cast_exact::<PyFloat>() {
+        AttrValue::Float64(number.value())
+    } else if value.is_none() {
         AttrValue::None
     } else if let Ok(flag) = value.cast_exact::<PyBool>() {
         AttrValue::Bool(flag.is_true())
     } else if value.cast_exact::<PyInt>().is_ok() {
         integer(value, path)?
-    } else if let Ok(number) = value.cast_exact::<PyFloat>() {
-        AttrValue::Float64(number.extract()?)
     } else if let Ok(number) = value.cast_exact::<PyComplex>() {
-        AttrValue::Complex128(
-            number.getattr("real")?.extract()?,
-            number.getattr("imag")?.extract()?,
-        )
-    } else if let Ok(text) = value.cast_exact::<PyString>() {
-        AttrValue::String(text.to_str()?.to_owned())
+        AttrValue::Complex128(number.real(), number.imag())
     } else if let Ok(bytes) = value.cast_exact::<PyBytes>() {
         AttrValue::Bytes(bytes.as_bytes().to_vec())
     } else if value.cast_exact::<PyList>().is_ok() || value.cast_exact::<PyTuple>().is_ok() {
         let items = value.try_iter()?.enumerate();
-        let items =
-            items.map(|(i, item)| from_py(&item?, &step(path, &format!("[{i}]")), depth + 1));
+        let items = items.map(|(at, item)| from_py(&item?, &Path::Item(path, at), depth + 1));
         AttrValue::List(items.collect::<PyResult<_>>()?)
     } else if value.cast_exact::<PyDict>().is_ok() {
         AttrValue::Map(from_mapping_at(value, path, depth + 1)?)
@@ -161,7 +187,7 @@ fn builtin(value: &Bound<'_, PyAny>, path: &str, depth: usize) -> PyResult<Optio
     }))
 }
 
-fn integer(value: &Bound<'_, PyAny>, path: &str) -> PyResult<AttrValue> {
+fn integer(value: &Bound<'_, PyAny>, path: &Path<'_>) -> PyResult<AttrValue> {
     if let Ok(number) = value.extract::<i64>() {
         return Ok(AttrValue::Int64(number));
     }
@@ -170,33 +196,36 @@ fn integer(value: &Bound<'_, PyAny>, path: &str) -> PyResult<AttrValue> {
     })
 }
 
-/// A scalar or 1-d array that `arraylog._convert` brought into canonical form.
-fn typed(spec: &Bound<'_, PyAny>) -> PyResult<AttrValue> {
-    let field = input::Field::from_spec(spec)?;
-    let spec = field.spec();
-    let (data, offsets) = match &spec.data {
-        arraylog::ArrayBytes::Fixed(data) => (data.as_ref(), Vec::new()),
-        arraylog::ArrayBytes::Variable { offsets, data } => (data.as_ref(), offsets.clone()),
+/// A scalar or 1-d array in canonical form.
+fn typed(mut field: Field<'_>) -> PyResult<AttrValue> {
+    let spec = field.take_spec();
+    let (data, offsets) = match spec.data {
+        arraylog::ArrayBytes::Fixed(data) => (data, Vec::new()),
+        arraylog::ArrayBytes::Variable { offsets, data } => (data, offsets),
     };
     if let Some(&len) = spec.shape.first() {
-        let len = usize::try_from(len)?;
         return Ok(AttrValue::Array(AttrArray {
             dtype: spec.dtype,
-            len,
-            data: data.to_vec(),
+            len: usize::try_from(len)?,
+            data: data.into_owned(),
             offsets,
         }));
     }
-    if is_ambiguous(spec.dtype) {
+    of_element(spec.dtype, &data, offsets)
+}
+
+/// One element of an array as an attribute.
+fn of_element(dtype: DType, data: &[u8], offsets: Vec<u64>) -> PyResult<AttrValue> {
+    if is_ambiguous(dtype) {
         return Ok(AttrValue::Scalar(AttrArray {
-            dtype: spec.dtype,
+            dtype,
             len: 1,
             data: data.to_vec(),
             offsets,
         }));
     }
-    scalar(spec.dtype, data)
-        .ok_or_else(|| PyTypeError::new_err(format!("no attribute has dtype {}", spec.dtype)))
+    scalar(dtype, data)
+        .ok_or_else(|| PyTypeError::new_err(format!("no attribute has dtype {dtype}")))
 }
 
 /// Whether the plain variant of a dtype is a type of Python itself, so that
@@ -216,10 +245,11 @@ fn is_ambiguous(dtype: DType) -> bool {
 
 /// What an array says to stand for a missing element: always a plain scalar.
 pub(crate) fn fill_value(value: &Bound<'_, PyAny>) -> PyResult<AttrValue> {
-    Ok(match from_py(value, "fill_value", 0)? {
+    let path = Path::Root("fill_value");
+    Ok(match from_py(value, &path, 0)? {
         AttrValue::Scalar(stated) => match stated.dtype {
             DType::FixedBytes(_) | DType::FixedString(_) => {
-                from_py(&value.call_method0("item")?, "fill_value", 0)?
+                from_py(&value.call_method0("item")?, &path, 0)?
             }
             dtype => scalar(dtype, &stated.data)
                 .ok_or_else(|| PyTypeError::new_err(format!("no fill value has dtype {dtype}")))?,
@@ -229,7 +259,7 @@ pub(crate) fn fill_value(value: &Bound<'_, PyAny>) -> PyResult<AttrValue> {
 }
 
 /// The value of one element; `None` if `bytes` is not one of `dtype`.
-fn scalar(dtype: DType, bytes: &[u8]) -> Option<AttrValue> {
+pub(crate) fn scalar(dtype: DType, bytes: &[u8]) -> Option<AttrValue> {
     macro_rules! number {
         ($type:ty) => {
             <$type>::from_le_bytes(bytes.try_into().ok()?)

@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 
 use crate::entry::Entry;
 use crate::errors::{self, OrRaise as _};
-use crate::input::{self, Frame};
+use crate::input::{self, Frame, Taken};
 use crate::key::Key;
 use crate::store::{self, Store};
 
@@ -170,9 +170,9 @@ impl BatchPartition {
     ) -> PyResult<()> {
         input::refuse_conditions(py, if_absent, if_version)?;
         let key = Key::of(key)?;
-        let frame = Frame::new(arrays, attrs)?;
-        let arrays = frame.arrays();
-        self.change(py, |partition| partition.write(&key, &arrays, &frame.attrs))
+        let mut frame = Frame::new(arrays, attrs)?;
+        let Taken { arrays, attrs } = frame.take()?;
+        self.change(py, |partition| partition.write(&key, &arrays, attrs))
     }
 
     /// Stores a plain value at the commit; replaces the whole entry.

@@ -12,7 +12,7 @@
 use std::ffi::{CString, c_int, c_void};
 use std::path::Path;
 
-use arraylog::{OpenOptions, Store, Value};
+use arraylog::{DType, OpenOptions, Store, TimeUnit, Value};
 use numpy::npyffi::{self, PY_ARRAY_API};
 use numpy::{PyArrayDescr, PyArrayDescrMethods as _, PyUntypedArray, PyUntypedArrayMethods as _};
 use pyo3::buffer::PyUntypedBuffer;
@@ -23,7 +23,7 @@ use pyo3::types::PyBytes;
 
 use crate::array::Array;
 use crate::entry::Entry;
-use crate::errors;
+use crate::{dtype, errors};
 
 #[cfg(target_endian = "big")]
 compile_error!(
@@ -381,6 +381,90 @@ impl Borrowed<'_> {
         // interpreter; the engine checks sums over its own copy.
         unsafe { std::slice::from_raw_parts(data, length) }
     }
+}
+
+/// Most bytes of a scalar of a plain dtype.
+const MAX_SCALAR: usize = 16;
+
+/// The bytes of one number.
+pub(crate) struct ScalarBytes {
+    bytes: [u8; MAX_SCALAR],
+    length: usize,
+}
+
+impl ScalarBytes {
+    /// Of a `float`.
+    pub(crate) fn of(number: f64) -> Self {
+        let mut bytes = [0; MAX_SCALAR];
+        let length = size_of::<f64>();
+        bytes[..length].copy_from_slice(&number.to_le_bytes());
+        Self { bytes, length }
+    }
+
+    /// Little-endian.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
+    }
+}
+
+/// Element type and bytes of a scalar of NumPy; `None` for all other values.
+pub(crate) fn scalar_bytes(value: &Bound<'_, PyAny>) -> Option<(DType, ScalarBytes)> {
+    let dtype = dtype::of_scalar(value)?;
+    let length = dtype.item_size().filter(|&size| size <= MAX_SCALAR)?;
+    let mut bytes = Aligned([0; MAX_SCALAR]);
+    // SAFETY: `value` is of NumPy's own scalar class of `dtype` (just looked
+    // up), so that `length` bytes are written, which `bytes` has room for.
+    unsafe {
+        PY_ARRAY_API.PyArray_ScalarAsCtype(
+            value.py(),
+            value.as_ptr(),
+            (&raw mut bytes.0).cast::<c_void>(),
+        );
+    }
+    let Aligned(bytes) = bytes;
+    Some((dtype, ScalarBytes { bytes, length }))
+}
+
+/// Room for any scalar, as C aligns it.
+#[repr(align(16))]
+struct Aligned([u8; MAX_SCALAR]);
+
+/// The unit of NumPy's `datetime64` and `timedelta64`; `None` for other dtypes,
+/// without a unit, and for multiples of one.
+pub(crate) fn time_unit(descr: &Bound<'_, PyArrayDescr>) -> Option<TimeUnit> {
+    use npyffi::NPY_DATETIMEUNIT as Unit;
+    let times = [
+        npyffi::NPY_TYPES::NPY_DATETIME,
+        npyffi::NPY_TYPES::NPY_TIMEDELTA,
+    ];
+    if !times.iter().any(|&time| time as c_int == descr.num()) {
+        return None;
+    }
+    // SAFETY: the call reads a field of a dtype object, held by the caller.
+    let metadata = unsafe { npyffi::PyDataType_C_METADATA(descr.py(), descr.as_dtype_ptr()) };
+    let metadata = metadata.cast::<npyffi::PyArray_DatetimeDTypeMetaData>();
+    // SAFETY: null, or what NumPy keeps with these two types; it lives
+    // as long as `descr` and does not change.
+    let meta = unsafe { metadata.as_ref() }?.meta;
+    if meta.num != 1 {
+        return None;
+    }
+    Some(match meta.base {
+        Unit::NPY_FR_Y => TimeUnit::Year,
+        Unit::NPY_FR_M => TimeUnit::Month,
+        Unit::NPY_FR_W => TimeUnit::Week,
+        Unit::NPY_FR_D => TimeUnit::Day,
+        Unit::NPY_FR_h => TimeUnit::Hour,
+        Unit::NPY_FR_m => TimeUnit::Minute,
+        Unit::NPY_FR_s => TimeUnit::Second,
+        Unit::NPY_FR_ms => TimeUnit::Millisecond,
+        Unit::NPY_FR_us => TimeUnit::Microsecond,
+        Unit::NPY_FR_ns => TimeUnit::Nanosecond,
+        Unit::NPY_FR_ps => TimeUnit::Picosecond,
+        Unit::NPY_FR_fs => TimeUnit::Femtosecond,
+        Unit::NPY_FR_as => TimeUnit::Attosecond,
+        Unit::NPY_FR_GENERIC => return None,
+    })
 }
 
 /// Opens a store through a memory map.

@@ -1,6 +1,7 @@
 //! Element types of the store and of NumPy.
 
 use std::collections::HashMap;
+use std::ffi::c_int;
 use std::sync::{Mutex, PoisonError};
 
 use arraylog::DType;
@@ -9,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
-use crate::errors;
+use crate::{buffer, errors};
 
 /// dtypes without a parameter, which every reader meets.
 const PLAIN: [DType; 14] = [
@@ -89,11 +90,11 @@ fn make(py: Python<'_>, dtype: DType) -> PyResult<Bound<'_, PyArrayDescr>> {
     }
 }
 
-/// The dtype of an ndarray whose bytes can be stored as they are: a number or
-/// bool, little-endian. `None` for everything that needs a second look.
-pub(crate) fn plain(descr: &Bound<'_, PyArrayDescr>) -> Option<DType> {
-    // '>' is big-endian; '=' native, which is little; '|' has no order.
-    if descr.byteorder() == b'>' {
+/// The element type of an ndarray whose bytes can be stored as they are, but
+/// for their order. `None` for everything that needs a second look.
+pub(crate) fn of_descr(descr: &Bound<'_, PyArrayDescr>) -> Option<DType> {
+    // Types from elsewhere, of ml_dtypes for one, share kinds with NumPy's own.
+    if !(0..NUMPY_TYPES).contains(&descr.num()) {
         return None;
     }
     Some(match (descr.kind(), descr.itemsize()) {
@@ -111,8 +112,68 @@ pub(crate) fn plain(descr: &Bound<'_, PyArrayDescr>) -> Option<DType> {
         (b'f', 8) => DType::Float64,
         (b'c', 8) => DType::Complex64,
         (b'c', 16) => DType::Complex128,
+        (b'M', 8) => DType::DateTime64(buffer::time_unit(descr)?),
+        (b'm', 8) => DType::TimeDelta64(buffer::time_unit(descr)?),
+        (b'S', 1..) => DType::FixedBytes(u32::try_from(descr.itemsize()).ok()?),
+        (b'U', 4..) => DType::FixedString(u32::try_from(descr.itemsize() / 4).ok()?),
         _ => return None,
     })
+}
+
+/// Types that NumPy numbers itself, from 0.
+const NUMPY_TYPES: c_int = 24;
+
+/// Names of NumPy's scalar classes whose values are bytes of a plain dtype.
+const SCALARS: [&str; 16] = [
+    "float32",
+    "float64",
+    "int32",
+    "int64",
+    "bool_",
+    "int8",
+    "int16",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "float16",
+    "complex64",
+    "complex128",
+    "longlong",
+    "ulonglong",
+];
+
+static SCALAR_CLASSES: PyOnceLock<Vec<(Py<PyAny>, DType)>> = PyOnceLock::new();
+
+/// The element type of a value whose class is one of NumPy's scalars (no
+/// subclass) of a plain dtype; `None` for all others.
+pub(crate) fn of_scalar(value: &Bound<'_, PyAny>) -> Option<DType> {
+    let py = value.py();
+    let classes = SCALAR_CLASSES
+        .get_or_try_init(py, || {
+            let numpy = py.import("numpy")?;
+            let class = |name: &&str| -> PyResult<_> {
+                let class = numpy.getattr(*name)?;
+                let dtype = of_descr(&PyArrayDescr::new(py, &class)?);
+                Ok(dtype.map(|dtype| (class.unbind(), dtype)))
+            };
+            SCALARS
+                .iter()
+                .filter_map(|name| class(name).transpose())
+                .collect::<PyResult<_>>()
+        })
+        .ok()?;
+    let class = value.get_type_ptr().cast();
+    let found = classes.iter().find(|(known, _)| known.as_ptr() == class);
+    found.map(|(_, dtype)| *dtype)
+}
+
+/// Bytes that change places between the byte orders.
+pub(crate) fn word(dtype: DType) -> usize {
+    match dtype {
+        DType::FixedBytes(_) => 1,
+        other => alignment(other),
+    }
 }
 
 /// A dtype by the name that the engine gives it.

@@ -10,6 +10,7 @@ mod buffer;
 mod dtype;
 mod entry;
 mod errors;
+mod field;
 mod input;
 mod key;
 mod ndarray;

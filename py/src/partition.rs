@@ -9,7 +9,7 @@ use pyo3::types::{PyMemoryView, PyString};
 use crate::buffer::Bytes;
 use crate::entry::Entry;
 use crate::errors::OrRaise as _;
-use crate::input::{self, Frame};
+use crate::input::{self, Frame, Taken};
 use crate::key::{self, Key};
 use crate::ndarray;
 use crate::store::Store;
@@ -262,9 +262,9 @@ impl Partition {
     ) -> PyResult<()> {
         input::refuse_conditions(py, if_absent, if_version)?;
         let key = Key::of(key)?;
-        let frame = Frame::new(arrays, attrs)?;
-        let arrays = frame.arrays();
-        self.change(py, |partition| partition.write(&key, &arrays, &frame.attrs))
+        let mut frame = Frame::new(arrays, attrs)?;
+        let Taken { arrays, attrs } = frame.take()?;
+        self.change(py, |partition| partition.write(&key, &arrays, attrs))
     }
 
     /// Stores a plain value; replaces the whole entry.
