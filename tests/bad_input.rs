@@ -1,4 +1,5 @@
 //! What is refused, with which error, and that nothing was done to what was refused.
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

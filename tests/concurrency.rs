@@ -1,4 +1,5 @@
 //! One writer and many readers in one process: every read sees whole batches only.
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;

@@ -1,4 +1,5 @@
 //! Random operations, reopened again and again, against plain collections.
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeMap;
 use std::path::Path;

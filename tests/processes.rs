@@ -1,4 +1,5 @@
 //! What several processes see of one file: kills, locks, forks, followers.
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -244,4 +245,22 @@ fn a_refresh_that_failed_half_way_can_be_repeated() {
         .collect();
     assert_eq!(keys, ["b", "c", "d", "a", "damaged"]);
     assert_eq!(part.len().expect("counted"), 5);
+}
+
+#[test]
+fn recovery_reads_a_large_unsynced_value_a_few_times_and_not_once_per_block() {
+    const LEN: u64 = 32 << 20;
+    let (_folder, path) = folder();
+    let store = support::open(&path, Mode::Append).expect("made");
+    let part = store.default_partition().expect("partition");
+    part.put("large", vec![1; LEN as usize]).expect("stored");
+    drop((part, store));
+    let said = actor("count-reads", &path, &[]).finish().expect("ended");
+    let counts: Vec<u64> = said.iter().flat_map(|count| count.parse()).collect();
+    let [before, after] = *counts else {
+        println!("skipped: no /proc/self/io to count with");
+        return;
+    };
+    assert!(after - before > LEN, "the blocks are compared");
+    assert!(after - before < 3 * LEN, "{} bytes", after - before);
 }

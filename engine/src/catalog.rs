@@ -251,8 +251,8 @@ impl Catalog {
             .or(drafted.map(|draft| draft.collection_id))
             .unwrap_or_else(|| {
                 let last = drafts.iter().map(|draft| draft.collection_id);
-                let last = last.chain(names.collection_names.keys().copied()).max();
-                let id = last.unwrap_or(0).saturating_add(1);
+                let known = names.collection_names.last_key_value().map(|(id, _)| *id);
+                let id = last.chain(known).max().unwrap_or(0).saturating_add(1);
                 let value = id.to_le_bytes().to_vec();
                 rows.push(Row {
                     key: key(COLLECTION, &[collection.as_bytes()]),
@@ -260,11 +260,11 @@ impl Catalog {
                 });
                 id
             });
-        let last = drafts
-            .iter()
-            .map(|draft| draft.state.id)
-            .chain(names.by_id.keys().copied());
-        let id = last.max().unwrap_or(CATALOG).saturating_add(1);
+        // Ids ascend, in the order of the drafts too.
+        let drafted = drafts.last().map(|draft| draft.state.id);
+        let known = names.by_id.last_key_value().map(|(id, _)| *id);
+        let last = drafted.or(known).unwrap_or(CATALOG);
+        let id = last.saturating_add(1);
         rows.push(Row {
             key: key(PARTITION, &[&collection_id.to_le_bytes(), name.as_bytes()]),
             value: id.to_le_bytes().to_vec(),

@@ -1,5 +1,6 @@
 //! A store: one file, opened.
 
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -481,17 +482,21 @@ impl Inner {
 
     /// The partitions of the changes, each with how many changes in a row it has, and
     /// those that the commit has to make.
-    fn resolve(&self, changes: &[Change<'_>]) -> (Vec<(Arc<PartitionState>, usize)>, Vec<Draft>) {
-        let mut drafts = Vec::new();
+    fn resolve<'a>(
+        &self,
+        changes: &'a [Change<'a>],
+    ) -> (Vec<(Arc<PartitionState>, usize)>, Vec<Draft>) {
+        let mut drafts = Drafts::default();
         let runs = changes.chunk_by(|a, b| std::ptr::eq(a.target, b.target));
         let resolved = runs.filter_map(|run| {
             let state = self.resolve_one(run.first()?, &mut drafts);
             Some((state, run.len()))
         });
-        (resolved.collect(), drafts)
+        let states = resolved.collect();
+        (states, drafts.list)
     }
 
-    fn resolve_one(&self, change: &Change<'_>, drafts: &mut Vec<Draft>) -> Arc<PartitionState> {
+    fn resolve_one<'a>(&self, change: &Change<'a>, drafts: &mut Drafts<'a>) -> Arc<PartitionState> {
         let target = change.target;
         if let Some(state) = target.state.get() {
             return Arc::clone(state);
@@ -500,14 +505,21 @@ impl Inner {
         if let Some(state) = self.catalog.find(collection, name) {
             return Arc::clone(target.state.get_or_init(|| state));
         }
-        let same =
-            |draft: &&Draft| &*draft.state.collection == collection && &*draft.state.name == name;
-        if let Some(draft) = drafts.iter().find(same) {
+        let number = drafts.by_name.get(&(collection, name));
+        if let Some(draft) = number.and_then(|&number| drafts.list.get(number)) {
             return Arc::clone(&draft.state);
         }
-        let draft = self.catalog.draft(drafts, collection, name);
+        let draft = self.catalog.draft(&drafts.list, collection, name);
         let state = Arc::clone(&draft.state);
-        drafts.push(draft);
+        drafts.by_name.insert((collection, name), drafts.list.len());
+        drafts.list.push(draft);
         state
     }
+}
+
+/// The partitions that a commit has to make, and where each stands in the list.
+#[derive(Default)]
+struct Drafts<'a> {
+    list: Vec<Draft>,
+    by_name: HashMap<(&'a str, &'a str), usize>,
 }

@@ -27,6 +27,7 @@ fn main() -> Outcome {
             batches(Path::new(path), from.parse()?, pause)
         }
         ["synced", path] => synced(Path::new(path)),
+        ["count-reads", path] => count_reads(Path::new(path)),
         ["fork", path] => fork_idle(Path::new(path)),
         ["fork-while-writing", path] => fork_while_writing(Path::new(path)),
         _ => Err(format!("unknown words {words:?}").into()),
@@ -73,6 +74,20 @@ fn attempt(path: &Path, name: &str) -> Outcome {
     }
 }
 
+/// Says how many bytes this process had read by system calls before and after it
+/// opened a store.
+fn count_reads(path: &Path) -> Outcome {
+    let bytes_read = || {
+        let counts = std::fs::read_to_string("/proc/self/io").unwrap_or_default();
+        let line = counts.lines().find_map(|line| line.strip_prefix("rchar: "));
+        line.unwrap_or("not known").to_owned()
+    };
+    say(bytes_read())?;
+    let store = support::open(path, Mode::Read)?;
+    say(bytes_read())?;
+    Ok(store.close()?)
+}
+
 fn describe(error: &Error) -> String {
     match error {
         Error::Io { source, .. } => format!("{}: {error}: {:?}", error.kind(), source.kind()),
@@ -88,9 +103,14 @@ fn batches(path: &Path, from: u64, pause: Duration) -> Outcome {
         let batch = store.batch()?;
         let part = batch.partition("numbered", "batches")?;
         // Of a few bytes, of several pages, and of blocks in turn.
-        let len = [8, 5000, 70_000, 300][(number % 4) as usize];
-        let mut value = vec![number as u8; len];
-        value[..8].copy_from_slice(&number.to_le_bytes());
+        let more = match number % 4 {
+            0 => 0,
+            1 => 5000,
+            2 => 70_000,
+            _ => 300,
+        };
+        let mut value = number.to_le_bytes().to_vec();
+        value.resize(8 + more, number as u8);
         for key in 0..9u8 {
             part.put([key], number.to_le_bytes())?;
         }

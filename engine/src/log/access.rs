@@ -102,8 +102,10 @@ impl Log {
     /// The bytes from offset `at` to the end of what is written, when mapped.
     #[inline(always)]
     fn mapped(&self, at: u64) -> Option<Result<&[u8]>> {
-        let region = self.regions.as_ref()?.newest()?;
+        let regions = self.regions.as_ref()?;
+        // The limit first: the newest region then reaches it.
         let end = self.limit.load(Ordering::Acquire);
+        let region = regions.newest()?;
         Some(region.get(at..end).ok_or_else(|| self.dangling(at)))
     }
 

@@ -319,12 +319,14 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 
     fn check_blocks(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
         let table = head.table_range().unwrap_or_default();
-        for block in 0..record::block_count(head.value_len()) {
-            let sum_at = at
-                .saturating_add(table.start)
-                .saturating_add(block.saturating_mul(8));
-            let stored = self.bytes(sum_at, 8)?;
-            let stored = u64::from_le_bytes(stored.try_into().unwrap_or_default());
+        // At once: a step back for each block would read the window anew.
+        let sums = self.bytes(
+            at.saturating_add(table.start),
+            table.end.saturating_sub(table.start),
+        )?;
+        let sums = sums.to_vec();
+        for (block, stored) in (0..).zip(sums.as_chunks::<8>().0) {
+            let stored = u64::from_le_bytes(*stored);
             let span = record::block_range(head.value_len(), block);
             let from = at
                 .saturating_add(head.value_range().start)
