@@ -316,7 +316,10 @@ fn what_is_no_regular_file_is_no_store_in_any_mode_and_is_not_waited_for() {
         let modes = [Mode::Read, Mode::ReadWrite, Mode::Append, Mode::Replace];
         let (done, outcome) = std::sync::mpsc::channel();
         let opened = path.clone();
-        std::thread::spawn(move || done.send(modes.map(|mode| refused(&opened, mode))));
+        std::thread::spawn(move || {
+            let errors = modes.map(|mode| refused(&opened, mode));
+            done.send(errors).expect("waited for");
+        });
         let errors = outcome.recv_timeout(Duration::from_secs(30));
         for error in errors.expect("waits for the other end").iter().flatten() {
             assert!(matches!(error, Error::NotAStore { .. }), "{error}");
