@@ -325,9 +325,9 @@ const SCHEMA_HEAD: usize = 12;
 const WITH_ATTRS_AT: usize = 6;
 
 fn set_with_attrs(schema: &mut [u8], with_attrs: u16) {
-    let place = schema.get_mut(WITH_ATTRS_AT..WITH_ATTRS_AT + size_of::<u16>());
-    if let Some(place) = place {
-        place.copy_from_slice(&with_attrs.to_le_bytes());
+    let rest = schema.get_mut(WITH_ATTRS_AT..);
+    if let Some(place) = rest.and_then(|rest| rest.first_chunk_mut()) {
+        *place = with_attrs.to_le_bytes();
     }
 }
 
