@@ -112,7 +112,7 @@ impl BatchPartition<'_> {
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
         self.push(RecordKind::Entry, key.as_ref(), &parts)?;
         let interned = &mut self.batch.staged.lock().interned;
-        if inner.catalog.is_new(&interning) && !interned.iter().any(|had| had.id == interning.id) {
+        if !interned.iter().any(|had| had.id == interning.id) && inner.catalog.is_new(&interning) {
             interned.push(interning);
         }
         Ok(())

@@ -125,6 +125,13 @@ impl Staged {
 
     /// Number of a partition in this batch.
     pub(crate) fn target(&mut self, collection: &str, name: &str) -> usize {
+        // Writes to one partition follow each other.
+        let is_it = |target: &Target| &*target.name == name && &*target.collection == collection;
+        if let Some(last) = self.ops.last().map(|op| op.target)
+            && self.targets.get(last).is_some_and(is_it)
+        {
+            return last;
+        }
         let pair = (Arc::from(collection), Arc::from(name));
         if let Some(&number) = self.by_name.get(&pair) {
             return number;

@@ -82,8 +82,9 @@ pub(crate) fn from_mapping(mapping: &Bound<'_, PyAny>, what: &str) -> PyResult<A
 }
 
 fn from_mapping_at(mapping: &Bound<'_, PyAny>, path: &Path<'_>, depth: usize) -> PyResult<Attrs> {
-    let mut attrs = Attrs::new();
-    for (name, value) in pairs(mapping, path)? {
+    let pairs = pairs(mapping, path)?;
+    let mut attrs = Attrs::with_capacity(pairs.len());
+    for (name, value) in pairs {
         let Ok(name) = name.cast::<PyString>() else {
             return Err(PyTypeError::new_err(format!(
                 "{path}: names are str, not {}",

@@ -396,8 +396,10 @@ impl ScalarBytes {
     /// Of a `float`.
     pub(crate) fn of(number: f64) -> Self {
         let mut bytes = [0; MAX_SCALAR];
+        if let Some(start) = bytes.first_chunk_mut() {
+            *start = number.to_le_bytes();
+        }
         let length = size_of::<f64>();
-        bytes[..length].copy_from_slice(&number.to_le_bytes());
         Self { bytes, length }
     }
 

@@ -50,12 +50,11 @@ enum Missing<'py> {
 impl<'py> Field<'py> {
     /// From what stands beside a name in `write`.
     pub(crate) fn new(name: &str, value: &Bound<'py, PyAny>) -> PyResult<Self> {
-        if let Some(field) = Self::of_data(value) {
-            return Ok(field);
-        }
-        if let Ok(parts) = value.cast_exact::<PyTuple>()
-            && let Some(field) = Self::of_tuple(parts)?
-        {
+        let plain = match value.cast_exact::<PyTuple>() {
+            Ok(parts) => Self::of_tuple(parts)?,
+            Err(_) => Self::of_data(value),
+        };
+        if let Some(field) = plain {
             return Ok(field);
         }
         static CONVERT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

@@ -118,6 +118,12 @@ impl Attrs {
         Self::default()
     }
 
+    /// None, with room for `count`.
+    #[must_use]
+    pub fn with_capacity(count: usize) -> Self {
+        Self(Vec::with_capacity(count))
+    }
+
     /// Sets one; replaces the value (not the place) of an earlier one of that name.
     pub fn set(&mut self, name: impl Into<String>, value: AttrValue) -> &mut Self {
         let name = name.into();

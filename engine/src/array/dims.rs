@@ -1,8 +1,7 @@
 //! Dims of an entry: axes of one name share a slot, and thus a size.
-use std::collections::HashMap;
-
 use super::ArraySpec;
 use super::limits::dim_name_fault;
+use super::names::Names;
 use super::plan::shape_error;
 use super::schema::Axes;
 use crate::Result;
@@ -14,7 +13,7 @@ pub(super) struct Dims<'a> {
     /// Schema section of the dim slots.
     pub(super) names: Vec<u8>,
     /// Slot of a name and the array that used it first.
-    known: HashMap<&'a str, (u32, &'a str)>,
+    known: Names<'a, (u32, &'a str)>,
 }
 
 impl<'a> Dims<'a> {
@@ -43,13 +42,13 @@ impl<'a> Dims<'a> {
     }
 
     fn named(&mut self, array: &'a str, name: &'a str, size: u64) -> Result<u32> {
-        let Some(&(slot, first)) = self.known.get(name) else {
+        let Some((slot, first)) = self.known.get(name) else {
             if let Some(fault) = dim_name_fault(name) {
                 let shown: String = name.chars().take(40).collect();
                 return Err(shape_error(array, format!("dim {shown:?}: {fault}")));
             }
             let slot = self.add(name, size);
-            self.known.insert(name, (slot, array));
+            self.known.add(name, (slot, array));
             return Ok(slot);
         };
         let known = self.sizes.get(slot as usize).copied().unwrap_or(size);

@@ -25,6 +25,7 @@ mod frame;
 mod head;
 mod layout;
 mod limits;
+mod names;
 mod pieces;
 mod plan;
 mod schema;

@@ -56,7 +56,7 @@ impl Plan<'_> {
         let mut out = self.extra_values.clone();
         if array_attrs {
             out.extend(u32::from(self.with_attrs).to_le_bytes());
-            out.extend_from_slice(&self.array_attrs);
+            out.extend_from_slice(self.attrs_in_frame());
         }
         if out.is_empty() {
             return out;
@@ -82,6 +82,8 @@ struct Draft<'p> {
     geometry: Geometry<'p>,
     flags: u16,
     bodies: Vec<Body<'p>>,
+    /// Bytes of the frame.
+    end: u64,
 }
 
 impl<'p> Draft<'p> {
@@ -110,6 +112,7 @@ impl<'p> Draft<'p> {
             geometry,
             flags,
             bodies,
+            end,
         }
     }
 
@@ -125,9 +128,11 @@ impl<'p> Draft<'p> {
     /// Everything before the bodies.
     fn head(&self, schema_id: u32, extra: &[u8]) -> Vec<u8> {
         let extra_at = self.geometry.fixed_end();
-        let mut head = Head {
-            bytes: vec![0; extra_at.saturating_add(pad8(extra.len()))],
-        };
+        // Small bodies are copied behind it.
+        let room = usize::try_from(self.end).unwrap_or(BORROW).min(BORROW);
+        let mut bytes = Vec::with_capacity(room);
+        bytes.resize(extra_at.saturating_add(pad8(extra.len())), 0);
+        let mut head = Head { bytes };
         head.put(0, &schema_id.to_le_bytes());
         head.put(4, &self.flags.to_le_bytes());
         if !extra.is_empty() {

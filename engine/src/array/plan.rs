@@ -1,6 +1,5 @@
 //! Checks arrays and attributes and decides how their frame looks.
 use std::borrow::Cow;
-use std::collections::HashSet;
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -11,6 +10,7 @@ use super::encoding::{
 use super::frame::elements;
 use super::layout::{Class, Item, Layout, validity_len};
 use super::limits::{MAX_FIELDS, MAX_RANK, array_name_fault};
+use super::names::Names;
 use super::schema::{Axes, EXTRA, FILLED, MASKED, VERSION, fill_fault};
 use super::{ArrayBytes, ArraySpec, AttrValue, Attrs, Mask};
 use crate::{Error, Result};
@@ -34,15 +34,15 @@ pub(crate) struct Plan<'a> {
     pub(super) layout: Layout,
     /// Values of the entry attributes that the schema puts into the frame.
     pub(super) extra_values: Vec<u8>,
-    /// Attributes of the arrays, as schema and frame encode them.
-    pub(super) array_attrs: Vec<u8>,
     /// Number of arrays that have attributes.
     pub(super) with_attrs: u16,
     pub(super) array_attrs_in: ArrayAttrs,
-    /// The schema without array attributes.
-    skeleton: Vec<u8>,
-    /// The schema with them, if there are any.
-    schema: Option<Vec<u8>>,
+    /// The schema, with the array attributes if they go there.
+    schema: Vec<u8>,
+    /// Bytes of the schema before the array attributes.
+    skeleton_len: usize,
+    /// The array attributes, if they go into the frame; encoded as in the schema.
+    in_frame: Vec<u8>,
 }
 
 /// An array or entry attribute of a plan.
@@ -79,15 +79,16 @@ pub(crate) fn plan<'a>(
 ) -> Result<Plan<'a>> {
     check_count("arrays", arrays.len())?;
     check_count("attributes", attrs.len())?;
-    let mut draft = Draft::default();
-    let mut names = HashSet::with_capacity(arrays.len());
+    let mut draft = Draft::for_fields(arrays.len(), attrs.len());
+    let mut names = Names::default();
     for (name, spec) in arrays {
-        if !names.insert(*name) {
+        if names.get(name).is_some() {
             return Err(Error::Invalid {
                 what: format!("array name {name:?}"),
                 detail: "names are unique within an entry, this one is given twice".to_owned(),
             });
         }
+        names.add(name, ());
         draft.add_array(name, spec)?;
     }
     for (name, value) in attrs.iter() {
@@ -100,20 +101,37 @@ impl Plan<'_> {
     /// Chooses where the array attributes go. It makes no difference if there are none.
     pub(crate) fn put_array_attrs(&mut self, place: ArrayAttrs) {
         self.array_attrs_in = place;
+        let with_attrs = match place {
+            ArrayAttrs::InSchema => {
+                self.schema.append(&mut self.in_frame);
+                self.with_attrs
+            }
+            ArrayAttrs::InFrame => {
+                let attrs = self.schema.drain(self.skeleton_len..);
+                self.in_frame.extend(attrs);
+                0
+            }
+        };
+        set_with_attrs(&mut self.schema, with_attrs);
+    }
+
+    /// The array attributes that go into the frame.
+    pub(super) fn attrs_in_frame(&self) -> &[u8] {
+        &self.in_frame
     }
 
     /// The schema: equal for entries of one structure, and only for these.
     pub(crate) fn schema_bytes(&self) -> &[u8] {
-        match (self.array_attrs_in, &self.schema) {
-            (ArrayAttrs::InSchema, Some(schema)) => schema,
-            _ => &self.skeleton,
-        }
+        &self.schema
     }
 
     /// Hash of the schema without the array attributes: as many hashes of
     /// `schema_bytes` under one of these tell that attributes differ by entry.
     pub(crate) fn skeleton_hash(&self) -> u64 {
-        xxh3_64(&self.skeleton)
+        let mut skeleton = self.schema.clone();
+        skeleton.truncate(self.skeleton_len);
+        set_with_attrs(&mut skeleton, 0);
+        xxh3_64(&skeleton)
     }
 
     /// Whether an array has attributes.
@@ -132,6 +150,11 @@ fn check_count(what: &str, count: usize) -> Result<()> {
     })
 }
 
+/// Bytes of the schema for which room is made beforehand: of a field, of the
+/// attributes of an array.
+const USUAL_FIELD: usize = 32;
+const USUAL_ATTRS: usize = 128;
+
 /// A plan in the making.
 #[derive(Default)]
 struct Draft<'a> {
@@ -145,6 +168,18 @@ struct Draft<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// With room for names and dtypes of usual length.
+    fn for_fields(arrays: usize, attrs: usize) -> Self {
+        let count = arrays.saturating_add(attrs);
+        Self {
+            fields: Vec::with_capacity(count),
+            items: Vec::with_capacity(count),
+            arrays: Vec::with_capacity(arrays.saturating_mul(USUAL_FIELD)),
+            attrs: Vec::with_capacity(attrs.saturating_mul(USUAL_FIELD)),
+            ..Self::default()
+        }
+    }
+
     fn add_array(&mut self, name: &'a str, spec: &'a ArraySpec<'a>) -> Result<()> {
         if let Some(detail) = array_name_fault(name) {
             let shown: String = name.chars().take(40).collect();
@@ -243,38 +278,56 @@ impl<'a> Draft<'a> {
     }
 
     fn finish(self, arrays: &[(&str, ArraySpec<'_>)], attrs: usize) -> Result<Plan<'a>> {
-        let (array_attrs, with_attrs) = encode_array_attrs(arrays)?;
         check_size(self.extra_values.len(), "the entry")?;
-        check_size(array_attrs.len(), "the arrays")?;
-        let skeleton = self.schema(arrays.len(), attrs, 0);
-        let schema = (with_attrs > 0).then(|| {
-            let mut schema = self.schema(arrays.len(), attrs, with_attrs);
-            schema.extend_from_slice(&array_attrs);
-            schema
-        });
+        let usual = arrays.len().saturating_mul(USUAL_ATTRS);
+        let mut schema = Vec::with_capacity(self.schema_len().saturating_add(usual));
+        self.encode_skeleton(arrays.len(), attrs, &mut schema);
+        let skeleton_len = schema.len();
+        let with_attrs = encode_array_attrs(arrays, &mut schema)?;
+        check_size(schema.len().saturating_sub(skeleton_len), "the arrays")?;
+        set_with_attrs(&mut schema, with_attrs);
         Ok(Plan {
             layout: Layout::new(self.dims.sizes.len(), &self.items),
             fields: self.fields,
             dims: self.dims.sizes,
             extra_values: self.extra_values,
-            array_attrs,
             with_attrs,
             array_attrs_in: ArrayAttrs::default(),
-            skeleton,
             schema,
+            skeleton_len,
+            in_frame: Vec::new(),
         })
     }
 
-    fn schema(&self, arrays: usize, attrs: usize, with_attrs: u16) -> Vec<u8> {
-        let mut out = vec![VERSION, 0];
+    /// Bytes of the schema without the array attributes.
+    fn schema_len(&self) -> usize {
+        let sections = [&self.dims.names, &self.arrays, &self.attrs];
+        let lengths = sections.iter().map(|section| section.len());
+        lengths.fold(SCHEMA_HEAD, usize::saturating_add)
+    }
+
+    fn encode_skeleton(&self, arrays: usize, attrs: usize, out: &mut Vec<u8>) {
+        out.extend([VERSION, 0]);
         out.extend((arrays as u16).to_le_bytes());
         out.extend((attrs as u16).to_le_bytes());
-        out.extend(with_attrs.to_le_bytes());
+        // The number of arrays with attributes, which follow.
+        out.extend([0; size_of::<u16>()]);
         out.extend((self.dims.sizes.len() as u32).to_le_bytes());
         out.extend_from_slice(&self.dims.names);
         out.extend_from_slice(&self.arrays);
         out.extend_from_slice(&self.attrs);
-        out
+    }
+}
+
+/// Bytes of a schema before its sections.
+const SCHEMA_HEAD: usize = 12;
+/// Where a schema says how many arrays have attributes in it.
+const WITH_ATTRS_AT: usize = 6;
+
+fn set_with_attrs(schema: &mut [u8], with_attrs: u16) {
+    let rest = schema.get_mut(WITH_ATTRS_AT..);
+    if let Some(place) = rest.and_then(|rest| rest.first_chunk_mut()) {
+        *place = with_attrs.to_le_bytes();
     }
 }
 
@@ -290,8 +343,8 @@ fn attr_bytes(value: &AttrValue) -> Cow<'_, [u8]> {
     }
 }
 
-fn encode_array_attrs(arrays: &[(&str, ArraySpec<'_>)]) -> Result<(Vec<u8>, u16)> {
-    let mut out = Vec::new();
+/// Appends the attributes of the arrays; how many have some.
+fn encode_array_attrs(arrays: &[(&str, ArraySpec<'_>)], out: &mut Vec<u8>) -> Result<u16> {
     let mut count = 0_u16;
     for (number, (name, spec)) in arrays.iter().enumerate() {
         if spec.attrs.is_empty() {
@@ -299,10 +352,9 @@ fn encode_array_attrs(arrays: &[(&str, ArraySpec<'_>)]) -> Result<(Vec<u8>, u16)
         }
         count = count.saturating_add(1);
         out.extend((number as u16).to_le_bytes());
-        encode_map(&spec.attrs, &mut out, 0)
-            .map_err(|fault| fault.of(&format!("array {name:?}")))?;
+        encode_map(&spec.attrs, out, 0).map_err(|fault| fault.of(&format!("array {name:?}")))?;
     }
-    Ok((out, count))
+    Ok(count)
 }
 
 /// Number of elements, if dtype, rank and shape can be stored.

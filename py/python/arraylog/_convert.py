@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # dtypes of ml_dtypes; by name, because NumPy calls them all void.
 _LATER = re.compile(r"bfloat16|float[468]_\w+|u?int[124]")
+# Names of dtypes without a parameter that were met and are stored as they are.
+_KNOWN: dict[Any, str] = {}
 _SCALARS = (bool, int, float, complex, str, bytes, dt.date, dt.timedelta)
 
 
@@ -103,6 +105,8 @@ def attribute(path: str, value: Any) -> Any:
 def _spec(label: str, data: Any, dtype: Any) -> ArraySpec:
     import numpy as np
 
+    if type(data) is np.ndarray:
+        return _from_ndarray(label, data, dtype)
     if isinstance(data, ArraySpec):
         raise TypeError(f"{label}: it is an ArraySpec already")
     if data is None:
@@ -204,6 +208,9 @@ def _canonical(label: str, data: Any) -> ArraySpec:
     """The dtype's rule: stored as it is, converted, or refused by name."""
     import numpy as np
 
+    name = _KNOWN.get(data.dtype)
+    if name is not None and data.flags.c_contiguous:
+        return ArraySpec(name, data.shape, data, None, None)
     kind, item = data.dtype.kind, data.dtype.itemsize
     if _LATER.fullmatch(data.dtype.name):
         raise UnsupportedDTypeError(f"{label}: this version of arraylog does not store {data.dtype.name} yet")
@@ -233,7 +240,10 @@ def _canonical(label: str, data: Any) -> ArraySpec:
         )
     else:
         raise DTypeError(f"{label}: dtype {data.dtype} cannot be stored; a.view('u1') gives its bytes")
-    data = np.asarray(data, dtype=data.dtype.newbyteorder("<"), order="C")
+    stored = data.dtype.newbyteorder("<")
+    if kind in "biufc":
+        _KNOWN[stored] = name
+    data = np.asarray(data, dtype=stored, order="C")
     return ArraySpec(name, data.shape, data, None, None)
 
 
@@ -403,10 +413,12 @@ def _chosen_fill(data: Any) -> Any:
     fill = data._fill_value
     if fill is None:
         return None
-    default = np.asarray(np.ma.default_fill_value(data.dtype), dtype=data.dtype)
+    # As long as nobody chose one, NumPy keeps its default in a dtype of its own liking.
+    with np.errstate(over="ignore"):
+        fill, default = (np.asarray(x).astype(data.dtype) for x in (fill, np.ma.default_fill_value(data.dtype)))
     if fill == default or (fill != fill and default != default):
         return None
-    return fill[()] if isinstance(fill, np.ndarray) else fill
+    return fill[()]
 
 
 def _fill(label: str, fill: Any, spec: ArraySpec) -> Any:
@@ -417,4 +429,7 @@ def _fill(label: str, fill: Any, spec: ArraySpec) -> Any:
         if not isinstance(fill, wanted):
             raise DTypeError(f"{label}: the fill value of {spec.dtype_name} is a {wanted.__name__}, not {type(fill).__name__}")
         return fill
-    return _cast(f"{label} fill_value", np.asarray(fill), spec._data.dtype)[()]
+    dtype = spec._data.dtype
+    if type(fill) is dtype.type and dtype.kind in "biufc":
+        return fill
+    return _cast(f"{label} fill_value", np.asarray(fill), dtype)[()]

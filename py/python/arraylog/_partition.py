@@ -25,6 +25,8 @@ Progress = bool | Callable[[int, int], None]
 # A file object is read in pieces of this size, with a chance to interrupt between them.
 _PIECE = 1 << 20
 _SECONDS_PER_REPORT = 0.1
+# The class of the usual array, from the first on: NumPy is not imported before.
+_NDARRAY: set[type[Any]] = set()
 
 
 class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
@@ -164,12 +166,17 @@ def _pairs(items: Any) -> Iterator[tuple[Any, Any]]:
 
 def store_item(target: Any, key: str | bytes, value: Any) -> None:
     """``target[key] = value``, for a partition and for one of a batch."""
-    if isinstance(value, Entry):
+    # The usual types first: a check against an abstract one costs as much as a write.
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        target.put(key, value)
+    elif type(value) is dict:
+        target.write(key, value)
+    elif type(value) in _NDARRAY:
+        target.write(key, {"": value})
+    elif isinstance(value, Entry):
         target._copy(key, value)
     elif isinstance(value, Mapping):
         target.write(key, value)
-    elif isinstance(value, (bytes, bytearray, memoryview)):
-        target.put(key, value)
     elif is_array(value):
         target.write(key, {"": value})
     elif value is None or isinstance(value, (str, int, float, complex, list, tuple, set)):
@@ -185,6 +192,7 @@ def is_array(value: Any) -> bool:
     """Whether it becomes a bare array: of NumPy, labelled, or of a library with DLPack."""
     import numpy as np
 
+    _NDARRAY.add(np.ndarray)
     if isinstance(value, (Array, ArraySpec, np.ndarray)):
         return True
     if isinstance(value, (str, bytes)):

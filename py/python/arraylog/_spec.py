@@ -70,7 +70,8 @@ class ArraySpec:
         if dims is not None:
             self._dims = check_dims(label, dims, len(self._shape))
         if attrs is not None:
-            if not isinstance(attrs, Mapping):
+            # The exact type first: a check against an abstract one costs as much as the rest.
+            if type(attrs) is not dict and not isinstance(attrs, Mapping):
                 raise TypeError(f"{label}: attrs is a mapping of names to values, not {type(attrs).__name__}")
             self._attrs = dict(attrs)
         return self
@@ -85,7 +86,7 @@ def check_dims(label: str, dims: Any, ndim: int) -> tuple[str | None, ...]:
     """The names of the axes; one name may stand alone."""
     if isinstance(dims, str):
         dims = (dims,)
-    is_names = isinstance(dims, Sequence) and all(name is None or isinstance(name, str) for name in dims)
+    is_names = (type(dims) in (tuple, list) or isinstance(dims, Sequence)) and all(name is None or isinstance(name, str) for name in dims)
     if not is_names:
         raise ShapeError(
             f"{label}: dims are a name or a list of names, not {type(dims).__name__}; "
