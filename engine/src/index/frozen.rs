@@ -58,10 +58,11 @@ impl Frozen {
         match Variant::current() {
             Variant::Baseline => self.find_with(Baseline, hash, end, same),
             #[cfg(target_arch = "x86_64")]
-            Variant::Avx2 if let Some(avx2) = super::group::Avx2::new() => {
+            Variant::Avx2 => match super::group::Avx2::new() {
                 // SAFETY: the value proves that the processor has AVX2.
-                unsafe { self.find_avx2(avx2, hash, end, same) }
-            }
+                Some(avx2) => unsafe { self.find_avx2(avx2, hash, end, same) },
+                None => self.find_with(Scalar, hash, end, same),
+            },
             _ => self.find_with(Scalar, hash, end, same),
         }
     }
