@@ -378,7 +378,8 @@ impl Borrowed<'_> {
         // bytes from `data`; it is held by `self`, and an exported buffer or a
         // counted ndarray is not moved or freed by its owner. Writes by other
         // threads are theirs to avoid, as in every call that releases the
-        // interpreter; the engine checks sums over its own copy.
+        // interpreter: values below 64 KiB in a batch are summed over the copy,
+        // larger ones written from here would carry the sum of other bytes.
         unsafe { std::slice::from_raw_parts(data, length) }
     }
 }
