@@ -3,8 +3,9 @@
 //! 1. Before the lock, elsewhere: values are encoded and hashed.
 //! 2. Under the lock: the previous versions are looked up, records laid out behind
 //!    the tip, heads summed, the header made.
-//! 3. A frame inside one page goes out in one call; a larger one gets its header with
-//!    a last call, so that a frame that was given up never has one.
+//! 3. The frame goes out in one call, or in one for each 2 MiB. If that fails its header
+//!    is overwritten, durably so if the frame has more than a page: of such a frame any
+//!    part may be on the device, and a later one could complete it.
 //! 4. `Synced`: one sync of the data.
 //! 5. The index is told, then the published end is raised.
 
@@ -21,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::header::LiveState;
 use crate::format::record::{self, Head, RecordKind};
-use crate::format::{PAGE, place};
+use crate::format::{LOG_START, PAGE, place};
 use crate::index::{Hash, PartitionIndex};
 use crate::options::Durability;
 
@@ -30,8 +31,12 @@ use crate::options::Durability;
 const WRITE_BLOCK: u64 = 2 << 20;
 
 /// Frames above this length have their room reserved first, so that a full disk
-/// shows before anything is written.
+/// shows before anything is written; so has every frame once the log is that long.
 const RESERVE_ABOVE: u64 = 1 << 20;
+
+/// Room is reserved ahead, an eighth of the log within these bounds: a write into room
+/// that the file system has already found costs about two thirds.
+const RESERVE_AHEAD: (u64, u64) = (1 << 20, 64 << 20);
 
 /// Operations whose groups are loaded ahead of their turn.
 const AHEAD: usize = 16;
@@ -168,11 +173,10 @@ impl Room {
         self.sums.extend_from_slice(&head.sum.to_le_bytes());
     }
 
-    /// The bytes of the frame in order, the header in a piece of its own.
+    /// The bytes of the frame in order.
     fn pieces<'a>(&'a self, ops: &'a [Op<'_>]) -> Vec<&'a [u8]> {
-        let (header, _) = self.bytes.split_at(HEADER_LEN as usize);
-        let mut pieces = vec![header];
-        let mut from = header.len();
+        let mut pieces = Vec::with_capacity(2 * self.wide.len() + 1);
+        let mut from = 0;
         for &(to, number) in &self.wide {
             pieces.push(self.bytes.get(from..to).unwrap_or_default());
             if let Some(OpValue::Wide(value, ..)) = ops.get(number).map(|op| op.value) {
@@ -322,41 +326,65 @@ impl<'a> WriterGuard<'a> {
         }
     }
 
-    /// Writes the frame, its header last if it is longer than a page.
+    /// Writes the frame, or leaves nothing of it that could ever count.
     fn write(&mut self, ops: &[Op<'_>], at: u64, end: u64) -> Result<()> {
-        let result = self.try_write(ops, at, end);
+        let path = &self.log.path;
+        if let Err(source) = self.reserve(at, end) {
+            let path = path.clone();
+            return Err(Error::NotCommitted { path, source });
+        }
+        let storage = &*self.log.storage;
+        let pieces = self.writer.room.pieces(ops);
+        let block = if end.saturating_sub(at) >= WRITE_BLOCK {
+            WRITE_BLOCK
+        } else {
+            u64::MAX
+        };
+        let result = write_in_blocks(&pieces, at, block, |slices, at| {
+            storage.write_at(slices, at)
+        });
         let Err(source) = result else { return Ok(()) };
-        let path = self.log.path.clone();
+        let path = path.clone();
         // The header may be there, with a part of what it vouches for. Unless it goes,
-        // bytes of a later commit could complete the frame.
+        // bytes of a later commit could complete the frame. Parts of a longer frame may
+        // also reach the device without the zeros that take the header back.
         let zeros = [0; HEADER_LEN as usize];
-        if let Err(failed) = self.log.storage.write_at(&[IoSlice::new(&zeros)], at) {
+        let taken_back = storage
+            .write_at(&[IoSlice::new(&zeros)], at)
+            .and_then(|()| match at / PAGE == end.saturating_sub(1) / PAGE {
+                true => Ok(()),
+                false => storage.sync(),
+            });
+        if let Err(failed) = taken_back {
             self.writer.poison = Some(failed);
         }
         Err(Error::NotCommitted { path, source })
     }
 
-    fn try_write(&self, ops: &[Op<'_>], at: u64, end: u64) -> io::Result<()> {
+    /// Makes sure that there is room for a frame, and for some to come.
+    fn reserve(&mut self, at: u64, end: u64) -> io::Result<()> {
         let storage = &*self.log.storage;
-        let room = &self.writer.room;
-        let len = end.saturating_sub(at);
-        if room.wide.is_empty() && at / PAGE == end.saturating_sub(1) / PAGE {
-            return storage.write_at(&[IoSlice::new(&room.bytes)], at);
+        let (written, len) = (end.saturating_sub(LOG_START), end.saturating_sub(at));
+        if end <= self.writer.reserved || written <= RESERVE_ABOVE {
+            return Ok(());
         }
+        let (least, most) = RESERVE_AHEAD;
+        let ahead = (written / 8).clamp(least, most);
+        let reserved = end.saturating_add(ahead).next_multiple_of(WRITE_BLOCK);
+        let from = at.max(self.writer.reserved);
+        if storage
+            .allocate(from, reserved.saturating_sub(from))
+            .is_ok()
+        {
+            self.writer.reserved = reserved;
+            return Ok(());
+        }
+        // The disk is nearly full: there may be room for this frame. What is shorter
+        // shows whether there is by being written.
         if len > RESERVE_ABOVE {
             storage.allocate(at, len)?;
         }
-        let pieces = room.pieces(ops);
-        let (header, body) = pieces.split_first().ok_or(io::ErrorKind::InvalidInput)?;
-        let block = if len >= WRITE_BLOCK {
-            WRITE_BLOCK
-        } else {
-            u64::MAX
-        };
-        write_in_blocks(body, at.saturating_add(HEADER_LEN), block, |slices, at| {
-            storage.write_at(slices, at)
-        })?;
-        storage.write_at(&[IoSlice::new(header)], at)
+        Ok(())
     }
 
     /// Makes the index lead to the new records. Nobody sees them before they are

@@ -14,6 +14,8 @@ use crate::format::header::{Live, LiveState, SLOTS, Slot, durable_check};
 pub(crate) struct Writer {
     pub(super) tip: Tip,
     pub(super) durable_end: u64,
+    /// Up to here the file system has room for the log (an offset).
+    pub(super) reserved: u64,
     /// Random for each opening; part of every frame sum.
     pub(super) epoch: u16,
     slot_seq: u64,
@@ -48,6 +50,7 @@ impl Log {
         let writer = Writer {
             tip,
             durable_end,
+            reserved: 0,
             epoch,
             slot_seq: replayed.slot.seq,
             opened,
@@ -144,6 +147,13 @@ impl Log {
             .write_at(&[IoSlice::new(&bytes)], at)
             .map_err(io)?;
         writer.slot_seq = slot.seq;
+        // What is closed takes no more of the disk than it needs.
+        if writer.reserved > writer.tip.end {
+            self.storage
+                .release()
+                .map_err(Error::io("give back room behind", &self.path))?;
+            writer.reserved = 0;
+        }
         let live = writer.live(&self.identity.store_id, LiveState::Closed);
         self.storage
             .live()

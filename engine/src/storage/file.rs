@@ -184,6 +184,11 @@ impl Storage for FileStorage {
         Ok(())
     }
 
+    fn release(&self) -> io::Result<()> {
+        // To the length that it has: nothing is cut, and blocks behind it become free.
+        self.file.set_len(self.len()?)
+    }
+
     fn map(&self) -> io::Result<Arc<Region>> {
         let len = self.len()?.max(LOG_START);
         let mut reserved = len.saturating_mul(4).next_power_of_two().max(RESERVED);

@@ -39,6 +39,11 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// before the first byte is written. Does nothing where the system cannot.
     fn allocate(&self, at: u64, len: u64) -> io::Result<()>;
 
+    /// Gives back room that was reserved behind the end of the file.
+    fn release(&self) -> io::Result<()> {
+        Ok(())
+    }
+
     /// A view of the log, reserved ahead of its end.
     fn map(&self) -> io::Result<Arc<Region>>;
 
