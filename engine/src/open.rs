@@ -367,6 +367,7 @@ pub(crate) fn header(identity: &Identity) -> Vec<u8> {
         seq: 0,
         durable_end: LOG_START,
         seqno: identity.first_seqno - 1,
+        ..Slot::default()
     };
     put(SLOTS[0], &slot.to_bytes(&identity.store_id, SLOTS[0]));
     let live = Live {

@@ -124,7 +124,7 @@ impl Partition {
         let inner = self.inner();
         let hash = inner.hash(key)?;
         let end = place(inner.log.published());
-        let newest = inner.log.find_newest(&state.index, hash, key, end);
+        let newest = inner.log.find_newest(&state.index, hash, key, end)?;
         if newest == 0 {
             return Ok(None);
         }
@@ -425,10 +425,14 @@ struct Walk {
 
 impl Walk {
     fn next(&mut self) -> Option<Result<(Located, Vec<u8>)>> {
-        let place = self.pinned.as_ref()?.next(&mut self.cursor, self.end)?;
-        let at = crate::format::offset(place);
-        let record = self.log.head_and_key(at);
-        Some(record.map(|(head, key)| (Located { at, head }, key)))
+        let pinned = self.pinned.as_ref()?;
+        let next = pinned.next(&mut self.cursor, self.end, &self.log.keyed(&[]));
+        let record = next.transpose()?.and_then(|place| {
+            let at = crate::format::offset(place);
+            let (head, key) = self.log.head_and_key(at)?;
+            Ok((Located { at, head }, key))
+        });
+        Some(record)
     }
 }
 
@@ -484,7 +488,7 @@ impl Reader<'_> {
             return Ok(None);
         };
         let hash = Hash(crate::format::record::key_hash(key, self.seed));
-        let place = self.log.find_place(pinned, hash, key, self.end);
+        let place = self.log.find_place(pinned, hash, key, self.end)?;
         if place == 0 {
             return Ok(None);
         }
@@ -502,12 +506,12 @@ impl Reader<'_> {
         };
         match located.head.kind {
             RecordKind::Put => self.log.lend(&located).transpose(),
-            RecordKind::Tombstone => Ok(None),
             RecordKind::Entry => Err(Error::Kind {
                 key: describe_key(key),
                 expected: "a value",
                 found: "arrays".to_owned(),
             }),
+            _ => Ok(None),
         }
     }
 }

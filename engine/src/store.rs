@@ -110,12 +110,6 @@ impl Store {
             _ => Until::Content,
         };
         let replayed = inner.replay(until, false)?;
-        inner.catalog.index.freeze();
-        inner
-            .catalog
-            .partitions()
-            .iter()
-            .for_each(|partition| partition.index.freeze());
         inner.recovery = Recovery {
             commits: replayed.commits,
             records: replayed.records,

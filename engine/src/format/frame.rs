@@ -17,7 +17,10 @@
 //!   store id), the seqno and the epoch. It holds which records a frame has, and
 //!   that it follows its predecessor.
 //! * `epoch` is random for each opening for writing.
-//! * A SPACE frame vouches for its length only: it covers what a crash left.
+//! * A SPACE frame vouches for its length only: it covers what a crash left, or has
+//!   the segments of an index, which are reached by their places. Its sum is that of
+//!   no records.
+//! * A CHECKPOINT frame has records of the index. Like a SPACE frame it takes no seqno.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zerocopy::little_endian::{U32, U64};
@@ -57,8 +60,10 @@ const _: () = assert!(HEADER_LEN.is_multiple_of(UNIT));
 pub(crate) enum FrameKind {
     /// Records that commit together; takes the next seqno.
     Batch = 1,
-    /// Bytes to be passed over.
+    /// Bytes to be passed over: what a crash left, or segments of the index.
     Space = 2,
+    /// Records of the index, which replay passes over.
+    Checkpoint = 3,
 }
 
 /// The header of a frame whose checksum holds.
@@ -115,11 +120,12 @@ impl FrameHeader {
         let kind = match (raw.kind, raw.flags & FLAG_MUST_UNDERSTAND) {
             (1, 0) => FrameKind::Batch,
             (2, 0) => FrameKind::Space,
+            (3, 0) => FrameKind::Checkpoint,
             (found, _) => {
                 return Err(Defect::Field {
                     what: "the kind of a frame",
                     found: found.into(),
-                    expected: "1 (batch) or 2 (space)",
+                    expected: "1 (batch), 2 (space) or 3 (checkpoint)",
                 });
             }
         };

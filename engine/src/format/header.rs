@@ -206,6 +206,10 @@ pub(crate) const SLOT_LEN: usize = size_of::<SlotBytes>();
 pub(crate) struct Slot {
     /// Grows with every slot written; the higher one is the newer.
     pub(crate) seq: u64,
+    /// Offset of the newest checkpoint record; 0 = none.
+    pub(crate) checkpoint: u64,
+    /// End of its frame.
+    pub(crate) checkpoint_end: u64,
     /// Everything before this offset was on the device.
     pub(crate) durable_end: u64,
     /// Seqno of the last batch before it.
@@ -219,8 +223,8 @@ impl Slot {
             magic: SLOT_MAGIC.into(),
             flags: 0.into(),
             seq: self.seq.into(),
-            checkpoint_at: 0.into(),
-            checkpoint_end: 0.into(),
+            checkpoint_at: self.checkpoint.into(),
+            checkpoint_end: self.checkpoint_end.into(),
             durable_end: self.durable_end.into(),
             seqno: self.seqno.into(),
             next_generation: 0.into(),
@@ -238,6 +242,8 @@ impl Slot {
             raw.magic.get() == SLOT_MAGIC && raw.crc.get() == raw.computed_crc(store_id, at);
         valid.then(|| Self {
             seq: raw.seq.get(),
+            checkpoint: raw.checkpoint_at.get(),
+            checkpoint_end: raw.checkpoint_end.get(),
             durable_end: raw.durable_end.get(),
             seqno: raw.seqno.get(),
         })
@@ -394,6 +400,8 @@ mod tests {
     fn slot_reads_back_and_rejects_every_single_bit_flip_and_another_place() {
         let slot = Slot {
             seq: 9,
+            checkpoint: 17_000,
+            checkpoint_end: 18_000,
             durable_end: 20_000,
             seqno: 7,
         };

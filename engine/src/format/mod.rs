@@ -19,18 +19,20 @@
 //! `engine/docs/format.md` is the same for people who read files with other tools.
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 
+pub(crate) mod checkpoint;
 mod defect;
 pub(crate) mod frame;
 pub(crate) mod header;
 pub(crate) mod record;
+pub(crate) mod segment;
 
 pub use defect::Defect;
 
 /// Major and minor number of the format that this build reads and writes.
-pub(crate) const VERSION: (u16, u16) = (0, 1);
+pub(crate) const VERSION: (u16, u16) = (0, 2);
 
-/// Version of the file format that this build reads and writes: "0.1".
-pub const FORMAT_VERSION: &str = "0.1";
+/// Version of the file format that this build reads and writes: "0.2".
+pub const FORMAT_VERSION: &str = "0.2";
 
 /// Frames and records start at multiples of this.
 pub(crate) const UNIT: u64 = 8;

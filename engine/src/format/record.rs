@@ -73,6 +73,14 @@ pub(crate) enum RecordKind {
     Tombstone = 2,
     /// The key maps to an entry of arrays.
     Entry = 3,
+    /// A part of an index.
+    Segment = 5,
+    /// The segments of a partition.
+    Root = 6,
+    /// Where replay starts.
+    Checkpoint = 7,
+    /// What of a segment was superseded.
+    Dead = 10,
 }
 
 impl RecordKind {
@@ -81,8 +89,17 @@ impl RecordKind {
             1 => Some(Self::Put),
             2 => Some(Self::Tombstone),
             3 => Some(Self::Entry),
+            5 => Some(Self::Segment),
+            6 => Some(Self::Root),
+            7 => Some(Self::Checkpoint),
+            10 => Some(Self::Dead),
             _ => None,
         }
+    }
+
+    /// Whether records of this kind say what a key maps to, rather than where it stands.
+    pub(crate) fn is_data(self) -> bool {
+        matches!(self, Self::Put | Self::Tombstone | Self::Entry)
     }
 }
 
@@ -165,7 +182,7 @@ impl Head {
         let kind = RecordKind::from_wire(raw.kind).ok_or(Defect::Field {
             what: "the kind of a record",
             found: raw.kind.into(),
-            expected: "1 (put), 2 (tombstone) or 3 (entry)",
+            expected: "1 (put), 2 (tombstone), 3 (entry), 5 (segment), 6 (root), 7 (checkpoint) or 10 (dead)",
         })?;
         let wide = raw.flags & WIDE != 0;
         let (value_len, own_align) = if wide {

@@ -57,6 +57,8 @@ pub(super) struct Growing {
     /// The places that superseded them; 0 = none.
     superseded: Box<[AtomicU64]>,
     len: AtomicUsize,
+    /// How many words were superseded.
+    dead: AtomicUsize,
 }
 
 impl Growing {
@@ -70,6 +72,7 @@ impl Growing {
             tops: zeroed(capacity),
             superseded: zeroed(capacity),
             len: AtomicUsize::new(0),
+            dead: AtomicUsize::new(0),
         }
     }
 
@@ -83,42 +86,91 @@ impl Growing {
         self.len.load(Ordering::Acquire)
     }
 
-    /// The words that are not superseded, with the upper halves of their hashes.
-    pub(super) fn live(&self) -> impl Iterator<Item = (u64, u32)> + '_ {
-        self.kept(u64::MAX).map(|(word, top, _)| (word, top))
+    /// The words that nothing before place `end` superseded, with the upper halves of
+    /// their hashes, in log order.
+    pub(super) fn live(&self, end: u64) -> impl Iterator<Item = (u64, u32)> + '_ {
+        self.kept(end).map(|(word, top, _)| (word, top))
     }
 
-    /// A segment with room for `more` and with every word that a reader with `end` (a
-    /// place) or a later one may ask for: those that nothing before `end` superseded.
-    pub(super) fn grown(&self, more: usize, end: u64) -> Self {
+    /// How many words nothing superseded: for the writer, whom nothing escapes.
+    pub(super) fn live_count(&self) -> usize {
+        self.len() - self.dead.load(Ordering::Relaxed)
+    }
+
+    /// The place of the first word.
+    pub(super) fn first(&self) -> Option<u64> {
+        let word = self.order.get(..self.len())?.first()?;
+        Some(place_of(word.load(Ordering::Acquire)))
+    }
+
+    /// A table with room for `more` and with every word of `tables`, older first, that a
+    /// reader with `end` (a place) or a later one may ask for: those that nothing before
+    /// `end` superseded. `hidden` says of which places of the older tables a newer one has
+    /// the key.
+    pub(super) fn joined(
+        tables: &[&Self],
+        more: usize,
+        end: u64,
+        hidden: impl Fn(u64) -> bool,
+    ) -> Self {
         // Some ahead, so that the misses of the cache overlap.
         const AHEAD: usize = 16;
-        let kept = self.kept(end).count();
+        let kept = tables
+            .iter()
+            .map(|table| table.kept(end).count())
+            .sum::<usize>();
         let factor = if kept < SMALL { 4 } else { 2 };
-        let grown = Self::with_room((kept + more).max(kept * factor));
-        let mut coming = self.kept(end).skip(AHEAD);
-        for (word, top, by) in self.kept(end) {
-            if let Some((_, next, _)) = coming.next()
-                && let Some(group) = grown.groups.get(home(next, grown.groups.len()))
-            {
-                prefetch(group);
-            }
-            grown.append(word, top, by);
-            // A tombstone is superseded from its birth, and leads all the same.
-            if by == 0 || self.leads_to(word, top) {
-                grown.store_in_empty_slot(word, top);
+        let joined = Self::with_room((kept + more).max(kept * factor));
+        for table in tables {
+            let mut coming = table.kept(end).skip(AHEAD);
+            for (word, top, by) in table.kept(end) {
+                if let Some((_, next, _)) = coming.next()
+                    && let Some(group) = joined.groups.get(home(next, joined.groups.len()))
+                {
+                    prefetch(group);
+                }
+                joined.append(word, top, by);
+                // A tombstone is superseded from its birth, and leads all the same.
+                let leads = by == 0 || table.leads_to(word, top);
+                if leads && !hidden(place_of(word)) {
+                    joined.store_in_empty_slot(word, top);
+                }
             }
         }
-        grown
+        joined
     }
 
-    fn kept(&self, end: u64) -> impl Iterator<Item = (u64, u32, u64)> + '_ {
+    /// A table with the words from place `since` on.
+    pub(super) fn since(&self, since: u64) -> Self {
+        let first = self.order.get(..self.len()).unwrap_or_default();
+        let first = first.partition_point(|word| place_of(word.load(Ordering::Relaxed)) < since);
+        let kept = self.len() - first;
+        let table = Self::with_room(kept.max(1));
+        for (word, top, by) in self.all().skip(first) {
+            table.append(word, top, by);
+            if by == 0 || self.leads_to(word, top) {
+                table.store_in_empty_slot(word, top);
+            }
+        }
+        table
+    }
+
+    /// The places of all words, in log order.
+    pub(super) fn places(&self) -> impl Iterator<Item = u64> + '_ {
+        self.all().map(|(word, ..)| place_of(word))
+    }
+
+    fn all(&self) -> impl Iterator<Item = (u64, u32, u64)> + '_ {
         (0..self.len()).filter_map(move |ordinal| {
             let by = self.superseded.get(ordinal)?.load(Ordering::Relaxed);
             let word = self.order.get(ordinal)?.load(Ordering::Relaxed);
             let top = self.tops.get(ordinal)?.load(Ordering::Relaxed);
-            seen(by, end).then_some((word, top, by))
+            Some((word, top, by))
         })
+    }
+
+    fn kept(&self, end: u64) -> impl Iterator<Item = (u64, u32, u64)> + '_ {
+        self.all().filter(move |&(.., by)| seen(by, end))
     }
 
     /// Whether a slot has `word`.
@@ -236,6 +288,7 @@ impl Growing {
             // Zero already: the pages of a table of which little is superseded stay unused.
             if superseded != 0 {
                 by.store(superseded, Ordering::Relaxed);
+                self.dead.fetch_add(1, Ordering::Relaxed);
             }
             self.len.store(len + 1, Ordering::Release);
         }
@@ -263,15 +316,24 @@ impl Growing {
         }
     }
 
-    /// Notes that the word with place `old` was superseded at `by`.
-    fn supersede(&self, old: u64, by: u64) {
+    /// Notes that the word with place `old` was superseded at `by`. False if there is no
+    /// such word. Only the writer calls this.
+    pub(super) fn supersede(&self, old: u64, by: u64) -> bool {
         let len = self.len();
         let order = self.order.get(..len).unwrap_or_default();
         let ordinal = order.partition_point(|word| place_of(word.load(Ordering::Relaxed)) < old);
-        if let Some(entry) = self.superseded.get(ordinal).filter(|_| ordinal < len) {
-            // A tombstone is superseded by itself from its birth; the first one counts.
-            let _ = entry.compare_exchange(0, by, Ordering::AcqRel, Ordering::Relaxed);
+        let found = order
+            .get(ordinal)
+            .map(|word| place_of(word.load(Ordering::Relaxed)));
+        if found != Some(old) {
+            return false;
         }
+        if let Some(entry) = self.superseded.get(ordinal) {
+            // A tombstone is superseded by itself from its birth; the first one counts.
+            let first = entry.compare_exchange(0, by, Ordering::AcqRel, Ordering::Relaxed);
+            self.dead.fetch_add(first.is_ok().into(), Ordering::Relaxed);
+        }
+        true
     }
 
     /// The place at `ordinal` in log order, if a reader with `end` sees it.

@@ -6,12 +6,12 @@
 //! slot        tag << 48 | place        0 = empty
 //! ```
 //!
-//! A group is one cache line of eight slots. A *frozen* segment is immutable and is
-//! probed with vector instructions; the *growing* one is probed with atomic loads
-//! while the writer inserts. Both keep their words in log order beside the groups,
-//! so that an index is rebuilt and walked without reading a key.
+//! A group is one cache line of eight slots. *Segments* lie in the file, in the bytes that
+//! are probed, with vector instructions; the *growing* table is in memory and is probed
+//! with atomic loads while the writer inserts. Both keep their words in log order beside
+//! the groups, so that an index is packed, merged and walked without reading a key.
 //!
-//! The index knows no keys: a probe asks its caller whether the record at a place
+//! The index knows no keys: a probe asks [`Records`] whether the record at a place
 //! has the key. What a reader may see is decided by places: it fixes the end of what
 //! is published, and a word at or beyond it leads back through the places of
 //! previous versions. Each word remembers the place that superseded it, so that a
@@ -20,13 +20,50 @@
 //! (The bucket of tagged places over a log is that of FASTER, SIGMOD 2018; probing
 //! by tags that of Swiss tables and F14.)
 
-mod frozen;
+mod blocks;
 pub(crate) mod group;
 mod growing;
 mod memory;
+mod pack;
 mod partition;
+mod segment;
+mod superseded;
+mod view;
 
-pub(crate) use partition::{Cursor, PartitionIndex, Pinned};
+pub(crate) use blocks::Blocks;
+pub(crate) use pack::{DeadBits, Packed};
+pub(crate) use partition::{Cursor, Frozen, PartitionIndex, Pinned};
+pub(crate) use segment::{Segment, Source};
+
+use crate::format::Defect;
+
+/// Beside a place that was found: the lookup met something that was not compared with its
+/// sum yet, or a version that others superseded; [`Pinned::find_checked`] is to decide.
+pub(crate) const ATTENTION: u64 = 1 << 63;
+
+/// What is wrong in a table of the index, at an offset of the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Fault {
+    pub(crate) at: u64,
+    pub(crate) defect: Defect,
+}
+
+/// The records that an index leads to, and the key that is looked for.
+pub(crate) trait Records {
+    type Error;
+
+    /// The error of what is wrong in the index.
+    fn fault(&self, fault: Fault) -> Self::Error;
+
+    /// Whether the record at `place` has the key.
+    fn has_key(&self, place: u64) -> bool;
+
+    /// Compares the record at `place` with its sum.
+    fn check(&self, place: u64) -> Result<(), Self::Error>;
+
+    /// How the key compares with that of the record at `place`.
+    fn compare(&self, place: u64) -> Result<std::cmp::Ordering, Self::Error>;
+}
 
 /// Bits of a place in a slot.
 const PLACE_BITS: u32 = 48;
@@ -38,7 +75,7 @@ pub(crate) struct Hash(pub(crate) u64);
 impl Hash {
     /// The bits that choose the group.
     #[inline]
-    fn top(self) -> u32 {
+    pub(crate) fn top(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
@@ -50,7 +87,7 @@ impl Hash {
 
     /// The slot word of this hash at `place`.
     #[inline]
-    fn word(self, place: u64) -> u64 {
+    pub(crate) fn word(self, place: u64) -> u64 {
         u64::from(self.tag()) << PLACE_BITS | place
     }
 }

@@ -9,34 +9,18 @@
 //! 4. `Synced`: one sync of the data.
 //! 5. The index is told, then the published end is raised.
 
-use std::fmt;
-use std::io::{self, IoSlice};
+use std::io;
 use std::sync::atomic::Ordering;
 
-use parking_lot::MutexGuard;
-
-use super::access::Located;
+use super::Located;
+use super::append::WriterGuard;
 use super::writer::Writer;
-use super::{Log, Tip};
 use crate::error::{Error, Result};
-use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
-use crate::format::header::LiveState;
+use crate::format::frame::{FrameKind, HEADER_LEN};
+use crate::format::place;
 use crate::format::record::{self, Head, RecordKind};
-use crate::format::{LOG_START, PAGE, place};
 use crate::index::{Hash, PartitionIndex};
 use crate::options::Durability;
-
-/// Large frames are written in blocks of this length and alignment: the page cache
-/// then uses pages of 2 MiB, and the first touch through a mapping costs a fraction.
-const WRITE_BLOCK: u64 = 2 << 20;
-
-/// Frames above this length have their room reserved first, so that a full disk
-/// shows before anything is written; so has every frame once the log is that long.
-const RESERVE_ABOVE: u64 = 1 << 20;
-
-/// Room is reserved ahead, an eighth of the log within these bounds: a write into room
-/// that the file system has already found costs about two thirds.
-const RESERVE_AHEAD: (u64, u64) = (1 << 20, 64 << 20);
 
 /// Operations whose groups are loaded ahead of their turn.
 const AHEAD: usize = 16;
@@ -112,7 +96,10 @@ struct Placed {
     place: u64,
     /// Place of the version before this commit; 0 = none.
     previous: u64,
-    was_live: bool,
+    /// Bytes of that version, if it was something.
+    before: Option<u64>,
+    /// Bytes of the new record.
+    bytes: u64,
 }
 
 /// Room in which a frame is built.
@@ -198,23 +185,7 @@ fn put(record: &mut [u8], at: u64, bytes: &[u8]) {
     }
 }
 
-/// The one writer, for as long as this is held.
-pub(crate) struct WriterGuard<'a> {
-    log: &'a Log,
-    writer: MutexGuard<'a, Writer>,
-}
-
-impl fmt::Debug for WriterGuard<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.writer.fmt(f)
-    }
-}
-
-impl<'a> WriterGuard<'a> {
-    pub(super) fn new(log: &'a Log, writer: MutexGuard<'a, Writer>) -> Self {
-        Self { log, writer }
-    }
-
+impl WriterGuard<'_> {
     /// The newest version of `key`, if there is something.
     pub(crate) fn find(
         &self,
@@ -228,23 +199,18 @@ impl<'a> WriterGuard<'a> {
             .filter(Located::is_live))
     }
 
-    /// Makes everything committed durable.
-    pub(crate) fn sync(&mut self) -> Result<()> {
-        let end = self.writer.tip.end;
-        self.log.sync_writer(&mut self.writer, end)?;
-        self.tell_others();
-        Ok(())
-    }
-
     /// Commits `ops`, in this order, as one batch; its seqno. Nothing of it is seen
     /// before all of it is.
     pub(crate) fn commit(&mut self, ops: &[Op<'_>], durability: Durability) -> Result<u64> {
         let log = self.log;
         let before = self.writer.tip;
         let end = self.place(ops)?;
-        let tip = self.seal(end);
         log.reach(end)?;
-        self.write(ops, before.end, end)?;
+        let mut room = std::mem::take(&mut self.writer.room);
+        let tip = self.seal(FrameKind::Batch, end, &room.sums, &mut room.bytes);
+        let written = self.write_frame(&room.pieces(ops), before.end, end);
+        self.writer.room = room;
+        written?;
         if durability == Durability::Synced {
             log.sync_writer(&mut self.writer, end)?;
         }
@@ -255,6 +221,7 @@ impl<'a> WriterGuard<'a> {
             return Err(error);
         }
         self.writer.tip = tip;
+        self.writer.records = self.writer.records.saturating_add(ops.len() as u64);
         log.publish(tip);
         ops.iter().for_each(|op| op.index.show_counted());
         self.tell_others();
@@ -278,8 +245,7 @@ impl<'a> WriterGuard<'a> {
                 if let Some(next) = coming.next() {
                     pinned.prefetch(next.hash);
                 }
-                let newest =
-                    pinned.find_for_writer(op.hash, |place| log.record_has_key(place, op.key));
+                let newest = pinned.find_for_writer(op.hash, &log.keyed(op.key))?;
                 let previous = log.seen(newest, op.key, u64::MAX)?;
                 let (kind, len) = (op.kind, op.value.len());
                 let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, None);
@@ -289,102 +255,13 @@ impl<'a> WriterGuard<'a> {
                 room.placed.push(Placed {
                     place: place(at),
                     previous: head.previous,
-                    was_live: previous.is_some_and(|located| located.is_live()),
+                    before: previous.and_then(|located| located.live_bytes()),
+                    bytes: head.end(),
                 });
                 at = at.saturating_add(head.end());
             }
         }
         Ok(at)
-    }
-
-    /// Fills in the header of the frame that ends at `end`; the tip after it.
-    fn seal(&mut self, end: u64) -> Tip {
-        let Writer {
-            tip,
-            room,
-            epoch,
-            durable_end,
-            ..
-        } = &mut *self.writer;
-        let seqno = tip.seqno.wrapping_add(1);
-        let frame_sum = frame::frame_sum(&room.sums, tip.frame_sum, seqno, *epoch);
-        let header = FrameHeader {
-            kind: FrameKind::Batch,
-            seqno,
-            body_len: end.saturating_sub(tip.end.saturating_add(HEADER_LEN)),
-            epoch: *epoch,
-            durable_end: *durable_end,
-            frame_sum,
-        };
-        if let Some(place) = room.bytes.first_chunk_mut() {
-            *place = header.to_bytes(&self.log.identity.store_id, tip.end);
-        }
-        Tip {
-            end,
-            seqno,
-            frame_sum,
-        }
-    }
-
-    /// Writes the frame, or leaves nothing of it that could ever count.
-    fn write(&mut self, ops: &[Op<'_>], at: u64, end: u64) -> Result<()> {
-        let path = &self.log.path;
-        if let Err(source) = self.reserve(at, end) {
-            let path = path.clone();
-            return Err(Error::NotCommitted { path, source });
-        }
-        let storage = &*self.log.storage;
-        let pieces = self.writer.room.pieces(ops);
-        let block = if end.saturating_sub(at) >= WRITE_BLOCK {
-            WRITE_BLOCK
-        } else {
-            u64::MAX
-        };
-        let result = write_in_blocks(&pieces, at, block, |slices, at| {
-            storage.write_at(slices, at)
-        });
-        let Err(source) = result else { return Ok(()) };
-        let path = path.clone();
-        // The header may be there, with a part of what it vouches for. Unless it goes,
-        // bytes of a later commit could complete the frame. Parts of a longer frame may
-        // also reach the device without the zeros that take the header back.
-        let zeros = [0; HEADER_LEN as usize];
-        let taken_back = storage
-            .write_at(&[IoSlice::new(&zeros)], at)
-            .and_then(|()| match at / PAGE == end.saturating_sub(1) / PAGE {
-                true => Ok(()),
-                false => storage.sync(),
-            });
-        if let Err(failed) = taken_back {
-            self.writer.poison = Some(failed);
-        }
-        Err(Error::NotCommitted { path, source })
-    }
-
-    /// Makes sure that there is room for a frame, and for some to come.
-    fn reserve(&mut self, at: u64, end: u64) -> io::Result<()> {
-        let storage = &*self.log.storage;
-        let (written, len) = (end.saturating_sub(LOG_START), end.saturating_sub(at));
-        if end <= self.writer.reserved || written <= RESERVE_ABOVE {
-            return Ok(());
-        }
-        let (least, most) = RESERVE_AHEAD;
-        let ahead = (written / 8).clamp(least, most);
-        let reserved = end.saturating_add(ahead).next_multiple_of(WRITE_BLOCK);
-        let from = at.max(self.writer.reserved);
-        if storage
-            .allocate(from, reserved.saturating_sub(from))
-            .is_ok()
-        {
-            self.writer.reserved = reserved;
-            return Ok(());
-        }
-        // The disk is nearly full: there may be room for this frame. What is shorter
-        // shows whether there is by being written.
-        if len > RESERVE_ABOVE {
-            storage.allocate(at, len)?;
-        }
-        Ok(())
     }
 
     /// Makes the index lead to the new records. Nobody sees them before they are
@@ -401,32 +278,20 @@ impl<'a> WriterGuard<'a> {
             for (op, placed) in run.iter().zip(&mut placed) {
                 let tombstone = op.kind == RecordKind::Tombstone;
                 let (place, previous) = (placed.place, placed.previous);
-                let replaced = pinned.insert(op.hash, place, tombstone, previous, |place| {
-                    log.record_has_key(place, op.key)
-                });
+                let same = |place| log.record_has_key(place, op.key);
+                let replaced = index
+                    .insert(&pinned, op.hash, place, tombstone, previous, same)
+                    .map_err(|fault| log.fault(fault))?;
                 // An earlier operation of this batch may have been on the same key.
-                let was_live = if replaced > first {
-                    log.locate(replaced)?.is_live()
+                let before = if replaced > first {
+                    log.locate(replaced)?.live_bytes()
                 } else {
-                    placed.was_live
+                    placed.before
                 };
-                index.count(!tombstone, was_live);
+                index.count((!tombstone).then_some(placed.bytes), before);
             }
         }
         Ok(())
-    }
-
-    /// Tells other processes how far the log has come. The commit stands, whether they
-    /// hear of it now or with the next one.
-    fn tell_others(&self) {
-        let writer = &self.writer;
-        let live = writer.live(&self.log.identity.store_id, LiveState::Open);
-        if let Err(error) = self.log.storage.live().store(live) {
-            log::warn!(
-                "{}: other processes could not be told of a commit: {error}",
-                self.log.path.display()
-            );
-        }
     }
 }
 
@@ -443,62 +308,9 @@ fn too_large(op: &Op<'_>) -> Error {
     }
 }
 
-/// Gives the bytes of `pieces`, which lie behind each other from offset `at`, to
-/// `write` in groups that end at multiples of `block`.
-fn write_in_blocks(
-    pieces: &[&[u8]],
-    mut at: u64,
-    block: u64,
-    mut write: impl FnMut(&[IoSlice<'_>], u64) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut slices = Vec::with_capacity(pieces.len());
-    let mut len = 0u64;
-    let mut room = block - at % block;
-    for &piece in pieces {
-        let mut piece = piece;
-        while piece.len() as u64 >= room - len {
-            let (first, rest) = piece.split_at((room - len) as usize);
-            slices.push(IoSlice::new(first));
-            write(&slices, at)?;
-            slices.clear();
-            at = at.saturating_add(room);
-            (len, room, piece) = (0, block, rest);
-        }
-        if !piece.is_empty() {
-            slices.push(IoSlice::new(piece));
-            len += piece.len() as u64;
-        }
-    }
-    if slices.is_empty() {
-        Ok(())
-    } else {
-        write(&slices, at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn blocks_end_at_multiples_and_hold_every_byte_once() {
-        let bytes: Vec<u8> = (0..100).collect();
-        for at in [0u64, 3, 8, 15] {
-            let pieces: Vec<&[u8]> = vec![&bytes[..7], &[], &bytes[7..50], &bytes[50..]];
-            let mut written = Vec::new();
-            let mut next = at;
-            write_in_blocks(&pieces, at, 16, |slices, at| {
-                assert_eq!(at, next);
-                let group: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-                next += group.len() as u64;
-                assert!(next % 16 == 0 || written.len() + group.len() == 100);
-                written.extend(group);
-                Ok(())
-            })
-            .expect("written");
-            assert_eq!(written, bytes);
-        }
-    }
 
     #[test]
     fn sums_of_blocks_do_not_depend_on_the_pieces() {

@@ -4,9 +4,17 @@
 //! record below the published end. Nothing here knows what a value means.
 
 mod access;
+mod append;
+mod checkpoint;
 mod commit;
+mod find;
+mod indexed;
 mod recovery;
+mod regions;
+mod settle;
+mod stored;
 mod verified;
+mod verify;
 mod window;
 mod writer;
 
@@ -22,11 +30,15 @@ use crate::format::{Defect, LOG_START};
 use crate::options::{Durability, Verify};
 use crate::storage::Storage;
 
-pub(crate) use access::{Located, Stored};
-pub(crate) use commit::{Op, OpValue, WriterGuard, wide_blocks};
-pub(crate) use recovery::{Found, Replayed, Until, replay};
+pub(crate) use access::Located;
+pub(crate) use append::WriterGuard;
+pub(crate) use checkpoint::{Goal, Saved};
+pub(crate) use commit::{Op, OpValue, wide_blocks};
+pub(crate) use find::Keyed;
+pub(crate) use recovery::{Found, Replayed, Until, replay, slots};
+pub(crate) use stored::Stored;
 
-use access::Regions;
+use regions::Regions;
 use verified::Verified;
 use writer::Writer;
 
@@ -52,6 +64,8 @@ pub(crate) struct Log {
     /// thread that does not exist in a fork may hold there for ever.
     owner: u32,
     closed: AtomicBool,
+    /// Held while a checkpoint is taken.
+    checkpointing: Mutex<()>,
     /// Held while what another process committed is taken in.
     following: Mutex<Tip>,
 }
@@ -116,6 +130,7 @@ impl Log {
             writer: None,
             owner: 0,
             closed: AtomicBool::new(false),
+            checkpointing: Mutex::new(()),
             following: Mutex::new(tip),
         })
     }

@@ -7,7 +7,6 @@
 //! are the slots, the checked durable end of the live page, and the durable ends in
 //! the headers of valid frames, later ones included.
 
-use std::io;
 use std::sync::atomic::Ordering;
 
 use super::window::Window;
@@ -15,9 +14,8 @@ use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::header::{SLOT_LEN, SLOTS, Slot};
-use crate::format::record::{self, Head, RecordKind};
-use crate::format::{Defect, UNIT, align_up, place};
-use crate::index::{Hash, PartitionIndex};
+use crate::format::record::{self, Head};
+use crate::format::{Defect, UNIT};
 
 /// A record that the walk accepted.
 #[derive(Debug)]
@@ -45,6 +43,10 @@ pub(crate) struct Replayed {
     pub(crate) torn: u64,
     /// The newest slot.
     pub(crate) slot: Slot,
+    /// Where the walk started (an offset).
+    pub(crate) from: u64,
+    /// Entries of the segments in the file; whoever opened them fills it in.
+    pub(crate) indexed: u64,
 }
 
 /// Why a walk stops at a frame.
@@ -103,6 +105,7 @@ pub(crate) fn replay(
         window,
         take,
         tip: *tip,
+        from: tip.end,
         witness,
         commits: 0,
         records: 0,
@@ -123,19 +126,22 @@ pub(crate) fn replay(
 }
 
 fn newest_slot(log: &Log) -> Result<Slot> {
-    let mut newest = Slot::default();
+    let slots = slots(log)?;
+    Ok(slots.into_iter().next().unwrap_or_default())
+}
+
+/// The slots that hold, the newest first.
+pub(crate) fn slots(log: &Log) -> Result<Vec<Slot>> {
+    let mut slots = Vec::new();
     for at in SLOTS {
         let mut bytes = [0; SLOT_LEN];
         log.storage()
             .read_at(&mut bytes, at)
             .map_err(Error::io("read", log.path()))?;
-        if let Some(slot) = Slot::parse(&bytes, &log.identity().store_id, at)
-            && slot.seq >= newest.seq
-        {
-            newest = slot;
-        }
+        slots.extend(Slot::parse(&bytes, &log.identity().store_id, at));
     }
-    Ok(newest)
+    slots.sort_by_key(|slot| std::cmp::Reverse(slot.seq));
+    Ok(slots)
 }
 
 struct Walk<'a, F> {
@@ -143,6 +149,7 @@ struct Walk<'a, F> {
     window: Window<'a>,
     take: F,
     tip: Tip,
+    from: u64,
     witness: u64,
     commits: u64,
     records: u64,
@@ -158,6 +165,8 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
             records: self.records,
             torn,
             slot,
+            from: self.from,
+            indexed: 0,
         }
     }
 
@@ -195,7 +204,7 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
         self.witness = self.witness.max(header.durable_end);
         let seqno = match header.kind {
             FrameKind::Batch => self.tip.seqno.wrapping_add(1),
-            FrameKind::Space => self.tip.seqno,
+            FrameKind::Space | FrameKind::Checkpoint => self.tip.seqno,
         };
         if header.seqno != seqno {
             return Err(Stop::Defect(
@@ -208,7 +217,7 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
             ));
         }
         // A SPACE frame vouches for its length alone; it may reach beyond the file.
-        if header.kind == FrameKind::Batch {
+        if header.kind != FrameKind::Space {
             if end > self.window.len() {
                 let (need, have) = (end, self.window.len());
                 return Err(Stop::Defect(
@@ -220,7 +229,7 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
                     },
                 ));
             }
-            self.check_records(body, end)?;
+            self.check_records(body, end, header.kind)?;
         } else {
             self.sums.clear();
         }
@@ -236,15 +245,17 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
                 },
             ));
         }
-        let whole = if header.kind == FrameKind::Batch {
-            end
-        } else {
+        let whole = if header.kind == FrameKind::Space {
             body
+        } else {
+            end
         };
         // The index asks for keys of records of the same frame.
         self.log.reach(whole).map_err(Stop::Error)?;
         self.log.limit.fetch_max(whole, Ordering::AcqRel);
-        self.take_records(body, whole)?;
+        if header.kind == FrameKind::Batch {
+            self.take_records(body, end)?;
+        }
         self.commits += u64::from(header.kind == FrameKind::Batch);
         self.tip = Tip {
             end,
@@ -256,11 +267,19 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
 
     /// Compares the sums of the records in `body..end`, which they must tile, and
     /// collects them.
-    fn check_records(&mut self, body: u64, end: u64) -> Result<(), Stop> {
+    fn check_records(&mut self, body: u64, end: u64, kind: FrameKind) -> Result<(), Stop> {
         self.sums.clear();
         let mut at = body;
         while at < end {
             let head = self.head(at, end)?;
+            if head.kind.is_data() != (kind == FrameKind::Batch) {
+                let defect = Defect::Field {
+                    what: "the kind of a record",
+                    found: head.kind as u64,
+                    expected: "one that its frame may have",
+                };
+                return Err(Stop::Defect(at, defect));
+            }
             self.check_record(at, &head)?;
             self.sums.extend_from_slice(&head.sum.to_le_bytes());
             at = at.saturating_add(head.end());
@@ -422,101 +441,4 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
         }
         Ok(false)
     }
-}
-
-impl Log {
-    /// Tells the index of its partition about a record that was replayed; the caller has
-    /// the index show its count. `end` is the place of the earliest end that a reader
-    /// may have.
-    pub(crate) fn take_in(
-        &self,
-        index: &PartitionIndex,
-        found: &Found<'_>,
-        end: u64,
-    ) -> Result<()> {
-        let hash = Hash(record::key_hash(found.key, self.identity().seed));
-        let (at, previous) = (place(found.at), found.head.previous);
-        if previous >= at {
-            let defect = Defect::Field {
-                what: "the previous version of a record",
-                found: previous,
-                expected: "a place before it",
-            };
-            return Err(self.corrupt(found.at, defect));
-        }
-        let tombstone = found.head.kind == RecordKind::Tombstone;
-        let before = match previous {
-            0 => None,
-            place if self.record_has_key(place, found.key) => Some(self.locate(place)?),
-            place => {
-                let defect = Defect::Field {
-                    what: "the previous version of a record",
-                    found: place,
-                    expected: "the place of a record with the same key",
-                };
-                return Err(self.corrupt(found.at, defect));
-            }
-        };
-        index.reserve(1, end);
-        let replaced = index
-            .newest()
-            .insert(hash, at, tombstone, previous, |place| {
-                self.record_has_key(place, found.key)
-            });
-        let before = match replaced {
-            0 => before,
-            place => Some(self.locate(place)?),
-        };
-        let was_live = before.is_some_and(|old| old.is_live());
-        index.count(!tombstone, was_live);
-        Ok(())
-    }
-}
-
-/// Covers what a crash left after the tip with a SPACE frame, durable before anything
-/// follows it, so that no later frame can complete an old one.
-pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> {
-    let (storage, torn) = (log.storage(), replayed.torn > 0);
-    let settle = || {
-        let mut tip = replayed.tip;
-        if torn {
-            let (covered, header) = cover(log, replayed, epoch);
-            storage.write_at(&[io::IoSlice::new(&header)], tip.end)?;
-            tip = covered;
-        }
-        // A SPACE frame ends at a multiple of 8, what it covers ends anywhere. A durable
-        // end beyond the end of the file would count as damage.
-        let short = storage.len()? < tip.end;
-        if short {
-            storage.write_at(&[io::IoSlice::new(&[0])], tip.end.saturating_sub(1))?;
-        }
-        if torn || short {
-            storage.sync()?;
-        }
-        Ok(tip)
-    };
-    settle().map_err(Error::io("cover the torn tail of", log.path()))
-}
-
-/// The tip after a SPACE frame over the torn bytes, and the header of the frame.
-fn cover(log: &Log, replayed: &Replayed, epoch: u16) -> (Tip, [u8; HEADER_LEN as usize]) {
-    let tip = replayed.tip;
-    let body_len = align_up(replayed.torn.saturating_sub(HEADER_LEN), 3).unwrap_or_default();
-    let frame_sum = frame::frame_sum(&[], tip.frame_sum, tip.seqno, epoch);
-    let header = FrameHeader {
-        kind: FrameKind::Space,
-        seqno: tip.seqno,
-        body_len,
-        epoch,
-        durable_end: replayed.witness,
-        frame_sum,
-    };
-    let bytes = header.to_bytes(&log.identity().store_id, tip.end);
-    let end = tip.end.saturating_add(HEADER_LEN).saturating_add(body_len);
-    let covered = Tip {
-        end,
-        frame_sum,
-        ..tip
-    };
-    (covered, bytes)
 }

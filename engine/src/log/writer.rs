@@ -4,21 +4,39 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::sync::atomic::Ordering;
 
-use super::commit::{Room, WriterGuard};
-use super::recovery::{self, Replayed};
-use super::{Log, Tip};
+use super::append::WriterGuard;
+use super::commit::Room;
+use super::recovery::Replayed;
+use super::{Log, Tip, settle};
 use crate::error::{Error, Result};
 use crate::format::header::{Live, LiveState, SLOTS, Slot, durable_check};
+
+/// A replay of more bytes is not waited for.
+const MOST_REPLAYED: u64 = 1 << 30;
 
 /// The state of the one writer.
 pub(crate) struct Writer {
     pub(super) tip: Tip,
     pub(super) durable_end: u64,
+    /// Seqno of the last batch before the durable end, or a smaller one.
+    durable_seqno: u64,
     /// Up to here the file system has room for the log (an offset).
     pub(super) reserved: u64,
     /// Random for each opening; part of every frame sum.
     pub(super) epoch: u16,
     slot_seq: u64,
+    /// Offset of the newest checkpoint record that a slot names, and the end of its frame.
+    checkpoint: (u64, u64),
+    /// One that no slot names yet, and the seqno of the last batch before it.
+    unnamed: Option<(u64, u64, u64)>,
+    /// Entries of the segments of all partitions.
+    indexed: u64,
+    /// Records committed since the log was opened, those of the replay too.
+    pub(super) records: u64,
+    /// How many of these, and up to which offset, the newest checkpoint covers.
+    covered: (u64, u64),
+    /// The same of a checkpoint that is being taken.
+    covering: (u64, u64),
     opened: u64,
     /// The first failure of a sync: nothing is written after it.
     pub(super) poison: Option<io::Error>,
@@ -41,7 +59,7 @@ impl Log {
         epoch: u16,
         opened: u64,
     ) -> Result<()> {
-        let tip = recovery::settle(self, replayed, epoch)?;
+        let tip = settle::settle(self, replayed, epoch)?;
         let durable_end = if replayed.torn == 0 {
             replayed.witness
         } else {
@@ -50,9 +68,16 @@ impl Log {
         let writer = Writer {
             tip,
             durable_end,
+            durable_seqno: tip.seqno,
             reserved: 0,
             epoch,
             slot_seq: replayed.slot.seq,
+            checkpoint: (replayed.slot.checkpoint, replayed.slot.checkpoint_end),
+            unnamed: None,
+            indexed: replayed.indexed,
+            records: replayed.records,
+            covered: (0, replayed.from),
+            covering: (0, replayed.from),
             opened,
             poison: None,
             room: Room::default(),
@@ -130,23 +155,7 @@ impl Log {
         }
         let end = writer.tip.end;
         self.sync_writer(&mut writer, end)?;
-        let slot = Slot {
-            seq: writer.slot_seq.saturating_add(1),
-            durable_end: writer.durable_end,
-            seqno: writer.tip.seqno,
-        };
-        let [even, odd] = SLOTS;
-        let at = if slot.seq.is_multiple_of(2) {
-            even
-        } else {
-            odd
-        };
-        let bytes = slot.to_bytes(&self.identity.store_id, at);
-        let io = Error::io("write a slot of", &self.path);
-        self.storage
-            .write_at(&[IoSlice::new(&bytes)], at)
-            .map_err(io)?;
-        writer.slot_seq = slot.seq;
+        self.write_slot(&mut writer)?;
         // What is closed takes no more of the disk than it needs.
         if writer.reserved > writer.tip.end {
             self.storage
@@ -161,6 +170,38 @@ impl Log {
             .map_err(Error::io("write the live page of", &self.path))
     }
 
+    /// Notes that a sync failed, and tells others.
+    fn poison(&self, writer: &mut Writer, source: io::Error) -> Error {
+        let path = self.path.clone();
+        writer.poison = Some(copy_of(&source));
+        let live = writer.live(&self.identity.store_id, LiveState::Poisoned);
+        // A hint for others; the poison holds without it.
+        let _ = self.storage.live().store(live);
+        Error::CommitUnknown { path, source }
+    }
+
+    /// Writes the next slot. Everything that it says has to be on the device.
+    fn write_slot(&self, writer: &mut Writer) -> Result<()> {
+        let slot = Slot {
+            seq: writer.slot_seq.saturating_add(1),
+            checkpoint: writer.checkpoint.0,
+            checkpoint_end: writer.checkpoint.1,
+            durable_end: writer.durable_end,
+            seqno: writer.durable_seqno,
+        };
+        let [even, odd] = SLOTS;
+        let at = if slot.seq.is_multiple_of(2) {
+            even
+        } else {
+            odd
+        };
+        let bytes = slot.to_bytes(&self.identity.store_id, at);
+        let written = self.storage.write_at(&[IoSlice::new(&bytes)], at);
+        written.map_err(Error::io("write a slot of", &self.path))?;
+        writer.slot_seq = slot.seq;
+        Ok(())
+    }
+
     /// Whether this process is the one that may write.
     pub(crate) fn owns_writer(&self) -> bool {
         self.writer.is_some() && self.check_process().is_ok()
@@ -170,14 +211,73 @@ impl Log {
     /// and others are told so, with the end from before.
     pub(super) fn sync_writer(&self, writer: &mut Writer, end: u64) -> Result<()> {
         if let Err(source) = self.storage.sync() {
-            let path = self.path.clone();
-            writer.poison = Some(copy_of(&source));
-            let live = writer.live(&self.identity.store_id, LiveState::Poisoned);
-            // A hint for others; the poison holds without it.
-            let _ = self.storage.live().store(live);
-            return Err(Error::CommitUnknown { path, source });
+            return Err(self.poison(writer, source));
         }
         writer.durable_end = end;
+        writer.durable_seqno = writer.tip.seqno;
+        Ok(())
+    }
+}
+
+impl WriterGuard<'_> {
+    /// Whether replay would take longer than `bound` records allows, or a quarter of what
+    /// is there, or a gibibyte.
+    pub(crate) fn wants_checkpoint(&self, bound: u64) -> bool {
+        let writer = &*self.writer;
+        let records = writer.records.saturating_sub(writer.covered.0);
+        let bytes = writer.tip.end.saturating_sub(writer.covered.1);
+        records > bound.max(writer.indexed / 3) || bytes > MOST_REPLAYED
+    }
+
+    /// What is committed from here on is not in the checkpoint that is about to be taken.
+    pub(super) fn start_checkpoint(&mut self) {
+        let writer = &mut *self.writer;
+        // Whether it succeeds or not: the next attempt is as far away.
+        writer.covering = (writer.records, writer.tip.end);
+        writer.covered = writer.covering;
+    }
+
+    /// Offset of the newest checkpoint record.
+    pub(super) fn checkpoint(&self) -> u64 {
+        self.writer.checkpoint.0
+    }
+
+    /// Entries of the segments of all partitions.
+    pub(super) fn indexed_entries(&self) -> u64 {
+        self.writer.indexed
+    }
+
+    /// Bytes of the log since the checkpoint was started.
+    pub(super) fn written_since_start(&self) -> u64 {
+        let writer = &*self.writer;
+        writer.tip.end.saturating_sub(writer.covering.1)
+    }
+
+    /// Notes the checkpoint record at offset `at`, in a frame that ends at `end`, and how
+    /// many entries are in segments.
+    pub(super) fn checkpoint_written(&mut self, at: u64, end: u64, indexed: u64) {
+        self.writer.unnamed = Some((at, end, self.writer.tip.seqno));
+        self.writer.indexed = indexed;
+    }
+
+    /// Has a slot name the checkpoint that was written, if it and everything before were
+    /// synced.
+    pub(super) fn name_checkpoint(&mut self, synced: io::Result<()>) -> Result<()> {
+        let Some((at, end, seqno)) = self.writer.unnamed.take() else {
+            return Ok(());
+        };
+        let log = self.log;
+        let writer = &mut *self.writer;
+        if let Err(source) = synced {
+            return Err(log.poison(writer, source));
+        }
+        if end > writer.durable_end {
+            writer.durable_end = end;
+            writer.durable_seqno = seqno;
+        }
+        writer.checkpoint = (at, end);
+        log.write_slot(writer)?;
+        self.tell_others();
         Ok(())
     }
 }

@@ -32,6 +32,12 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// part of them may have been written.
     fn write_at(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()>;
 
+    /// As [`write_at`](Self::write_at), into a SPACE frame: below the end of what is lent,
+    /// but where no record is.
+    fn fill(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()> {
+        self.write_at(pieces, at)
+    }
+
     /// Returns when everything written is on the device.
     fn sync(&self) -> io::Result<()>;
 

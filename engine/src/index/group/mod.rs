@@ -16,7 +16,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 pub(crate) const SLOTS: usize = 8;
 
 /// One cache line of slots. Zero = empty.
-#[derive(Clone, Copy, Debug, Default, zerocopy::FromZeros, zerocopy::KnownLayout)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    zerocopy::FromBytes,
+    zerocopy::IntoBytes,
+    zerocopy::Immutable,
+    zerocopy::KnownLayout,
+)]
 #[repr(C, align(64))]
 pub(crate) struct Group(pub(crate) [u64; SLOTS]);
 

@@ -1,0 +1,580 @@
+//! Saving the index: a checkpoint.
+//!
+//! 1. Under the writer's lock the indexes that have something new are frozen: from here on
+//!    they grow in new tables, and here replay will start.
+//! 2. Without the lock what was frozen is packed into segments, merged with older ones.
+//!    Room for them is taken in SPACE frames, each appended under the lock by its header
+//!    alone, and filled afterwards: no commit waits for it.
+//! 3. Under the lock the CHECKPOINT frame is appended: the roots of the partitions, a
+//!    segment of partition 0 that leads to them, the checkpoint record. The new segments
+//!    take the place of what was frozen.
+//! 4. Without the lock everything is synced; then a slot names the checkpoint.
+
+use std::collections::HashSet;
+use std::io::IoSlice;
+
+use super::{Log, Tip, wide_blocks};
+use crate::error::{Error, Result};
+use crate::format::checkpoint::{
+    Checkpoint, Dead, MAX_LISTED, NextIds, Root, SegmentRef, root_key,
+};
+use crate::format::frame::{FrameKind, HEADER_LEN};
+use crate::format::record::{self, Head, RecordKind};
+use crate::format::{LOG_START, offset, place, segment};
+use crate::index::{DeadBits, Frozen, Hash, Packed, PartitionIndex, Segment};
+
+/// Segments are written together until they have so many bytes: a store of many small
+/// partitions is written in a few calls.
+const ROOM: u64 = 8 << 20;
+
+/// A partition whose index may have to be saved.
+#[derive(Clone, Debug)]
+pub(crate) struct Goal<I> {
+    pub(crate) id: u32,
+    pub(crate) index: I,
+}
+
+/// What a checkpoint saved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Saved {
+    /// Partitions whose index was written.
+    pub(crate) partitions: u64,
+    /// Bytes that it added to the file.
+    pub(crate) bytes: u64,
+}
+
+/// A record that waits for its place in the file.
+struct Unplaced {
+    goal: usize,
+    content: Content,
+}
+
+enum Content {
+    Segment(Packed),
+    Dead(usize, DeadBits),
+}
+
+/// A partition on its way.
+struct Work<I> {
+    goal: Goal<I>,
+    frozen: Frozen,
+    root: Root,
+    /// The new segment, opened.
+    new: Option<Segment>,
+    /// Place of the root before; 0 = none.
+    previous: u64,
+    /// Entries of the segments before.
+    before: u64,
+}
+
+/// Records that wait, and their bytes.
+#[derive(Default)]
+struct Room {
+    records: Vec<Unplaced>,
+    len: u64,
+}
+
+impl Room {
+    fn push(&mut self, goal: usize, content: Content) {
+        self.len = self.len.saturating_add(content.len());
+        self.records.push(Unplaced { goal, content });
+    }
+}
+
+/// What is filled in about a partition when its records have their places.
+struct Target<'a> {
+    id: u32,
+    root: &'a mut Root,
+    new: &'a mut Option<Segment>,
+}
+
+fn targets<I>(works: &mut [Work<I>]) -> Vec<Target<'_>> {
+    let targets = works.iter_mut().map(|work| Target {
+        id: work.goal.id,
+        root: &mut work.root,
+        new: &mut work.new,
+    });
+    targets.collect()
+}
+
+impl Content {
+    fn kind(&self) -> RecordKind {
+        match self {
+            Self::Segment(_) => RecordKind::Segment,
+            Self::Dead(..) => RecordKind::Dead,
+        }
+    }
+
+    fn len(&self) -> u64 {
+        match self {
+            Self::Segment(packed) => packed.len(),
+            Self::Dead(_, bits) => bits.len(),
+        }
+    }
+
+    fn pieces(&self) -> Vec<&[u8]> {
+        match self {
+            Self::Segment(packed) => packed.pieces().to_vec(),
+            Self::Dead(_, bits) => bits.pieces().to_vec(),
+        }
+    }
+}
+
+impl Log {
+    /// Saves the indexes of `goals` that have something new, and that of partition 0.
+    /// `goals` and `next` are asked under the writer's lock. `None`: nothing was new.
+    pub(crate) fn checkpoint<I: AsRef<PartitionIndex>>(
+        &self,
+        catalog: &PartitionIndex,
+        goals: impl FnOnce() -> Vec<Goal<I>>,
+        next: impl FnOnce() -> NextIds,
+    ) -> Result<Option<Saved>> {
+        let _one_at_a_time = self.checkpointing.lock();
+        let mut guard = self.writer("take a checkpoint")?;
+        let from = guard.tip();
+        let goals: Vec<Goal<I>> = goals()
+            .into_iter()
+            .filter(|goal| goal.index.as_ref().is_dirty())
+            .collect();
+        if goals.is_empty() && !catalog.is_dirty() {
+            return Ok(None);
+        }
+        guard.start_checkpoint();
+        let frozen_catalog = catalog.freeze(true);
+        let mut works: Vec<Work<I>> = goals
+            .into_iter()
+            .map(|goal| Work {
+                frozen: goal.index.as_ref().freeze(false),
+                root: Root::default(),
+                new: None,
+                previous: 0,
+                before: goal.index.as_ref().mapped_entries(),
+                goal,
+            })
+            .collect();
+        let next = next();
+        drop(guard);
+        let result = self.save(catalog, frozen_catalog, &mut works, from, next);
+        if result.is_err() {
+            // Under the lock, if this process still may write.
+            let _guard = self.writer("give up a checkpoint");
+            let end = place(self.published());
+            catalog.thaw(end);
+            for work in &works {
+                work.goal.index.as_ref().thaw(end);
+            }
+        }
+        result.map(Some)
+    }
+
+    fn save<I: AsRef<PartitionIndex>>(
+        &self,
+        catalog: &PartitionIndex,
+        frozen_catalog: Frozen,
+        works: &mut [Work<I>],
+        from: Tip,
+        next: NextIds,
+    ) -> Result<Saved> {
+        for work in &mut *works {
+            let key = root_key(work.goal.id);
+            let hash = Hash(record::key_hash(&key, self.identity().seed));
+            work.previous = self.find_place(&catalog.newest(), hash, &key, u64::MAX)?;
+        }
+        let replaced = works.iter().map(|work| work.previous);
+        let replaced: Vec<u64> = replaced.filter(|&place| place != 0).collect();
+        let mut room = Room::default();
+        for number in 0..works.len() {
+            if let Some(work) = works.get_mut(number) {
+                let Work { frozen, root, .. } = work;
+                self.pack(&mut room, number, work.goal.id, frozen, from, &[], root)?;
+            }
+            if room.len > ROOM {
+                self.place_all(&mut room, targets(works))?;
+            }
+        }
+        self.place_all(&mut room, targets(works))?;
+        // Partition 0 last, alone: the roots that it loses are known.
+        let mut own = [Work {
+            goal: Goal {
+                id: 0,
+                index: catalog,
+            },
+            frozen: frozen_catalog,
+            root: Root::default(),
+            new: None,
+            previous: 0,
+            before: catalog.mapped_entries(),
+        }];
+        let [work] = &mut own;
+        self.pack(
+            &mut room,
+            0,
+            0,
+            &work.frozen,
+            from,
+            &replaced,
+            &mut work.root,
+        )?;
+        self.place_all(&mut room, targets(&mut own))?;
+        let bytes = self.append_checkpoint(&mut own, works, from, next)?;
+        self.name_checkpoint()?;
+        Ok(Saved {
+            partitions: works.len() as u64,
+            bytes,
+        })
+    }
+
+    /// Packs what was frozen of a partition. `also` are places of partition 0 that this
+    /// checkpoint supersedes.
+    #[expect(clippy::too_many_arguments, reason = "one step of a long way")]
+    fn pack(
+        &self,
+        room: &mut Room,
+        goal: usize,
+        id: u32,
+        frozen: &Frozen,
+        from: Tip,
+        also: &[u64],
+        root: &mut Root,
+    ) -> Result<()> {
+        let fault = |fault| self.fault(fault);
+        let end = place(from.end);
+        root.live = frozen.live;
+        root.live_bytes = frozen.live_bytes;
+        let mut covered = LOG_START;
+        for segment in frozen.kept() {
+            let dead = segment.dead_before(end, also).map_err(fault)?;
+            let (place, sum) = segment.record();
+            let mut named = SegmentRef {
+                place,
+                sum,
+                entries: segment.head().entries,
+                dead: Dead::default(),
+            };
+            covered = segment.head().to;
+            if dead.len() as u64 <= MAX_LISTED {
+                named.dead = Dead::Listed(dead);
+            } else {
+                let bits = DeadBits::of(segment, &dead).map_err(fault)?;
+                room.push(goal, Content::Dead(root.segments.len(), bits));
+            }
+            root.segments.push(named);
+        }
+        if frozen.entries > 0 {
+            let keys = |a, b| self.compare_keys(a, b);
+            let skip: HashSet<u64> = also.iter().copied().collect();
+            let packed = frozen.pack(id, end, (covered, from.end), &skip, fault, keys)?;
+            root.segments.push(SegmentRef {
+                entries: packed.entries(),
+                ..SegmentRef::default()
+            });
+            room.push(goal, Content::Segment(packed));
+        }
+        Ok(())
+    }
+
+    fn compare_keys(&self, a: u64, b: u64) -> Result<std::cmp::Ordering> {
+        let (_, a) = self.head_and_key(offset(a))?;
+        let (_, b) = self.head_and_key(offset(b))?;
+        Ok(a.cmp(&b))
+    }
+
+    /// Writes the records that wait into a SPACE frame, and opens the new segments.
+    fn place_all(&self, room: &mut Room, mut works: Vec<Target<'_>>) -> Result<()> {
+        let records = std::mem::take(room).records;
+        if records.is_empty() {
+            return Ok(());
+        }
+        let mut guard = self.writer("take a checkpoint")?;
+        let body = guard.tip().end.saturating_add(HEADER_LEN);
+        let mut at = body;
+        let mut heads = Vec::with_capacity(records.len());
+        for unplaced in &records {
+            let id = works.get(unplaced.goal).map_or(0, |work| work.id);
+            let head = lay_out(at, &unplaced.content, id).ok_or_else(too_long)?;
+            heads.push((at, head));
+            at = at.saturating_add(head.end());
+        }
+        guard.append_space(at.saturating_sub(body))?;
+        drop(guard);
+        let mut filler = Filler::new(self, body);
+        for (unplaced, (at, mut head)) in records.iter().zip(heads) {
+            filler.push(&unplaced.content.pieces(), &mut head, at)?;
+            let Some(work) = works.get_mut(unplaced.goal) else {
+                continue;
+            };
+            match &unplaced.content {
+                Content::Dead(number, bits) => {
+                    if let Some(segment) = work.root.segments.get_mut(*number) {
+                        segment.dead = Dead::Bits {
+                            place: place(at),
+                            sum: head.sum,
+                            count: bits.count(),
+                        };
+                    }
+                }
+                Content::Segment(_) => {
+                    if let Some(segment) = work.root.segments.last_mut() {
+                        segment.place = place(at);
+                        segment.sum = head.sum;
+                    }
+                }
+            }
+        }
+        filler.flush()?;
+        for unplaced in &records {
+            if let (Content::Segment(_), Some(work)) =
+                (&unplaced.content, works.get_mut(unplaced.goal))
+                && let Some(last) = work.root.segments.last()
+            {
+                let only = Root {
+                    segments: vec![last.clone()],
+                    ..Root::default()
+                };
+                *work.new = self.segments(work.id, &only)?.pop();
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the CHECKPOINT frame and has the new segments serve; the end of the frame.
+    fn append_checkpoint<I: AsRef<PartitionIndex>>(
+        &self,
+        own: &mut [Work<&PartitionIndex>; 1],
+        works: &mut [Work<I>],
+        from: Tip,
+        next: NextIds,
+    ) -> Result<u64> {
+        let mut guard = self.writer("take a checkpoint")?;
+        let [own] = own;
+        let tip = guard.tip();
+        let mut frame = Frame::new(self, tip.end);
+        let (mut order, mut tops) = (Vec::new(), Vec::new());
+        let mut rows = Vec::with_capacity(works.len());
+        for work in &*works {
+            let key = root_key(work.goal.id);
+            let value = work.root.to_bytes();
+            let at = frame.push(RecordKind::Root, &key, &[&value], None, work.previous)?;
+            let hash = Hash(record::key_hash(&key, self.identity().seed));
+            order.push(hash.word(place(at)));
+            tops.push(hash.top());
+            rows.push((work.previous, place(at)));
+        }
+        let mut root = std::mem::take(&mut own.root);
+        if !order.is_empty() {
+            let entries = order.len() as u64;
+            let span = (from.end, frame.at());
+            let packed = Packed::of::<Error>(0, order, tops, span, |a, b| self.compare_keys(a, b))?;
+            let pieces = packed.pieces();
+            let at = frame.push(RecordKind::Segment, &[], &pieces, Some(segment::ALIGN), 0)?;
+            root.segments.push(SegmentRef {
+                place: place(at),
+                sum: frame.last_sum(),
+                entries,
+                dead: Dead::default(),
+            });
+        }
+        let now = works.iter().map(|work| &work.root).chain([&root]);
+        let now = now
+            .flat_map(|root| &root.segments)
+            .map(|named| named.entries);
+        let before = works.iter().map(|work| work.before).sum::<u64>();
+        let entries = guard
+            .indexed_entries()
+            .saturating_add(now.sum())
+            .saturating_sub(before.saturating_add(own.before));
+        let checkpoint = Checkpoint {
+            replay_from: from.end,
+            seqno: from.seqno,
+            frame_sum: from.frame_sum,
+            previous: guard.checkpoint(),
+            next,
+            entries,
+            catalog: root,
+        };
+        let value = checkpoint.to_bytes();
+        let at = frame.push(RecordKind::Checkpoint, &[], &[&value], None, 0)?;
+        let tip = guard.append_frame(&mut frame.bytes, &frame.sums, FrameKind::Checkpoint)?;
+        guard.checkpoint_written(at, tip.end, entries);
+        let fault = |fault| self.fault(fault);
+        let since = place(from.end);
+        for work in works {
+            let new = work.new.take().into_iter().collect();
+            let installed = work.goal.index.as_ref().install(&work.frozen, new, since);
+            installed.map_err(fault)?;
+        }
+        let named = checkpoint.catalog.segments.last();
+        let mut new: Vec<Segment> = own.new.take().into_iter().collect();
+        if let Some(named) = named.filter(|_| !rows.is_empty()) {
+            let only = Root {
+                segments: vec![named.clone()],
+                ..Root::default()
+            };
+            new.extend(self.segments(0, &only)?);
+        }
+        own.goal
+            .index
+            .install(&own.frozen, new, since)
+            .map_err(fault)?;
+        for (previous, row) in rows.into_iter().filter(|&(previous, _)| previous != 0) {
+            own.goal.index.replace(previous, row).map_err(fault)?;
+        }
+        Ok(guard.written_since_start())
+    }
+
+    /// Syncs the checkpoint and everything before it, and has a slot name it.
+    fn name_checkpoint(&self) -> Result<()> {
+        let synced = self.storage.sync();
+        self.writer("take a checkpoint")?.name_checkpoint(synced)
+    }
+}
+
+fn too_long() -> Error {
+    Error::Invalid {
+        what: "checkpoint".to_owned(),
+        detail: "a part of the index does not fit into a record".to_owned(),
+    }
+}
+
+fn lay_out(at: u64, content: &Content, id: u32) -> Option<Head> {
+    let align = match content {
+        Content::Segment(_) => segment::ALIGN,
+        // Words of 64 bits.
+        Content::Dead(..) => 3,
+    };
+    Head::lay_out(at, content.kind(), id, 0, content.len(), Some(align))
+}
+
+/// The bytes of a record before its value, with its sum; fills in the sum of `head`.
+fn before_value(head: &mut Head, key: &[u8], pieces: &[&[u8]], seed: u64, at: u64) -> Vec<u8> {
+    let value = head.value_range();
+    let mut bytes = vec![0; value.start as usize];
+    head.write(&mut bytes);
+    let mut put = |at: u64, part: &[u8]| {
+        let at = at as usize;
+        if let Some(place) = bytes.get_mut(at..at.saturating_add(part.len())) {
+            place.copy_from_slice(part);
+        }
+    };
+    put(head.key_range().start, key);
+    let mut value_hash = 0;
+    if head.wide {
+        let table = head.table_range().unwrap_or_default();
+        let sums = wide_blocks(pieces, head.value_len());
+        for (at, sum) in (table.start..).step_by(8).zip(sums) {
+            put(at, &sum.to_le_bytes());
+        }
+    } else {
+        value_hash = record::value_hash(&pieces.concat());
+    }
+    let hashed = bytes.get(8..head.hashed_end() as usize).unwrap_or_default();
+    head.sum = record::head_hash(hashed, seed, at).wrapping_add(value_hash);
+    if let Some(sum) = bytes.first_chunk_mut() {
+        *sum = head.sum.to_le_bytes();
+    }
+    bytes
+}
+
+/// Writes records into a SPACE frame, short ones together.
+struct Filler<'a> {
+    log: &'a Log,
+    /// Bytes that wait, and their offset.
+    bytes: Vec<u8>,
+    at: u64,
+}
+
+impl<'a> Filler<'a> {
+    fn new(log: &'a Log, at: u64) -> Self {
+        let bytes = Vec::new();
+        Self { log, bytes, at }
+    }
+
+    fn push(&mut self, pieces: &[&[u8]], head: &mut Head, at: u64) -> Result<()> {
+        let before = before_value(head, &[], pieces, self.log.identity().seed, at);
+        let end = at.saturating_add(head.end());
+        if head.end() < ROOM / 8 {
+            self.bytes.extend_from_slice(&before);
+            pieces
+                .iter()
+                .for_each(|piece| self.bytes.extend_from_slice(piece));
+            self.bytes.resize(end.saturating_sub(self.at) as usize, 0);
+            return Ok(());
+        }
+        self.flush()?;
+        let mut all = vec![IoSlice::new(&before)];
+        all.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
+        self.fill(&all, at)?;
+        self.at = end;
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let bytes = std::mem::take(&mut self.bytes);
+        if !bytes.is_empty() {
+            self.fill(&[IoSlice::new(&bytes)], self.at)?;
+            self.at = self.at.saturating_add(bytes.len() as u64);
+        }
+        Ok(())
+    }
+
+    fn fill(&self, pieces: &[IoSlice<'_>], at: u64) -> Result<()> {
+        let filled = self.log.storage.fill(pieces, at);
+        filled.map_err(Error::io("write the index of", &self.log.path))
+    }
+}
+
+/// A frame whose records are built one after the other.
+struct Frame<'a> {
+    log: &'a Log,
+    start: u64,
+    bytes: Vec<u8>,
+    sums: Vec<u8>,
+}
+
+impl<'a> Frame<'a> {
+    fn new(log: &'a Log, start: u64) -> Self {
+        Self {
+            log,
+            start,
+            bytes: vec![0; HEADER_LEN as usize],
+            sums: Vec::new(),
+        }
+    }
+
+    /// Where the next record will stand.
+    fn at(&self) -> u64 {
+        self.start.saturating_add(self.bytes.len() as u64)
+    }
+
+    /// Appends a record of partition 0; its offset.
+    fn push(
+        &mut self,
+        kind: RecordKind,
+        key: &[u8],
+        pieces: &[&[u8]],
+        align: Option<u8>,
+        previous: u64,
+    ) -> Result<u64> {
+        let at = self.at();
+        let len = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let mut head = Head::lay_out(at, kind, 0, key.len(), len, align).ok_or_else(too_long)?;
+        head.previous = previous;
+        let start = self.bytes.len();
+        let seed = self.log.identity().seed;
+        let before = before_value(&mut head, key, pieces, seed, at);
+        self.bytes.extend(before);
+        pieces
+            .iter()
+            .for_each(|piece| self.bytes.extend_from_slice(piece));
+        self.bytes
+            .resize(start.saturating_add(head.end() as usize), 0);
+        self.sums.extend_from_slice(&head.sum.to_le_bytes());
+        Ok(at)
+    }
+
+    /// Sum of the record that was appended last.
+    fn last_sum(&self) -> u64 {
+        let last = self.sums.last_chunk();
+        last.map_or(0, |sum| u64::from_le_bytes(*sum))
+    }
+}

@@ -1,0 +1,108 @@
+//! What follows a replay: the index hears of the records, a torn tail is covered.
+
+use std::io;
+
+use super::recovery::{Found, Replayed};
+use super::{Log, Tip};
+use crate::error::{Error, Result};
+use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
+use crate::format::record::{self, RecordKind};
+use crate::format::{Defect, align_up, place};
+use crate::index::{Hash, PartitionIndex};
+
+impl Log {
+    /// Tells the index of its partition about a record that was replayed; the caller has
+    /// the index show its count. `end` is the place of the earliest end that a reader
+    /// may have.
+    pub(crate) fn take_in(
+        &self,
+        index: &PartitionIndex,
+        found: &Found<'_>,
+        end: u64,
+    ) -> Result<()> {
+        let hash = Hash(record::key_hash(found.key, self.identity().seed));
+        let (at, previous) = (place(found.at), found.head.previous);
+        if previous >= at {
+            let defect = Defect::Field {
+                what: "the previous version of a record",
+                found: previous,
+                expected: "a place before it",
+            };
+            return Err(self.corrupt(found.at, defect));
+        }
+        let tombstone = found.head.kind == RecordKind::Tombstone;
+        let before = match previous {
+            0 => None,
+            place if self.record_has_key(place, found.key) => Some(self.locate(place)?),
+            place => {
+                let defect = Defect::Field {
+                    what: "the previous version of a record",
+                    found: place,
+                    expected: "the place of a record with the same key",
+                };
+                return Err(self.corrupt(found.at, defect));
+            }
+        };
+        index.reserve(1, end);
+        let replaced = index
+            .insert(&index.newest(), hash, at, tombstone, previous, |place| {
+                self.record_has_key(place, found.key)
+            })
+            .map_err(|fault| self.fault(fault))?;
+        let before = match replaced {
+            0 => before,
+            place => Some(self.locate(place)?),
+        };
+        let before = before.and_then(|old| old.live_bytes());
+        index.count((!tombstone).then_some(found.head.end()), before);
+        Ok(())
+    }
+}
+
+/// Covers what a crash left after the tip with a SPACE frame, durable before anything
+/// follows it, so that no later frame can complete an old one.
+pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> {
+    let (storage, torn) = (log.storage(), replayed.torn > 0);
+    let settle = || {
+        let mut tip = replayed.tip;
+        if torn {
+            let (covered, header) = cover(log, replayed, epoch);
+            storage.write_at(&[io::IoSlice::new(&header)], tip.end)?;
+            tip = covered;
+        }
+        // A SPACE frame ends at a multiple of 8, what it covers ends anywhere. A durable
+        // end beyond the end of the file would count as damage.
+        let short = storage.len()? < tip.end;
+        if short {
+            storage.write_at(&[io::IoSlice::new(&[0])], tip.end.saturating_sub(1))?;
+        }
+        if torn || short {
+            storage.sync()?;
+        }
+        Ok(tip)
+    };
+    settle().map_err(Error::io("cover the torn tail of", log.path()))
+}
+
+/// The tip after a SPACE frame over the torn bytes, and the header of the frame.
+fn cover(log: &Log, replayed: &Replayed, epoch: u16) -> (Tip, [u8; HEADER_LEN as usize]) {
+    let tip = replayed.tip;
+    let body_len = align_up(replayed.torn.saturating_sub(HEADER_LEN), 3).unwrap_or_default();
+    let frame_sum = frame::frame_sum(&[], tip.frame_sum, tip.seqno, epoch);
+    let header = FrameHeader {
+        kind: FrameKind::Space,
+        seqno: tip.seqno,
+        body_len,
+        epoch,
+        durable_end: replayed.witness,
+        frame_sum,
+    };
+    let bytes = header.to_bytes(&log.identity().store_id, tip.end);
+    let end = tip.end.saturating_add(HEADER_LEN).saturating_add(body_len);
+    let covered = Tip {
+        end,
+        frame_sum,
+        ..tip
+    };
+    (covered, bytes)
+}

@@ -1,0 +1,59 @@
+//! A record whose value is kept.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{Located, Log};
+use crate::error::{Error, Result};
+use crate::format::Defect;
+use crate::storage::Bytes;
+
+/// The value of one record, kept: readable after the store was closed.
+#[derive(Clone, Debug)]
+pub(crate) struct Stored {
+    log: Arc<Log>,
+    located: Located,
+    bytes: Bytes,
+}
+
+impl Stored {
+    /// The value of `located`, not verified yet.
+    pub(crate) fn new(log: &Arc<Log>, located: Located) -> Result<Self> {
+        let bytes = log.bytes(&located)?;
+        Ok(Self {
+            log: Arc::clone(log),
+            located,
+            bytes,
+        })
+    }
+
+    /// The record.
+    pub(crate) fn located(&self) -> &Located {
+        &self.located
+    }
+
+    /// The log.
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
+    }
+
+    /// The whole value, verified.
+    pub(crate) fn value(&self) -> Result<Bytes> {
+        self.log
+            .verify(&self.located, 0..self.located.head.value_len())?;
+        Ok(self.bytes.clone())
+    }
+
+    /// The whole value, of which `range` is verified.
+    pub(crate) fn verified(&self, range: Range<usize>) -> Result<&Bytes> {
+        self.log
+            .verify(&self.located, range.start as u64..range.end as u64)?;
+        Ok(&self.bytes)
+    }
+
+    /// A defect at `at` of the value, as an error that names the place.
+    pub(crate) fn corrupt(&self, at: usize, defect: Defect) -> Error {
+        self.log
+            .corrupt(self.located.value().start.saturating_add(at as u64), defect)
+    }
+}

@@ -1,0 +1,115 @@
+//! Comparing records with their sums.
+
+use std::ops::Range;
+
+use super::{Located, Log};
+use crate::error::{Error, Result};
+use crate::format::record;
+use crate::format::{BLOCK, Defect};
+use crate::options::Verify;
+
+impl Log {
+    /// Compares the blocks that hold `range` of the value of a mapped record with their
+    /// sums, as the store was asked to.
+    pub(crate) fn verify(&self, located: &Located, range: Range<u64>) -> Result<()> {
+        let always = self.verify == Verify::Always;
+        // The sums of records that are not wide were compared when they were replayed,
+        // or made here.
+        if self.verify == Verify::Never || !(located.head.wide || always) {
+            return Ok(());
+        }
+        match self.lent(located.value()) {
+            Some(value) => self.check_bytes(located, range, value?, always),
+            // Reads that copy compare what they copied.
+            None => Ok(()),
+        }
+    }
+
+    /// Compares the record at `place` with its sum; of a wide one what stands before its
+    /// value, whose blocks are compared at first touch.
+    pub(crate) fn check(&self, place: u64) -> Result<()> {
+        let located = self.locate(place)?;
+        if located.head.wide {
+            return self.check_head(&located);
+        }
+        let value = self.bytes(&located)?;
+        self.check_bytes(&located, 0..0, &value, true)
+    }
+
+    /// Compares the sum of a wide record with what stands before its value.
+    pub(super) fn check_head(&self, located: &Located) -> Result<()> {
+        let bytes = self.part(located, 8..located.head.hashed_end())?;
+        let computed = record::head_hash(&bytes, self.identity.seed, located.at);
+        self.compare(located.at, "a record", located.head.sum, computed)
+    }
+
+    pub(super) fn check_bytes(
+        &self,
+        located: &Located,
+        range: Range<u64>,
+        value: &[u8],
+        always: bool,
+    ) -> Result<()> {
+        let head = &located.head;
+        let hashed = 8..head.hashed_end();
+        if !head.wide {
+            let bytes = self.part(located, hashed)?;
+            let computed = record::head_hash(&bytes, self.identity.seed, located.at)
+                .wrapping_add(record::value_hash(value));
+            return self.compare(located.at, "a record", head.sum, computed);
+        }
+        let last = record::block_count(value.len() as u64).saturating_sub(1);
+        let table = head.table_range().unwrap_or_default();
+        // The last block is longer: what lies behind its first 64 KiB is in it as well.
+        let block_of = |at: u64| (at / BLOCK).min(last);
+        let blocks = block_of(range.start)..=block_of(range.end.saturating_sub(1));
+        for block in blocks {
+            let span = record::block_range(value.len() as u64, block);
+            let at = located.value().start.saturating_add(span.start);
+            if !always && self.verified.contains(at) {
+                continue;
+            }
+            let sum_at = table.start.saturating_add(block.saturating_mul(8));
+            let stored = self.part(located, sum_at..sum_at.saturating_add(8))?;
+            let stored = u64::from_le_bytes(stored.as_slice().try_into().unwrap_or_default());
+            let bytes = value
+                .get(span.start as usize..span.end as usize)
+                .unwrap_or_default();
+            self.compare(at, "a block of a value", stored, record::value_hash(bytes))?;
+            self.verified.insert(at);
+        }
+        Ok(())
+    }
+
+    /// A copy of a part of a record.
+    fn part(&self, located: &Located, range: Range<u64>) -> Result<Vec<u8>> {
+        let range = located.within(range);
+        let len = range.end.saturating_sub(range.start) as usize;
+        let mut out = vec![0; len];
+        match self.lent(range.clone()) {
+            Some(bytes) => out.copy_from_slice(bytes?),
+            None => {
+                let n = self.storage.read_at(&mut out, range.start);
+                let n = n.map_err(Error::io("read", &self.path))?;
+                if n < len {
+                    return Err(self.torn(range.start, "a record", len as u64, n));
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    fn compare(&self, at: u64, what: &'static str, stored: u64, computed: u64) -> Result<()> {
+        if stored == computed {
+            return Ok(());
+        }
+        Err(self.corrupt(
+            at,
+            Defect::Checksum {
+                what,
+                stored,
+                computed,
+            },
+        ))
+    }
+}
