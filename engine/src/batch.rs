@@ -11,7 +11,7 @@ use crate::error::{Error, Result, What};
 use crate::format::record::RecordKind;
 use crate::options::Durability;
 use crate::partition::{conflict, describe_key};
-use crate::staged::{Overlaid, Staged};
+use crate::staged::{Overlaid, Staged, Target};
 use crate::store::Inner;
 
 /// Writes that become visible together, or not at all.
@@ -198,9 +198,13 @@ impl BatchPartition<'_> {
         inner.log.check_open("read a key")?;
         let found = {
             let staged = self.batch.staged.lock();
-            staged
-                .target_at(self.target)
-                .and_then(|target| inner.catalog.find(&target.collection, &target.name))
+            let target = staged.target_at(self.target);
+            let find = |target: &Target| {
+                inner
+                    .catalog
+                    .find(&inner.log, &target.collection, &target.name)
+            };
+            target.map(find).transpose()?.flatten()
         };
         found.map_or(Ok(None), |partition| inner.entry(&partition, key))
     }

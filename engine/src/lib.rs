@@ -87,6 +87,7 @@ compile_error!("arraylog runs on Unix: its locks, its mapping and its renames ar
 
 mod arena;
 mod array;
+mod attributes;
 mod batch;
 mod catalog;
 #[cfg(test)]
@@ -97,6 +98,7 @@ mod format;
 mod grid;
 mod index;
 mod log;
+mod names;
 mod open;
 mod options;
 mod partition;
@@ -113,6 +115,7 @@ pub use batch::{Batch, BatchPartition};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};
+pub use names::PartitionOptions;
 pub use options::{Durability, Mode, OpenOptions, Verify};
 pub use partition::{Entries, Keys, Partition, Reader};
 pub use store::{DEFAULT_NAME, Info, PartitionInfo, Recovery, Store};

@@ -45,7 +45,12 @@ pub(crate) struct Op<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) hash: Hash,
     pub(crate) value: OpValue<'a>,
+    /// Log2 of the alignment that its partition asks for.
+    pub(crate) align: Option<u8>,
 }
+
+/// Shorter values keep their own alignment: padding would outweigh them.
+const ALIGN_FROM: u64 = 256;
 
 /// The value of an operation, hashed.
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +155,11 @@ impl Room {
         match op.value {
             OpValue::Small(content, hash) => {
                 put(record, value.start, content);
-                value_hash = hash;
+                match head.table_range().filter(|_| head.wide) {
+                    // Wide by its alignment: one block.
+                    Some(table) => put(record, table.start, &hash.to_le_bytes()),
+                    None => value_hash = hash,
+                }
             }
             OpValue::Wide(_, _, blocks) => {
                 let table = head.table_range().unwrap_or_default().start;
@@ -278,7 +287,8 @@ impl<'a> WriterGuard<'a> {
                     pinned.find_for_writer(op.hash, |place| log.record_has_key(place, op.key));
                 let previous = log.seen(newest, op.key, u64::MAX)?;
                 let (kind, len) = (op.kind, op.value.len());
-                let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, None);
+                let align = op.align.filter(|_| len >= ALIGN_FROM);
+                let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, align);
                 let mut head = head.ok_or_else(|| too_large(op))?;
                 head.previous = previous.map_or(0, |located| located.place());
                 room.append(&mut head, op, log.identity.seed, at);
