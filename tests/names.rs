@@ -379,7 +379,7 @@ fn readers_of_a_partition_that_is_dropped_and_made_again_see_one_life_at_a_time(
                     let lives: BTreeSet<&[u8]> = keys.iter().map(|key| &key[..4]).collect();
                     assert!(lives.len() <= 1, "{keys:?}");
                     if let Some(life) = lives.first() {
-                        let life = u32::from_be_bytes((*life).try_into().expect("four"));
+                        let life = u32::from_le_bytes((*life).try_into().expect("four"));
                         assert!(life >= newest, "{life} after {newest}");
                         newest = life;
                     }
@@ -388,7 +388,7 @@ fn readers_of_a_partition_that_is_dropped_and_made_again_see_one_life_at_a_time(
         }
         for life in 0..300u32 {
             for number in 0..3u8 {
-                let mut key = life.to_be_bytes().to_vec();
+                let mut key = life.to_le_bytes().to_vec();
                 key.push(number);
                 part.put(&key, "value").expect("stored");
                 assert!(part.contains(&key).expect("read"));
@@ -457,6 +457,12 @@ fn values_and_entries_of_an_aligned_partition_start_at_its_multiples() {
     let arrays = [("x", ArraySpec::from_slice(&array))];
     part.write("arrays", &arrays, &Attrs::new())
         .expect("stored");
+    let batch = store.batch().expect("begun");
+    let staged = batch.partition("c", "p").expect("partition");
+    staged
+        .write("staged", &arrays, &Attrs::new())
+        .expect("staged");
+    batch.commit().expect("committed");
     here_and_reopened(store, &path, |store| {
         let part = store.existing_partition("c", "p").expect("there");
         for (verb, len) in lens.iter().flat_map(|len| [("put", len), ("batch", len)]) {
@@ -471,10 +477,41 @@ fn values_and_entries_of_an_aligned_partition_start_at_its_multiples() {
             let found = starts.filter(|&at| file[at..].starts_with(&value)).count();
             assert!(found >= 2, "{len}: {found}");
         }
-        let entry = part.entry("arrays").expect("read").expect("there");
-        let found = entry.array("x").expect("there");
-        assert_eq!(found.view().as_slice::<f64>().expect("typed"), array);
+        for key in ["arrays", "staged"] {
+            let found = part.array(key, "x").expect("there");
+            assert_eq!(found.view().as_slice::<f64>().expect("typed"), array);
+        }
+        let elements: Vec<u8> = array.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let mut starts = (0..file.len()).step_by(16_384);
+        assert!(starts.any(|at| file[at..].starts_with(&elements)));
+        assert!(starts.any(|at| file[at..].starts_with(&elements)));
     });
+}
+
+#[test]
+fn a_damaged_value_of_an_aligned_partition_is_found_beside_others_that_were_read() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let store = append(&path);
+    let options = PartitionOptions::new().align(1024);
+    let part = store.create_partition("c", "p", &options).expect("made");
+    for key in [1u8, 2] {
+        part.put([key], vec![key; 700]).expect("stored");
+    }
+    store.close().expect("closed");
+    drop((part, store));
+    let store = read(&path);
+    let part = store.existing_partition("c", "p").expect("there");
+    assert_eq!(part.get([1]).expect("read").expect("there").len(), 700);
+    let file = std::fs::read(&path).expect("read");
+    let second = file.windows(700).position(|bytes| *bytes == [2; 700]);
+    let at = second.expect("there") + 9;
+    // In place, under the mapping: no bytes that are lent are touched.
+    let file = std::fs::OpenOptions::new().write(true).open(&path);
+    std::os::unix::fs::FileExt::write_at(&file.expect("opens"), &[3], at as u64).expect("damaged");
+    let error = part.get([2]).expect_err("damaged");
+    assert_eq!(error.kind(), "corrupt");
+    assert_eq!(part.get([1]).expect("read").expect("there").len(), 700);
 }
 
 #[test]

@@ -107,6 +107,7 @@ impl BatchPartition<'_> {
     ) -> Result<()> {
         let inner = &self.batch.inner;
         let mut plan = crate::array::plan(arrays, attrs)?;
+        plan.align_arrays(self.align()?);
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
@@ -170,6 +171,16 @@ impl BatchPartition<'_> {
         }
         let (kind, value) = entry.record()?;
         self.push(kind, key.as_ref(), &[&value])
+    }
+
+    /// Log2 of the alignment that the partition asks for, if it is there and does.
+    fn align(&self) -> Result<Option<u8>> {
+        let staged = self.batch.staged.lock();
+        let Some(target) = staged.target_at(self.target) else {
+            return Ok(None);
+        };
+        let state = self.batch.inner.resolve(target)?;
+        Ok(state.and_then(|state| state.align()))
     }
 
     fn push(&self, kind: RecordKind, key: &[u8], pieces: &[&[u8]]) -> Result<()> {

@@ -26,10 +26,12 @@ impl PartitionOptions {
         Self::default()
     }
 
-    /// Values of 256 bytes and more, and entries of arrays of as many, start at multiples
-    /// of this offset in the file: a power of two from 8 to 2^30. It does not lower the
-    /// alignment that their length gives them. Padding is stored: a value costs up to
-    /// `align` bytes more, and memory for them at its commit.
+    /// Values and arrays of 256 bytes and more start at offsets in the file that are
+    /// multiples of this one, a power of two from 8 to 2^30, and so do entries that hold
+    /// arrays. It does not lower the alignment that their length gives them. Padding is
+    /// stored: each costs up to `align` bytes more, and memory for them at its commit.
+    ///
+    /// In memory the alignment is that of a page at most, 4096: that of the mapping.
     pub fn align(mut self, align: u64) -> Self {
         self.align = Some(align);
         self

@@ -190,6 +190,7 @@ impl Partition {
     ) -> Result<()> {
         let inner = self.inner();
         let mut plan = crate::array::plan(arrays, attrs)?;
+        plan.align_arrays(self.state("store arrays")?.and_then(|state| state.align()));
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();

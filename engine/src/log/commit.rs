@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::header::LiveState;
 use crate::format::record::{self, Head, RecordKind};
-use crate::format::{PAGE, place};
+use crate::format::{ALIGN_FROM, PAGE, place};
 use crate::index::{Hash, PartitionIndex};
 use crate::options::Durability;
 
@@ -48,9 +48,6 @@ pub(crate) struct Op<'a> {
     /// Log2 of the alignment that its partition asks for.
     pub(crate) align: Option<u8>,
 }
-
-/// Shorter values keep their own alignment: padding would outweigh them.
-const ALIGN_FROM: u64 = 256;
 
 /// The value of an operation, hashed.
 #[derive(Clone, Copy, Debug)]
