@@ -31,7 +31,15 @@ const LAYERS: [Layer; 13] = [
     ),
     (&["staged"], &["format", "arena", "index", "log", "catalog"]),
     (
-        &["entry", "partition", "batch", "open", "store"],
+        &[
+            "entry",
+            "partition",
+            "batch",
+            "names",
+            "attributes",
+            "open",
+            "store",
+        ],
         &[
             "format", "error", "options", "storage", "value", "index", "log", "array", "catalog",
             "staged", "arena",

@@ -11,7 +11,7 @@ use crate::error::{Error, Result, What};
 use crate::format::record::RecordKind;
 use crate::options::Durability;
 use crate::partition::{conflict, describe_key};
-use crate::staged::{Overlaid, Staged};
+use crate::staged::{Overlaid, Staged, Target};
 use crate::store::Inner;
 
 /// Writes that become visible together, or not at all.
@@ -107,6 +107,7 @@ impl BatchPartition<'_> {
     ) -> Result<()> {
         let inner = &self.batch.inner;
         let mut plan = crate::array::plan(arrays, attrs)?;
+        plan.align_arrays(self.align()?);
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
@@ -172,6 +173,16 @@ impl BatchPartition<'_> {
         self.push(kind, key.as_ref(), &[&value])
     }
 
+    /// Log2 of the alignment that the partition asks for, if it is there and does.
+    fn align(&self) -> Result<Option<u8>> {
+        let staged = self.batch.staged.lock();
+        let Some(target) = staged.target_at(self.target) else {
+            return Ok(None);
+        };
+        let state = self.batch.inner.resolve(target)?;
+        Ok(state.and_then(|state| state.align()))
+    }
+
     fn push(&self, kind: RecordKind, key: &[u8], pieces: &[&[u8]]) -> Result<()> {
         let hash = self.batch.inner.hash(key)?;
         self.batch
@@ -198,9 +209,13 @@ impl BatchPartition<'_> {
         inner.log.check_open("read a key")?;
         let found = {
             let staged = self.batch.staged.lock();
-            staged
-                .target_at(self.target)
-                .and_then(|target| inner.catalog.find(&target.collection, &target.name))
+            let target = staged.target_at(self.target);
+            let find = |target: &Target| {
+                inner
+                    .catalog
+                    .find(&inner.log, &target.collection, &target.name)
+            };
+            target.map(find).transpose()?.flatten()
         };
         found.map_or(Ok(None), |partition| inner.entry(&partition, key))
     }

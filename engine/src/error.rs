@@ -183,6 +183,12 @@ pub enum Error {
         /// The rule and what was found.
         detail: String,
     },
+    /// Something that this version does not do.
+    #[error("{what} is not supported by this version")]
+    Unsupported {
+        /// What was asked for, by name: "codec \"zstd\" of partition \"a\"".
+        what: String,
+    },
     /// The entry that a conditional write expected is not the one that is there.
     #[error("conflict on key {key:?}: expected {expected}, found {found}")]
     Conflict {
@@ -216,6 +222,7 @@ impl Error {
             Self::DType { .. } => "dtype",
             Self::Shape { .. } => "shape",
             Self::Invalid { .. } => "invalid",
+            Self::Unsupported { .. } => "unsupported",
             Self::Conflict { .. } => "conflict",
         }
     }

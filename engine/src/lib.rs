@@ -85,10 +85,15 @@
 #[cfg(not(unix))]
 compile_error!("arraylog runs on Unix: its locks, its mapping and its renames are those of POSIX");
 
+#[cfg(not(target_endian = "little"))]
+compile_error!("arraylog probes its index in the bytes of the file, which are little-endian");
+
 mod arena;
 mod array;
+mod attributes;
 mod batch;
 mod catalog;
+mod checkpoint;
 #[cfg(test)]
 mod crash;
 mod entry;
@@ -97,6 +102,7 @@ mod format;
 mod grid;
 mod index;
 mod log;
+mod names;
 mod open;
 mod options;
 mod partition;
@@ -113,6 +119,7 @@ pub use batch::{Batch, BatchPartition};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};
+pub use names::PartitionOptions;
 pub use options::{Durability, Mode, OpenOptions, Verify};
 pub use partition::{Entries, Keys, Partition, Reader};
 pub use store::{DEFAULT_NAME, Info, PartitionInfo, Recovery, Store};

@@ -55,6 +55,8 @@ pub struct OpenOptions {
     pub(crate) durability: Durability,
     pub(crate) verify: Verify,
     pub(crate) lock: bool,
+    pub(crate) replay_bound: u64,
+    pub(crate) scan: bool,
     pub(crate) fixed: Option<Fixed>,
 }
 
@@ -76,6 +78,10 @@ impl Default for OpenOptions {
             verify: Verify::default(),
             // Two writers would overwrite each other's commits.
             lock: true,
+            // Milliseconds of replay, and few enough checkpoints that a small store is
+            // not busy with them.
+            replay_bound: 1 << 16,
+            scan: false,
             fixed: None,
         }
     }
@@ -109,6 +115,21 @@ impl OpenOptions {
     /// away, which would destroy commits; for file systems that have no locks.
     pub fn lock(mut self, lock: bool) -> Self {
         self.lock = lock;
+        self
+    }
+
+    /// Takes a checkpoint when more than `records`, and more than a quarter of all, would
+    /// have to be replayed after an unclean stop, or more than a gibibyte (default: 65,536
+    /// records). `u64::MAX` leaves it to the gibibyte.
+    pub fn replay_bound(mut self, records: u64) -> Self {
+        self.replay_bound = records;
+        self
+    }
+
+    /// Reads the whole log instead of the index that the file has: for a file whose index
+    /// is damaged.
+    pub fn scan(mut self, scan: bool) -> Self {
+        self.scan = scan;
         self
     }
 }

@@ -1,5 +1,6 @@
 //! A mapping of keys to entries.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -33,15 +34,6 @@ impl Partition {
         }
     }
 
-    pub(crate) fn existing(store: &Store, state: Arc<PartitionState>) -> Self {
-        let target = Target::new(&state.collection, &state.name);
-        let _ = target.state.set(state);
-        Self {
-            store: store.clone(),
-            target: Arc::new(target),
-        }
-    }
-
     /// The store.
     #[must_use]
     pub fn store(&self) -> &Store {
@@ -65,18 +57,15 @@ impl Partition {
         self.store.inner()
     }
 
-    /// The partition, if a write has made it; fails if the store was closed.
+    /// The partition that the names lead to, if there is one; fails if the store was
+    /// closed.
     #[inline]
-    fn state(&self, action: &'static str) -> Result<Option<&Arc<PartitionState>>> {
+    pub(crate) fn state(
+        &self,
+        action: &'static str,
+    ) -> Result<Option<Cow<'_, Arc<PartitionState>>>> {
         self.inner().log.check_open(action)?;
-        if let Some(state) = self.target.state.get() {
-            return Ok(Some(state));
-        }
-        let found = self
-            .inner()
-            .catalog
-            .find(&self.target.collection, &self.target.name);
-        Ok(found.map(|state| self.target.state.get_or_init(|| state)))
+        self.inner().resolve(&self.target)
     }
 
     /// Number of entries.
@@ -201,6 +190,7 @@ impl Partition {
     ) -> Result<()> {
         let inner = self.inner();
         let mut plan = crate::array::plan(arrays, attrs)?;
+        plan.align_arrays(self.state("store arrays")?.and_then(|state| state.align()));
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();

@@ -2,21 +2,21 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::arena::{Arena, Pool, Span};
-use crate::catalog::{Interning, PartitionState};
+use crate::catalog::{Interning, Kept};
 use crate::format::BLOCK;
 use crate::format::record::{RecordKind, value_hash};
 use crate::index::Hash;
 use crate::log::{OpValue, wide_blocks};
 
-/// A partition by its names, and itself once it is known.
+/// A partition by its names, and what they lead to once they were looked up.
 #[derive(Debug)]
 pub(crate) struct Target {
     pub(crate) collection: Arc<str>,
     pub(crate) name: Arc<str>,
-    pub(crate) state: OnceLock<Arc<PartitionState>>,
+    pub(crate) kept: Kept,
 }
 
 impl Target {
@@ -24,7 +24,7 @@ impl Target {
         Self {
             collection: collection.into(),
             name: name.into(),
-            state: OnceLock::new(),
+            kept: Kept::default(),
         }
     }
 }
@@ -37,6 +37,13 @@ pub(crate) struct Change<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) hash: Hash,
     pub(crate) value: OpValue<'a>,
+}
+
+impl Change<'_> {
+    /// Whether it leaves nothing at its key.
+    pub(crate) fn removes(&self) -> bool {
+        self.kind == RecordKind::Tombstone
+    }
 }
 
 /// The sums of a value.

@@ -1,13 +1,16 @@
 //! A store: one file, opened.
 
-use std::collections::HashMap;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
 use crate::arena::Pool;
 use crate::array::Schema;
 use crate::batch::Batch;
-use crate::catalog::{CATALOG, Catalog, Draft, Interning, PartitionState, check_name};
+use crate::catalog::{
+    CATALOG, Catalog, Drafts, Interning, Listed, PartitionState, Row, RowValue, check_name,
+};
+use crate::checkpoint::{Background, Start};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
@@ -17,7 +20,7 @@ use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay}
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
-use crate::staged::{Change, Sums};
+use crate::staged::{Change, Sums, Target};
 
 /// Name of the collection, and of its partition, that a plain key/value store uses.
 pub const DEFAULT_NAME: &str = "default";
@@ -35,9 +38,11 @@ pub struct Store {
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) log: Arc<Log>,
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: Arc<Catalog>,
     /// Room for batches.
     pub(crate) pool: Arc<Pool>,
+    /// Checkpoints that are taken while others work.
+    pub(crate) background: Background,
     mode: Mode,
     recovery: Recovery,
 }
@@ -56,6 +61,11 @@ pub struct Recovery {
     pub torn_bytes: u64,
     /// Where they start.
     pub torn_at: u64,
+    /// Seqno up to which a checkpoint saved the index; what follows was replayed. 0 if
+    /// there was none, or none that could be used.
+    pub checkpoint: u64,
+    /// Why newer checkpoints were passed over, the newest first; usually none.
+    pub passed_over: Vec<String>,
 }
 
 /// Sizes and counts of a store.
@@ -97,10 +107,13 @@ impl Store {
 
     /// Opens `log` by replaying it; `made` if this process has just made it.
     pub(crate) fn replayed(log: Log, options: &OpenOptions) -> Result<Self> {
+        let log = Arc::new(log);
+        let start = Start::find(&log, options)?;
         let mut inner = Inner {
-            log: Arc::new(log),
-            catalog: Catalog::default(),
+            log,
+            catalog: Arc::new(start.catalog),
             pool: Arc::default(),
+            background: Background::new(options.replay_bound),
             mode: options.mode,
             recovery: Recovery::default(),
         };
@@ -109,7 +122,8 @@ impl Store {
             false if inner.log.has_running_writer(&live)? => Until::Published(live.published_end),
             _ => Until::Content,
         };
-        let replayed = inner.replay(until, false)?;
+        let mut replayed = inner.replay(until, false)?;
+        replayed.indexed = start.indexed;
         inner.recovery = Recovery {
             commits: replayed.commits,
             records: replayed.records,
@@ -120,6 +134,8 @@ impl Store {
             } else {
                 replayed.tip.end
             },
+            checkpoint: start.seqno,
+            passed_over: start.passed_over,
         };
         inner.report_torn_tail();
         inner.start(&replayed, options)?;
@@ -181,24 +197,35 @@ impl Store {
         &self.inner.recovery
     }
 
-    /// Names of the collections in the order first written.
+    /// Names of the collections in the order first written. Costs a walk over the names
+    /// of the store.
     pub fn collections(&self) -> Result<Vec<String>> {
         self.inner.log.check_open("list collections")?;
-        Ok(self.inner.catalog.collections())
+        self.inner.catalog.collections(&self.inner.log)
     }
 
     /// Names of the partitions of a collection in the order first written.
-    /// `Error::NotFound` with the nearest name.
+    /// `Error::NotFound` with the nearest name. Costs a walk over the names of the store.
     pub fn partitions(&self, collection: &str) -> Result<Vec<String>> {
-        self.inner.log.check_open("list partitions")?;
-        let all = self.inner.catalog.partitions();
-        let of = all.iter().filter(|state| &*state.collection == collection);
-        let names: Vec<String> = of.map(|state| state.name.to_string()).collect();
-        if names.is_empty() {
-            // Says which name is not there, and the nearest.
-            self.inner.catalog.get(collection, "")?;
-        }
-        Ok(names)
+        let Inner { log, catalog, .. } = self.inner();
+        log.check_open("list partitions")?;
+        catalog
+            .partitions_of(log, collection)?
+            .ok_or_else(|| catalog.no_collection(log, collection))
+    }
+
+    /// Whether there is such a collection. Costs one look-up, however many there are.
+    pub fn has_collection(&self, collection: &str) -> Result<bool> {
+        self.inner.log.check_open("look for a collection")?;
+        let found = self.inner.catalog.collection(&self.inner.log, collection)?;
+        Ok(found.is_some())
+    }
+
+    /// Whether there is such a partition. Costs two look-ups, however many there are.
+    pub fn has_partition(&self, collection: &str, partition: &str) -> Result<bool> {
+        let Inner { log, catalog, .. } = self.inner();
+        log.check_open("look for a partition")?;
+        Ok(catalog.partition_row(log, collection, partition)?.is_some())
     }
 
     /// A partition; made by its first write if the store is writable, else
@@ -211,17 +238,17 @@ impl Store {
         self.inner.log.check_open("open a partition")?;
         check_name("collection", collection)?;
         check_name("partition", partition)?;
-        match self.inner.catalog.find(collection, partition) {
-            Some(state) => Ok(Partition::existing(self, state)),
-            None => Ok(Partition::new(self, collection, partition)),
-        }
+        Ok(Partition::new(self, collection, partition))
     }
 
     /// A partition that exists, in any mode. `Error::NotFound` with the nearest name.
     pub fn existing_partition(&self, collection: &str, partition: &str) -> Result<Partition> {
-        self.inner.log.check_open("open a partition")?;
-        let state = self.inner.catalog.get(collection, partition)?;
-        Ok(Partition::existing(self, state))
+        let found = Partition::new(self, collection, partition);
+        if found.state("open a partition")?.is_none() {
+            let Inner { log, catalog, .. } = self.inner();
+            return Err(catalog.no_partition(log, collection, partition));
+        }
+        Ok(found)
     }
 
     /// The partition "default" of the collection "default": a plain key/value file.
@@ -254,12 +281,14 @@ impl Store {
         }
         self.inner
             .replay(Until::Published(live.published_end), true)?;
+        self.inner.adopt(live.slot_seq)?;
         Ok(true)
     }
 
     /// Makes everything durable and closes. Values, entries and arrays go on working;
     /// store and partitions answer `Error::Closed`. Calling it again does nothing.
     pub fn close(&self) -> Result<()> {
+        self.inner.checkpoint_at_close();
         let closed = self.inner.log.close();
         closed.and(self.inner.log.unlock())
     }
@@ -267,17 +296,25 @@ impl Store {
     /// Sizes and counts, for people.
     pub fn info(&self) -> Result<Info> {
         self.inner.log.check_open("describe a store")?;
-        let partitions = self.inner.catalog.partitions();
-        let info = |state: &Arc<PartitionState>| PartitionInfo {
-            collection: state.collection.to_string(),
-            name: state.name.to_string(),
-            entries: state.index.len(),
+        let listed = self.inner.catalog.partitions(&self.inner.log)?;
+        let info = |listed: Listed| {
+            Ok(PartitionInfo {
+                collection: listed.collection.to_string(),
+                name: listed.name,
+                entries: self
+                    .inner
+                    .catalog
+                    .state(&self.inner.log, listed.id)?
+                    .index
+                    .len(),
+            })
         };
+        let partitions: Result<Vec<_>> = listed.into_iter().map(info).collect();
         Ok(Info {
             format: FORMAT_VERSION.to_owned(),
             file_bytes: self.inner.log.published(),
             seqno: self.inner.log.seqno(),
-            partitions: partitions.iter().map(info).collect(),
+            partitions: partitions?,
         })
     }
 }
@@ -310,9 +347,9 @@ impl OpenOptions {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // Views may keep the file open; the writer's place is free all the same. Nothing
-        // is flushed: that is what `close` is for.
-        let _ = self.log.unlock();
+        // Views may keep the file open, and a checkpoint be under way; the writer's place is
+        // free all the same. Nothing is flushed: that is what `close` is for.
+        let _ = self.log.abandon();
     }
 }
 
@@ -347,7 +384,10 @@ impl Inner {
                     .as_ref()
                     .is_none_or(|state| state.id != found.head.partition)
                 {
-                    last = self.catalog.by_id(found.head.partition);
+                    last = match self.catalog.knows(found.head.partition) {
+                        true => Some(self.catalog.state(&self.log, found.head.partition)?),
+                        false => None,
+                    };
                     touched.extend(last.clone().filter(|_| shared));
                 }
                 // Records of a partition that is not in the catalog are dead.
@@ -355,8 +395,9 @@ impl Inner {
                 self.log.take_in(&state.index, &found, end)
             });
             self.log.publish(*tip);
+            self.catalog.show_changes();
             if !shared {
-                touched = self.catalog.partitions();
+                touched = self.catalog.in_use();
             }
             touched.iter().for_each(|state| state.index.show_counted());
             replayed
@@ -423,6 +464,20 @@ impl Inner {
         self.catalog.schema(&self.log, id)
     }
 
+    /// What the names of a handle lead to, if they lead to something.
+    #[inline]
+    pub(crate) fn resolve<'t>(
+        &self,
+        target: &'t Target,
+    ) -> Result<Option<Cow<'t, Arc<PartitionState>>>> {
+        let Target {
+            collection,
+            name,
+            kept,
+        } = target;
+        self.catalog.resolve(&self.log, collection, name, kept)
+    }
+
     /// Commits `changes`, with the schemas and partitions that they need, as one batch.
     pub(crate) fn commit(
         &self,
@@ -431,93 +486,107 @@ impl Inner {
         interned: &[Interning],
         durability: Durability,
     ) -> Result<u64> {
-        let (runs, drafts) = self.resolve(changes);
-        let mut rows = Vec::new();
-        for interning in interned
+        let mut drafts = Drafts::default();
+        let committed = self
+            .resolve_all(changes, &mut drafts)
+            .and_then(|runs| self.append(writer, &drafts.rows, &runs, interned, durability));
+        self.settle(&drafts, &committed);
+        committed
+    }
+
+    /// Commits rows of the catalog as one batch.
+    pub(crate) fn commit_rows(&self, writer: &mut WriterGuard<'_>, rows: &[Row]) -> Result<u64> {
+        self.append(writer, rows, &[], &[], self.log.durability())
+    }
+
+    fn append(
+        &self,
+        writer: &mut WriterGuard<'_>,
+        rows: &[Row],
+        runs: &[Run<'_>],
+        interned: &[Interning],
+        durability: Durability,
+    ) -> Result<u64> {
+        let is_new = |interning: &&Interning| self.catalog.is_new(interning);
+        let schemas: Vec<Row> = interned
             .iter()
-            .filter(|interning| self.catalog.is_new(interning))
-        {
-            rows.extend(interning.rows());
-        }
-        let rows: Vec<_> = rows
-            .iter()
-            .chain(drafts.iter().flat_map(|draft| &draft.rows))
+            .filter(is_new)
+            .flat_map(Interning::rows)
             .collect();
-        let values: Vec<&[u8]> = rows.iter().map(|row| row.value.as_slice()).collect();
+        let rows: Vec<_> = schemas.iter().chain(rows).collect();
+        let values = rows
+            .iter()
+            .map(|row| row.value.as_deref().unwrap_or_default());
+        let values: Vec<&[u8]> = values.collect();
         let sums: Vec<Sums> = values
             .iter()
             .map(|value| Sums::of(std::slice::from_ref(value), value.len() as u64))
             .collect();
-        let mut ops = Vec::with_capacity(rows.len() + changes.len());
+        let mut ops = Vec::new();
         for ((row, value), sums) in rows.iter().zip(&values).zip(&sums) {
             ops.push(Op {
                 index: &self.catalog.index,
                 partition: CATALOG,
-                kind: RecordKind::Put,
+                kind: match row.value {
+                    Some(_) => RecordKind::Put,
+                    None => RecordKind::Tombstone,
+                },
                 key: &row.key,
                 hash: self.hash(&row.key)?,
                 value: sums.value(std::slice::from_ref(value), value.len() as u64),
+                align: None,
             });
         }
-        let mut rest = changes.iter();
-        for (state, len) in &runs {
-            ops.extend(rest.by_ref().take(*len).map(|change| Op {
+        for (state, changes) in runs {
+            ops.extend(changes.iter().map(|change| Op {
                 index: &state.index,
                 partition: state.id,
                 kind: change.kind,
                 key: change.key,
                 hash: change.hash,
                 value: change.value,
+                align: state.align(),
             }));
+        }
+        if ops.is_empty() {
+            return Ok(self.log.seqno());
         }
         let seqno = writer.commit(&ops, durability)?;
         self.catalog.committed(interned);
-        if !drafts.is_empty() {
-            self.catalog.adopt(drafts);
-        }
+        self.after_commit(writer);
         Ok(seqno)
     }
 
-    /// The partitions of the changes, each with how many changes in a row it has, and
-    /// those that the commit has to make.
-    fn resolve<'a>(
+    /// The partitions of the changes, each with its changes that follow each other; those
+    /// that are not there are drafted.
+    fn resolve_all<'a>(
         &self,
         changes: &'a [Change<'a>],
-    ) -> (Vec<(Arc<PartitionState>, usize)>, Vec<Draft>) {
-        let mut drafts = Drafts::default();
-        let runs = changes.chunk_by(|a, b| std::ptr::eq(a.target, b.target));
-        let resolved = runs.filter_map(|run| {
-            let state = self.resolve_one(run.first()?, &mut drafts);
-            Some((state, run.len()))
-        });
-        let states = resolved.collect();
-        (states, drafts.list)
-    }
-
-    fn resolve_one<'a>(&self, change: &Change<'a>, drafts: &mut Drafts<'a>) -> Arc<PartitionState> {
-        let target = change.target;
-        if let Some(state) = target.state.get() {
-            return Arc::clone(state);
+        drafts: &mut Drafts<'a>,
+    ) -> Result<Vec<Run<'a>>> {
+        let mut runs = Vec::new();
+        for run in changes.chunk_by(|a, b| std::ptr::eq(a.target, b.target)) {
+            let Some(first) = run.first() else { continue };
+            let names = (&*first.target.collection, &*first.target.name);
+            let state = match self.resolve(first.target)? {
+                Some(state) => state.into_owned(),
+                None => match drafts.drafted(names.0, names.1) {
+                    Some(state) => Arc::clone(state),
+                    // The partition was dropped meanwhile, with all that these remove.
+                    None if run.iter().all(Change::removes) => continue,
+                    None => drafts.make_partition(
+                        &self.catalog,
+                        &self.log,
+                        names,
+                        RowValue::default(),
+                    )?,
+                },
+            };
+            runs.push((state, run));
         }
-        let (collection, name) = (&*target.collection, &*target.name);
-        if let Some(state) = self.catalog.find(collection, name) {
-            return Arc::clone(target.state.get_or_init(|| state));
-        }
-        let number = drafts.by_name.get(&(collection, name));
-        if let Some(draft) = number.and_then(|&number| drafts.list.get(number)) {
-            return Arc::clone(&draft.state);
-        }
-        let draft = self.catalog.draft(&drafts.list, collection, name);
-        let state = Arc::clone(&draft.state);
-        drafts.by_name.insert((collection, name), drafts.list.len());
-        drafts.list.push(draft);
-        state
+        Ok(runs)
     }
 }
 
-/// The partitions that a commit has to make, and where each stands in the list.
-#[derive(Default)]
-struct Drafts<'a> {
-    list: Vec<Draft>,
-    by_name: HashMap<(&'a str, &'a str), usize>,
-}
+/// Changes of one partition that follow each other.
+type Run<'a> = (Arc<PartitionState>, &'a [Change<'a>]);

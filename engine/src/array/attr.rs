@@ -134,6 +134,12 @@ impl Attrs {
         self
     }
 
+    /// Takes one away; its value, if it was there. The others keep their order.
+    pub fn remove(&mut self, name: &str) -> Option<AttrValue> {
+        let at = self.0.iter().position(|(known, _)| known == name)?;
+        Some(self.0.remove(at).1)
+    }
+
     /// One by name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&AttrValue> {

@@ -25,6 +25,7 @@ mod frame;
 mod head;
 mod layout;
 mod limits;
+mod map;
 mod names;
 mod pieces;
 mod plan;
@@ -42,5 +43,6 @@ pub use view::{ArrayView, FieldInfo};
 
 pub(crate) use frame::{FieldPlace, array_attrs, attrs_in_frame, entry_attrs, locate, schema_id};
 pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};
+pub(crate) use map::{decode_attrs, encode_attrs};
 pub(crate) use plan::{ArrayAttrs, Plan, plan};
 pub(crate) use schema::Schema;

@@ -7,6 +7,7 @@ use super::layout::{
     presence,
 };
 use super::plan::{ArrayAttrs, Data, Field, Plan};
+use crate::format::ALIGN_FROM;
 
 /// Parts of at least this many bytes stay borrowed: below it a copy costs less
 /// than one more part in a vectored write.
@@ -49,6 +50,14 @@ impl Plan<'_> {
             builder.push_body(body);
         }
         builder.finish()
+    }
+
+    /// Alignment of a body of `len` bytes.
+    fn body_align(&self, len: u64) -> u64 {
+        match len >= ALIGN_FROM {
+            true => body_align(len).max(self.align),
+            false => body_align(len),
+        }
     }
 
     /// The extra part; empty if there is none.
@@ -97,7 +106,7 @@ impl<'p> Draft<'p> {
             .map(|(number, field)| Body {
                 number,
                 field,
-                align: body_align(field.body_len()),
+                align: plan.body_align(field.body_len()),
                 at: 0,
             })
             .collect();

@@ -43,6 +43,8 @@ pub(crate) struct Plan<'a> {
     skeleton_len: usize,
     /// The array attributes, if they go into the frame; encoded as in the schema.
     in_frame: Vec<u8>,
+    /// Least alignment of the larger bodies.
+    pub(super) align: u64,
 }
 
 /// An array or entry attribute of a plan.
@@ -113,6 +115,12 @@ impl Plan<'_> {
             }
         };
         set_with_attrs(&mut self.schema, with_attrs);
+    }
+
+    /// Aligns arrays of 256 bytes and more to 2^`log2` at least, if the frame is.
+    pub(crate) fn align_arrays(&mut self, log2: Option<u8>) {
+        let log2 = log2.map(u32::from).unwrap_or_default();
+        self.align = 1u64.checked_shl(log2).unwrap_or(1);
     }
 
     /// The array attributes that go into the frame.
@@ -296,6 +304,7 @@ impl<'a> Draft<'a> {
             schema,
             skeleton_len,
             in_frame: Vec::new(),
+            align: 1,
         })
     }
 

@@ -59,6 +59,10 @@ pub(crate) const fn align_log2(len: u64) -> u8 {
     }
 }
 
+/// Values and arrays of this length and more are aligned as their partition asks; padding
+/// would outweigh shorter ones.
+pub(crate) const ALIGN_FROM: u64 = 256;
+
 /// `at` rounded up to a multiple of `1 << log2`, unless it overflows.
 pub(crate) fn align_up(at: u64, log2: u8) -> Option<u64> {
     let mask = 1u64.checked_shl(u32::from(log2))?.checked_sub(1)?;

@@ -125,6 +125,7 @@ impl SegmentHead {
         let sane = head.groups >= 1
             && u64::from(head.overflow) <= head.entries
             && head.entries <= u64::from(u32::MAX)
+            && head.groups <= u64::from(u32::MAX)
             && head.entries.saturating_sub(head.overflow.into())
                 <= head.groups.saturating_mul(SLOTS)
             && head.value_len() == len;

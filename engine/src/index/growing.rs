@@ -97,12 +97,6 @@ impl Growing {
         self.len() - self.dead.load(Ordering::Relaxed)
     }
 
-    /// The place of the first word.
-    pub(super) fn first(&self) -> Option<u64> {
-        let word = self.order.get(..self.len())?.first()?;
-        Some(place_of(word.load(Ordering::Acquire)))
-    }
-
     /// A table with room for `more` and with every word of `tables`, older first, that a
     /// reader with `end` (a place) or a later one may ask for: those that nothing before
     /// `end` superseded. `hidden` says of which places of the older tables a newer one has
@@ -155,11 +149,6 @@ impl Growing {
         table
     }
 
-    /// The places of all words, in log order.
-    pub(super) fn places(&self) -> impl Iterator<Item = u64> + '_ {
-        self.all().map(|(word, ..)| place_of(word))
-    }
-
     fn all(&self) -> impl Iterator<Item = (u64, u32, u64)> + '_ {
         (0..self.len()).filter_map(move |ordinal| {
             let by = self.superseded.get(ordinal)?.load(Ordering::Relaxed);
@@ -206,6 +195,29 @@ impl Growing {
             };
         }
         0
+    }
+
+    /// As [`Self::find`], of a table that newer words are not inserted into: without those
+    /// that something before place `end` superseded.
+    #[inline(never)]
+    pub(super) fn find_seen(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+        let place = self.find(hash, same);
+        let by = self
+            .ordinal(place)
+            .and_then(|ordinal| self.superseded.get(ordinal));
+        match by {
+            Some(by) if !seen(by.load(Ordering::Acquire), end) => 0,
+            _ => place,
+        }
+    }
+
+    /// Position in log order of the word with `place`.
+    fn ordinal(&self, place: u64) -> Option<usize> {
+        let order = self.order.get(..self.len())?;
+        let of = |word: &AtomicU64| place_of(word.load(Ordering::Relaxed));
+        let ordinal = order.partition_point(|word| of(word) < place);
+        order.get(ordinal).filter(|word| of(word) == place)?;
+        Some(ordinal)
     }
 
     /// Starts to load the group of `hash`.
@@ -319,20 +331,13 @@ impl Growing {
     /// Notes that the word with place `old` was superseded at `by`. False if there is no
     /// such word. Only the writer calls this.
     pub(super) fn supersede(&self, old: u64, by: u64) -> bool {
-        let len = self.len();
-        let order = self.order.get(..len).unwrap_or_default();
-        let ordinal = order.partition_point(|word| place_of(word.load(Ordering::Relaxed)) < old);
-        let found = order
-            .get(ordinal)
-            .map(|word| place_of(word.load(Ordering::Relaxed)));
-        if found != Some(old) {
-            return false;
-        }
-        if let Some(entry) = self.superseded.get(ordinal) {
-            // A tombstone is superseded by itself from its birth; the first one counts.
-            let first = entry.compare_exchange(0, by, Ordering::AcqRel, Ordering::Relaxed);
-            self.dead.fetch_add(first.is_ok().into(), Ordering::Relaxed);
-        }
+        let entry = self
+            .ordinal(old)
+            .and_then(|ordinal| self.superseded.get(ordinal));
+        let Some(entry) = entry else { return false };
+        // A tombstone is superseded by itself from its birth; the first one counts.
+        let first = entry.compare_exchange(0, by, Ordering::AcqRel, Ordering::Relaxed);
+        self.dead.fetch_add(first.is_ok().into(), Ordering::Relaxed);
         true
     }
 

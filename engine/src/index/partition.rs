@@ -21,7 +21,7 @@ pub(crate) struct PartitionIndex {
     segments: ArcSwap<Segments>,
     live: Counter,
     live_bytes: Counter,
-    /// What superseded entries of segments since the last freeze.
+    /// For the segments that a checkpoint will bring.
     journal: Mutex<Journal>,
 }
 
@@ -74,8 +74,14 @@ struct Segments {
     growing: Arc<Growing>,
 }
 
-/// Places that were superseded and what superseded them; `None` while nobody asks.
-type Journal = Option<Vec<(u64, u64)>>;
+/// What was superseded since something that will want to know.
+#[derive(Debug, Default)]
+struct Journal {
+    /// Places below this are noted.
+    below: u64,
+    /// Places, and what superseded them.
+    noted: Vec<(u64, u64)>,
+}
 
 /// The segments at one moment: what is inserted into them later leads back, by the
 /// places of previous versions, to what was there.
@@ -123,7 +129,7 @@ impl Segments {
             }
         }
         match &self.frozen {
-            Some(frozen) => frozen.find(hash, same),
+            Some(frozen) => frozen.find_seen(hash, end, same),
             None => 0,
         }
     }
@@ -148,8 +154,13 @@ impl PartitionIndex {
             segments: ArcSwap::from_pointee(segments),
             live: Counter::of(live),
             live_bytes: Counter::of(live_bytes),
-            journal: Mutex::new(None),
+            journal: Mutex::default(),
         }
+    }
+
+    /// Notes from here on what is superseded, for [`Self::adopt`].
+    pub(crate) fn follow(&self) {
+        self.journal.lock().below = u64::MAX;
     }
 
     /// The same index as it is now: what is inserted later is told to the one that this
@@ -159,7 +170,7 @@ impl PartitionIndex {
             segments: ArcSwap::new(self.segments.load_full()),
             live: Counter::of(self.live.get()),
             live_bytes: Counter::of(self.live_bytes.get()),
-            journal: Mutex::new(None),
+            journal: Mutex::default(),
         }
     }
 
@@ -243,34 +254,23 @@ impl PartitionIndex {
         same: impl Fn(u64) -> bool + Copy,
     ) -> Result<u64, Fault> {
         let segments = &*pinned.0;
+        let mut journal = self.journal.lock();
+        if (1..journal.below).contains(&previous) {
+            journal.noted.push((previous, place));
+        }
+        drop(journal);
         let replaced = segments.growing.upsert(hash, place, tombstone, same);
         // Found elsewhere: told after the word is in the growing table, so that a reader
         // who skips the old one finds the new one.
         if replaced == 0 && previous != 0 {
-            self.supersede(segments, previous, place)?;
+            supersede(segments, previous, place)?;
         }
         Ok(replaced)
     }
 
     /// Notes that the root at `place` was superseded at `by`. Only the writer calls this.
     pub(crate) fn replace(&self, place: u64, by: u64) -> Result<(), Fault> {
-        self.supersede(&self.segments.load_full(), place, by)
-    }
-
-    /// Notes that the record at `place` was superseded at `by`.
-    fn supersede(&self, segments: &Segments, place: u64, by: u64) -> Result<(), Fault> {
-        if let Some(journal) = &mut *self.journal.lock() {
-            journal.push((place, by));
-        }
-        for segment in &segments.mapped {
-            if segment.supersede(place, by)? {
-                return Ok(());
-            }
-        }
-        if let Some(frozen) = &segments.frozen {
-            frozen.supersede(place, by);
-        }
-        Ok(())
+        supersede(&self.segments.load_full(), place, by)
     }
 
     /// Whether something was inserted since the last checkpoint.
@@ -295,10 +295,10 @@ impl PartitionIndex {
         segments.mapped.iter().map(|segment| segment.bytes()).sum()
     }
 
-    /// Fixes what a checkpoint saves; what is inserted from here on goes into a new table.
-    /// `merge_all_but_first`: whatever their sizes. Under the writer's lock;
+    /// Fixes what a checkpoint saves, all of it below place `end`; what is inserted from
+    /// here on goes into a new table. `merge_all_but_first`: whatever their sizes. Under the writer's lock;
     /// [`Self::install`] or [`Self::thaw`] has to follow.
-    pub(crate) fn freeze(&self, merge_all_but_first: bool) -> Frozen {
+    pub(crate) fn freeze(&self, end: u64, merge_all_but_first: bool) -> Frozen {
         let segments = self.segments.load_full();
         let growing = Arc::clone(&segments.growing);
         let mut kept = segments.mapped.clone();
@@ -317,7 +317,10 @@ impl PartitionIndex {
             merged.extend(kept.pop());
         }
         merged.reverse();
-        *self.journal.lock() = Some(Vec::new());
+        *self.journal.lock() = Journal {
+            below: end,
+            noted: Vec::new(),
+        };
         let next = Segments {
             frozen: Some(Arc::clone(&growing)),
             growing: Arc::new(Growing::with_room(1)),
@@ -342,8 +345,8 @@ impl PartitionIndex {
         new: Vec<Segment>,
         since: u64,
     ) -> Result<(), Fault> {
-        let journal = self.journal.lock().take().unwrap_or_default();
-        for (place, by) in journal {
+        let journal = std::mem::take(&mut *self.journal.lock());
+        for (place, by) in journal.noted {
             for segment in &new {
                 if segment.supersede(place, by)? {
                     break;
@@ -366,12 +369,12 @@ impl PartitionIndex {
     /// Takes a freeze back: a checkpoint failed. `end` (a place) is that of what is
     /// published. Under the writer's lock.
     pub(crate) fn thaw(&self, end: u64) {
-        let journal = self.journal.lock().take().unwrap_or_default();
+        let journal = std::mem::take(&mut *self.journal.lock());
         let segments = self.segments.load_full();
         let Some(frozen) = &segments.frozen else {
             return;
         };
-        let newer: HashSet<u64> = journal.into_iter().map(|(place, _)| place).collect();
+        let newer: HashSet<u64> = journal.noted.iter().map(|&(place, _)| place).collect();
         let tables = [&**frozen, &segments.growing];
         let joined = Growing::joined(&tables, 1, end, |place| newer.contains(&place));
         let next = Segments {
@@ -384,39 +387,42 @@ impl PartitionIndex {
     }
 
     /// Takes over segments that another process wrote, which hold what was not superseded
-    /// before place `since`; entries from there on stay in memory. `previous` gives the
-    /// place of the version before the one at a place. Only the one who follows the
-    /// writer calls this; `end` is that of what is published.
-    pub(crate) fn adopt<E>(
-        &self,
-        new: Vec<Segment>,
-        since: u64,
-        end: u64,
-        fault: impl Fn(Fault) -> E,
-        previous: impl Fn(u64) -> Result<u64, E>,
-    ) -> Result<(), E> {
-        let segments = self.segments.load_full();
-        let growing = segments.growing.since(since);
-        for place in growing.places() {
-            let before = previous(place)?;
+    /// before place `since`; entries from there on stay in memory. Needs [`Self::follow`]
+    /// from the start. `end` is that of what is published.
+    pub(crate) fn adopt(&self, new: Vec<Segment>, since: u64, end: u64) -> Result<(), Fault> {
+        let mut journal = self.journal.lock();
+        journal.noted.retain(|&(_, by)| by >= since);
+        for &(place, by) in journal.noted.iter().filter(|&&(place, _)| place < since) {
             for segment in &new {
-                if (1..since).contains(&before)
-                    && segment.supersede(before, place).map_err(&fault)?
-                {
+                if segment.supersede(place, by)? {
                     break;
                 }
             }
         }
+        let segments = self.segments.load_full();
         let next = Segments {
-            // What was superseded by now may have been seen before.
+            // What was superseded by now may have been left out before.
             since: end,
             mapped: new.into_iter().map(Arc::new).collect(),
             frozen: None,
-            growing: Arc::new(growing),
+            growing: Arc::new(segments.growing.since(since)),
         };
         self.segments.store(Arc::new(next));
         Ok(())
     }
+}
+
+/// Notes that the record at `place` was superseded at `by`.
+fn supersede(segments: &Segments, place: u64, by: u64) -> Result<(), Fault> {
+    for segment in &segments.mapped {
+        if segment.supersede(place, by)? {
+            return Ok(());
+        }
+    }
+    if let Some(frozen) = &segments.frozen {
+        frozen.supersede(place, by);
+    }
+    Ok(())
 }
 
 impl Frozen {
@@ -479,12 +485,11 @@ impl Pinned {
             }
         }
         let same = |place| records.has_key(place);
-        let tables = [Some(&self.0.growing), self.0.frozen.as_ref()];
-        let places = tables
-            .into_iter()
-            .flatten()
-            .map(|table| table.find(hash, same));
-        Ok(places.into_iter().find(|&place| place != 0).unwrap_or(0))
+        let place = self.0.growing.find(hash, same);
+        Ok(match &self.0.frozen {
+            Some(frozen) if place == 0 => frozen.find_seen(hash, end, same),
+            _ => place,
+        })
     }
 
     /// As [`Self::find`], for the one writer, who sees everything.
@@ -506,7 +511,7 @@ impl Pinned {
         }
         let place = self.0.growing.find_for_writer(hash, same);
         Ok(match &self.0.frozen {
-            Some(frozen) if place == 0 => frozen.find(hash, same),
+            Some(frozen) if place == 0 => frozen.find_seen(hash, u64::MAX, same),
             _ => place,
         })
     }
@@ -556,20 +561,82 @@ impl Pinned {
 
 #[cfg(test)]
 mod tests {
+    use std::cmp::Ordering;
     use std::collections::BTreeMap;
+    use std::convert::Infallible;
 
     use proptest::prelude::*;
 
+    use super::super::{Blocks, DeadBits, Packed, Source};
     use super::*;
+    use crate::format::record::{block_count, block_range, value_hash};
+    use crate::storage::{Bytes, Region};
 
     /// A log of keys: place -> (key, previous place, tombstone).
     #[derive(Default)]
     struct Log(BTreeMap<u64, (u8, u64, bool)>);
 
+    struct Keyed<'a>(&'a Log, u8);
+
+    impl Records for Keyed<'_> {
+        type Error = Infallible;
+
+        fn fault(&self, fault: Fault) -> Infallible {
+            panic!("{fault:?}")
+        }
+
+        fn has_key(&self, place: u64) -> bool {
+            self.0.0[&place].0 == self.1
+        }
+
+        fn check(&self, place: u64) -> Result<(), Infallible> {
+            assert!(self.0.0.contains_key(&place));
+            Ok(())
+        }
+
+        fn compare(&self, place: u64) -> Result<Ordering, Infallible> {
+            Ok(self.1.cmp(&self.0.0[&place].0))
+        }
+    }
+
     /// Few hashes, so that keys share groups, tags and whole hashes.
     fn hash(key: u8) -> Hash {
         let key = u64::from(key);
         Hash((key % 3) << 62 | (key % 5))
+    }
+
+    fn bytes(pieces: &[&[u8]]) -> (Bytes, Bytes) {
+        let region = |content: &[u8]| {
+            let fill = |out: &mut [u8]| {
+                out.copy_from_slice(content);
+                Ok::<_, std::io::Error>(())
+            };
+            let region = Region::copied(0, content.len(), fill).expect("memory");
+            let len = content.len() as u64;
+            Arc::new(region).range_of(0..len).expect("inside")
+        };
+        let content = pieces.concat();
+        let len = content.len() as u64;
+        let sums: Vec<u8> = (0..block_count(len))
+            .map(|block| block_range(len, block))
+            .flat_map(|span| {
+                value_hash(&content[span.start as usize..span.end as usize]).to_le_bytes()
+            })
+            .collect();
+        (region(&content), region(&sums))
+    }
+
+    fn source(packed: &Packed, place: u64) -> Source {
+        let (value, sums) = bytes(&packed.pieces());
+        Source {
+            blocks: Blocks::new(value, Some(sums), 0),
+            at: 0,
+            place,
+            sum: 0,
+            listed: Vec::new(),
+            bits: None,
+            trusted: false,
+        }
     }
 
     /// Segments, an end, and what a reader with both sees.
@@ -581,21 +648,32 @@ mod tests {
         /// State of the map after each commit, with its end.
         states: Vec<(u64, BTreeMap<u8, u64>)>,
         place: u64,
+        frozen: Option<(Frozen, u64)>,
     }
 
     impl Model {
         fn new() -> Self {
-            let states = vec![(1, BTreeMap::new())];
             Self {
                 index: PartitionIndex::default(),
                 log: Log::default(),
-                states,
+                states: vec![(1, BTreeMap::new())],
                 place: 1,
+                frozen: None,
             }
         }
 
+        fn newest(&self, pinned: &Pinned, key: u8, end: u64) -> u64 {
+            let same = |place| self.log.0[&place].0 == key;
+            let found = pinned.find(hash(key), end, same);
+            if found & ATTENTION == 0 {
+                return found;
+            }
+            let Ok(found) = pinned.find_checked(hash(key), end, &Keyed(&self.log, key));
+            found
+        }
+
         fn find(&self, pinned: &Pinned, key: u8, end: u64) -> Option<u64> {
-            let found = pinned.find(hash(key), end, |place| self.log.0[&place].0 == key);
+            let found = self.newest(pinned, key, end);
             let mut found = Some(found).filter(|&place| place != 0);
             while let Some(place) = found.filter(|&place| place >= end) {
                 found = Some(self.log.0[&place].1).filter(|&previous| previous != 0);
@@ -616,7 +694,8 @@ mod tests {
             let previous: Vec<u64> = operations
                 .iter()
                 .map(|&(key, _)| {
-                    pinned.find(hash(key), u64::MAX, |place| self.log.0[&place].0 == key)
+                    let Ok(place) = pinned.find_for_writer(hash(key), &Keyed(&self.log, key));
+                    place
                 })
                 .collect();
             for (&(key, tombstone), previous) in operations.iter().zip(previous) {
@@ -627,9 +706,11 @@ mod tests {
                 self.place += 1;
                 self.log.0.insert(place, (key, previous, tombstone));
                 let log = &self.log;
-                pinned.insert(hash(key), place, tombstone, previous, |at| {
-                    log.0[&at].0 == key
-                });
+                let same = |at| log.0[&at].0 == key;
+                let inserted =
+                    self.index
+                        .insert(&pinned, hash(key), place, tombstone, previous, same);
+                inserted.expect("whole");
                 if tombstone {
                     state.remove(&key);
                 } else {
@@ -638,6 +719,57 @@ mod tests {
             }
             self.states.push((self.place, state));
             pins
+        }
+
+        fn freeze(&mut self) {
+            let end = self.states.last().expect("one").0;
+            self.frozen = Some((self.index.freeze(end, false), end));
+        }
+
+        /// Ends a checkpoint; `Some`: what the file then has.
+        fn end_checkpoint(&mut self, fails: bool) -> Option<(Vec<Segment>, u64)> {
+            let (frozen, end) = self.frozen.take()?;
+            if fails {
+                self.index.thaw(self.states.last().expect("one").0);
+                return None;
+            }
+            let log = &self.log;
+            let compare = |a, b| Ok::<_, Fault>(log.0[&a].0.cmp(&log.0[&b].0));
+            let packed = frozen
+                .pack(
+                    7,
+                    end,
+                    (0, end * 8),
+                    &HashSet::new(),
+                    |fault| fault,
+                    compare,
+                )
+                .expect("whole");
+            assert_eq!(packed.entries(), frozen.entries);
+            let mut saved = Vec::new();
+            for (number, segment) in frozen.kept().iter().enumerate() {
+                let dead = segment.dead_before(end, &[]).expect("whole");
+                let words = segment.kept(0).expect("whole");
+                let (order, tops) = words.unzip();
+                let compare = |a: u64, b: u64| Ok::<_, Fault>(log.0[&a].0.cmp(&log.0[&b].0));
+                let span = (segment.head().from, segment.head().to);
+                let packed = Packed::of(7, order, tops, span, compare).expect("packed");
+                let mut source = source(&packed, segment.record().0);
+                // Both ways in which a file has them.
+                if number % 2 == 0 {
+                    let bits = DeadBits::of(segment, &dead).expect("whole");
+                    let (value, sums) = bytes(&bits.pieces());
+                    let count = bits.count();
+                    source.bits = Some((Blocks::new(value, Some(sums), 0), count));
+                } else {
+                    source.listed = dead;
+                }
+                saved.push(Segment::open(source).expect("opens"));
+            }
+            saved.push(Segment::open(source(&packed, end)).expect("opens"));
+            let new = Segment::open(source(&packed, end)).expect("opens");
+            self.index.install(&frozen, vec![new], end).expect("whole");
+            Some((saved, end))
         }
 
         fn check(&self, pinned: &Pinned, end: u64, state: &BTreeMap<u8, u64>) {
@@ -651,32 +783,66 @@ mod tests {
             let mut expected: Vec<u64> = state.values().copied().collect();
             expected.sort_unstable();
             let mut cursor = Cursor::default();
-            let walked: Vec<u64> = std::iter::from_fn(|| pinned.next(&mut cursor, end)).collect();
+            let mut walked = Vec::new();
+            while let Ok(Some(place)) = pinned.next(&mut cursor, end, &Keyed(&self.log, 0)) {
+                walked.push(place);
+            }
             assert_eq!(walked, expected);
         }
     }
 
+    /// What happens between commits.
+    #[derive(Clone, Copy, Debug)]
+    enum Between {
+        Nothing,
+        Freeze,
+        Install,
+        Fail,
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(400))]
         #[test]
         fn pinned_readers_keep_seeing_the_state_of_their_end(
-            commits in proptest::collection::vec(
-                proptest::collection::vec((0u8..20, proptest::bool::weighted(0.3)), 1..6), 1..40),
-            freeze_after in 0usize..40,
+            commits in proptest::collection::vec((
+                proptest::collection::vec((0u8..20, proptest::bool::weighted(0.3)), 1..6),
+                prop_oneof![Just(Between::Nothing), Just(Between::Freeze),
+                    Just(Between::Install), Just(Between::Fail)],
+            ), 1..40),
         ) {
             let mut model = Model::new();
             let mut pins = Vec::new();
-            for (number, commit) in commits.iter().enumerate() {
-                let between = model.commit(commit);
-                if number == freeze_after {
-                    model.index.freeze();
+            // What another process has that follows, and adopts checkpoints.
+            let follower = PartitionIndex::default();
+            follower.follow();
+            let mut followed = 1;
+            for (commit, between) in &commits {
+                pins.extend(model.commit(commit));
+                pins.push(model.pin());
+                for (&place, &(key, previous, tombstone)) in model.log.0.range(followed..) {
+                    follower.reserve(1, place);
+                    let log = &model.log;
+                    let same = |at| log.0[&at].0 == key;
+                    let pinned = follower.newest();
+                    follower
+                        .insert(&pinned, hash(key), place, tombstone, previous, same)
+                        .expect("whole");
                 }
-                // What is frozen was replayed, when nobody reads yet.
-                if number > freeze_after {
-                    pins.extend(between);
+                followed = model.place;
+                let saved = match between {
+                    Between::Freeze if model.frozen.is_none() => {
+                        model.freeze();
+                        None
+                    }
+                    Between::Install => model.end_checkpoint(false),
+                    Between::Fail => model.end_checkpoint(true),
+                    _ => None,
+                };
+                if let Some((saved, since)) = saved {
+                    follower.adopt(saved, since, model.place).expect("whole");
                 }
-                if number >= freeze_after {
-                    pins.push(model.pin());
-                }
+                let (end, state) = model.states.last().expect("one");
+                model.check(&follower.pin(|| *end).0, *end, state);
             }
             for (pinned, end, state) in &pins {
                 model.check(pinned, *end, state);
@@ -686,24 +852,103 @@ mod tests {
         }
     }
 
+    /// Places of keys of one hash or of many, all in one segment.
+    fn segment(count: u64, hash: impl Fn(u64) -> Hash) -> Segment {
+        let order = (1..=count).map(|place| hash(place).word(place)).collect();
+        let tops = (1..=count).map(|place| hash(place).top()).collect();
+        let compare = |a: u64, b: u64| Ok::<_, Fault>(a.cmp(&b));
+        let packed = Packed::of(7, order, tops, (0, count * 8 + 8), compare).expect("packed");
+        Segment::open(source(&packed, 1)).expect("opens")
+    }
+
+    struct Numbered(u64, std::cell::Cell<u32>);
+
+    impl Records for Numbered {
+        type Error = Infallible;
+
+        fn fault(&self, fault: Fault) -> Infallible {
+            panic!("{fault:?}")
+        }
+
+        fn has_key(&self, place: u64) -> bool {
+            place == self.0
+        }
+
+        fn check(&self, _place: u64) -> Result<(), Infallible> {
+            Ok(())
+        }
+
+        fn compare(&self, place: u64) -> Result<Ordering, Infallible> {
+            self.1.set(self.1.get() + 1);
+            Ok(self.0.cmp(&place))
+        }
+    }
+
     #[test]
     fn scalar_and_vector_probes_find_the_same_keys() {
         use crate::index::group::Variant;
-        let words: Vec<(u64, u32)> = (1..5000u64)
-            .map(|place| {
-                let hash = Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-                (hash.word(place), hash.top())
-            })
-            .collect();
-        let frozen = Frozen::pack(&words);
+        let hash = |place: u64| Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let segment = segment(5000, hash);
         for variant in [Variant::Scalar, Variant::Baseline, Variant::Avx2] {
             Variant::force(Some(variant));
-            for place in 1..5000u64 {
-                let hash = Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
-                let found = frozen.find(hash, u64::MAX, |candidate| candidate == place);
-                assert_eq!(found, place, "{variant:?}");
+            for place in 1..=5000u64 {
+                let mut found = segment.find(hash(place), u64::MAX, |at| at == place);
+                if found & ATTENTION != 0 {
+                    let records = Numbered(place, Default::default());
+                    let Ok(checked) = segment.find_checked(hash(place), u64::MAX, &records);
+                    assert_eq!(checked, place);
+                    found = segment.find(hash(place), u64::MAX, |at| at == place);
+                }
+                assert_eq!(found, place, "{variant:?}, after everything was compared");
             }
         }
         Variant::force(None);
+    }
+
+    #[test]
+    fn a_hundred_thousand_keys_of_one_hash_are_found_by_bisection() {
+        let count = 100_000;
+        let segment = segment(count, |_| Hash(42 << 32 | 7));
+        for place in (1..=count).step_by(997).chain([count, count + 1]) {
+            let records = Numbered(place, Default::default());
+            let Ok(found) = segment.find_checked(Hash(42 << 32 | 7), u64::MAX, &records);
+            assert_eq!(found, if place <= count { place } else { 0 });
+            assert!(records.1.get() <= count.ilog2() + 2, "{}", records.1.get());
+        }
+        let mut cursor = 0;
+        let records = Numbered(0, Default::default());
+        for ordinal in 0..segment.len() {
+            let Ok(visible) = segment.visible(ordinal, u64::MAX, &records);
+            cursor += 1;
+            assert_eq!(visible, Some(cursor));
+        }
+    }
+
+    #[test]
+    fn a_flipped_bit_of_a_segment_is_a_fault_at_first_touch() {
+        let hash = |place: u64| Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        let order: Vec<u64> = (1..=20_000).map(|place| hash(place).word(place)).collect();
+        let tops = (1..=20_000).map(|place| hash(place).top()).collect();
+        let compare = |a: u64, b: u64| Ok::<_, Fault>(a.cmp(&b));
+        let packed = Packed::of(7, order, tops, (0, 160_008), compare).expect("packed");
+        let content = packed.pieces().concat();
+        let (_, sums) = bytes(&packed.pieces());
+        for at in (0..content.len()).step_by(4999) {
+            let mut flipped = content.clone();
+            flipped[at] ^= 4;
+            let (value, _) = bytes(&[&flipped]);
+            let blocks = Blocks::new(value, Some(sums.clone()), 4096);
+            let source = Source {
+                blocks,
+                ..source(&packed, 1)
+            };
+            let fault = match Segment::open(source) {
+                Err(fault) => fault,
+                Ok(segment) => segment.kept(0).map(Iterator::count).expect_err("flipped"),
+            };
+            let block = block_count(content.len() as u64) - 1;
+            let block = (at as u64 / 65536).min(block);
+            assert_eq!(fault.at, 4096 + block * 65536, "byte {at}");
+        }
     }
 }

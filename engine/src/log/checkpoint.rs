@@ -140,11 +140,11 @@ impl Log {
             return Ok(None);
         }
         guard.start_checkpoint();
-        let frozen_catalog = catalog.freeze(true);
+        let frozen_catalog = catalog.freeze(place(from.end), true);
         let mut works: Vec<Work<I>> = goals
             .into_iter()
             .map(|goal| Work {
-                frozen: goal.index.as_ref().freeze(false),
+                frozen: goal.index.as_ref().freeze(place(from.end), false),
                 root: Root::default(),
                 new: None,
                 previous: 0,

@@ -17,8 +17,8 @@ use super::append::WriterGuard;
 use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, HEADER_LEN};
-use crate::format::place;
 use crate::format::record::{self, Head, RecordKind};
+use crate::format::{ALIGN_FROM, place};
 use crate::index::{Hash, PartitionIndex};
 use crate::options::Durability;
 
@@ -34,6 +34,8 @@ pub(crate) struct Op<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) hash: Hash,
     pub(crate) value: OpValue<'a>,
+    /// Log2 of the alignment that its partition asks for.
+    pub(crate) align: Option<u8>,
 }
 
 /// The value of an operation, hashed.
@@ -142,7 +144,11 @@ impl Room {
         match op.value {
             OpValue::Small(content, hash) => {
                 put(record, value.start, content);
-                value_hash = hash;
+                match head.table_range().filter(|_| head.wide) {
+                    // Wide by its alignment: one block.
+                    Some(table) => put(record, table.start, &hash.to_le_bytes()),
+                    None => value_hash = hash,
+                }
             }
             OpValue::Wide(_, _, blocks) => {
                 let table = head.table_range().unwrap_or_default().start;
@@ -248,7 +254,8 @@ impl WriterGuard<'_> {
                 let newest = pinned.find_for_writer(op.hash, &log.keyed(op.key))?;
                 let previous = log.seen(newest, op.key, u64::MAX)?;
                 let (kind, len) = (op.kind, op.value.len());
-                let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, None);
+                let align = op.align.filter(|_| len >= ALIGN_FROM);
+                let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, align);
                 let mut head = head.ok_or_else(|| too_large(op))?;
                 head.previous = previous.map_or(0, |located| located.place());
                 room.append(&mut head, op, log.identity.seed, at);

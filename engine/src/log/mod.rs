@@ -207,6 +207,17 @@ impl Log {
             .map_err(Error::io("ask for the lock of", &self.path))
     }
 
+    /// Where replay starts, and up to where the index that it starts with was saved.
+    pub(crate) fn start_from(&self, tip: Tip, end: u64) {
+        *self.following.lock() = tip;
+        self.publish(Tip { end, ..tip });
+    }
+
+    /// Bytes of the log behind its newest checkpoint; `None` for a reader.
+    pub(crate) fn behind_checkpoint(&self) -> Option<u64> {
+        Some(self.writer.as_ref()?.lock().behind_checkpoint())
+    }
+
     /// Gives `take_in` the end of what was taken in; one caller at a time.
     pub(crate) fn follow<T>(&self, take_in: impl FnOnce(&mut Tip) -> T) -> T {
         take_in(&mut self.following.lock())
@@ -222,6 +233,16 @@ impl Log {
                 .map_err(Error::io("unlock", &self.path));
         }
         Ok(())
+    }
+
+    /// Ends writing without a flush: what is under way in other threads finds the log
+    /// closed, and the writer's lock is free.
+    pub(crate) fn abandon(&self) -> Result<()> {
+        if self.owns_writer() && !self.closed.swap(true, Ordering::AcqRel) {
+            // Whoever appends now is let finish.
+            drop(self.writer.as_ref().map(Mutex::lock));
+        }
+        self.unlock()
     }
 
     /// Shows readers everything up to `tip`.

@@ -291,6 +291,13 @@ fn copy_of(error: &io::Error) -> io::Error {
 }
 
 impl Writer {
+    /// Bytes of the log behind the newest checkpoint.
+    pub(super) fn behind_checkpoint(&self) -> u64 {
+        // A checkpoint that nothing followed leaves its own frames.
+        let end = self.checkpoint.1.max(self.covered.1);
+        self.tip.end.saturating_sub(end)
+    }
+
     pub(super) fn live(&self, store_id: &[u8; 16], state: LiveState) -> Live {
         Live {
             published_end: self.tip.end,

@@ -61,6 +61,11 @@ pub(crate) trait Storage: Debug + Send + Sync {
         Ok(false)
     }
 
+    /// Whether what is stored can be opened again by others.
+    fn is_kept(&self) -> bool {
+        true
+    }
+
     /// Gives the writer's lock back, while views may keep the file open.
     fn unlock(&self) -> io::Result<()> {
         Ok(())

@@ -126,13 +126,30 @@ impl Region {
         if at < self.limit.load(Ordering::Acquire) || end > self.end() || at < self.start {
             return false;
         }
-        // SAFETY: `at - start` is at most `len` (checked above).
-        let to = unsafe { self.base.add((at - self.start) as usize) };
-        // SAFETY: the target lies inside the allocation, above `limit` where nothing is
-        // lent, and cannot overlap `bytes`, which are a live reference and hence either
-        // elsewhere or below `limit`. The one owner that writes so, `Sim`, holds a lock.
-        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
+        self.put(at, bytes);
         true
+    }
+
+    /// As [`Region::write`], below the limit: into a SPACE frame, where no record is and
+    /// hence nothing is lent.
+    pub(crate) fn fill(&self, at: u64, bytes: &[u8]) -> bool {
+        let end = at.checked_add(bytes.len() as u64);
+        if at < self.start || end.is_none_or(|end| end > self.end()) {
+            return false;
+        }
+        self.put(at, bytes);
+        true
+    }
+
+    /// Copies `bytes` to file offset `at`, where they lie inside and nothing is lent.
+    fn put(&self, at: u64, bytes: &[u8]) {
+        // SAFETY: `at - start` is at most `len`, as the callers checked.
+        let to = unsafe { self.base.add((at - self.start) as usize) };
+        // SAFETY: the target lies inside the allocation (the callers checked), above `limit`
+        // or in a SPACE frame, where nothing is lent, and cannot overlap `bytes`, which are
+        // a live reference and hence elsewhere. The one owner that writes so, `Sim`, holds
+        // a lock.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), to.as_ptr(), bytes.len()) };
     }
 
     /// Copies bytes from file offset `at` of a region of anonymous memory, committed

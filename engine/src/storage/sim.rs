@@ -121,6 +121,43 @@ impl Sim {
         Ok(())
     }
 
+    fn write(
+        &self,
+        pieces: &[IoSlice<'_>],
+        at: u64,
+        put: impl Fn(&Self, u64, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let whole: Vec<u8>;
+        let failure =
+            self.count(|| Call::Write(at, pieces.iter().flat_map(|p| p.to_vec()).collect()));
+        if let Err((partial, error)) = failure {
+            whole = pieces
+                .iter()
+                .flat_map(|p| p.to_vec())
+                .take(partial)
+                .collect();
+            put(self, at, &whole)?;
+            return Err(error);
+        }
+        let mut at = at;
+        for piece in pieces {
+            put(self, at, piece)?;
+            at = at.saturating_add(piece.len() as u64);
+        }
+        Ok(())
+    }
+
+    /// As [`Self::put`], below what may be lent.
+    fn put_below(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let _header = self.header.lock();
+        if !self.log.fill(at, bytes) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        let end = at.saturating_add(bytes.len() as u64);
+        self.len.fetch_max(end, Ordering::AcqRel);
+        Ok(())
+    }
+
     /// Counts a call: writes it down, or fails it with the bytes to write all the same.
     fn count(&self, call: impl FnOnce() -> Call) -> Result<(), (usize, io::Error)> {
         let mut journal = self.journal.lock();
@@ -165,24 +202,16 @@ impl Storage for Sim {
     }
 
     fn write_at(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()> {
-        let whole: Vec<u8>;
-        let failure =
-            self.count(|| Call::Write(at, pieces.iter().flat_map(|p| p.to_vec()).collect()));
-        if let Err((partial, error)) = failure {
-            whole = pieces
-                .iter()
-                .flat_map(|p| p.to_vec())
-                .take(partial)
-                .collect();
-            self.put(at, &whole)?;
-            return Err(error);
-        }
-        let mut at = at;
-        for piece in pieces {
-            self.put(at, piece)?;
-            at = at.saturating_add(piece.len() as u64);
-        }
-        Ok(())
+        self.write(pieces, at, Self::put)
+    }
+
+    fn fill(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()> {
+        self.write(pieces, at, Self::put_below)
+    }
+
+    fn is_kept(&self) -> bool {
+        // In tests the disk outlives the store.
+        cfg!(test)
     }
 
     fn sync(&self) -> io::Result<()> {

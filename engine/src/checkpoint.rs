@@ -1,0 +1,228 @@
+//! Where a store opens from, and saving that: checkpoints of a whole store.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::catalog::{CATALOG, Catalog, PartitionState};
+use crate::error::{Error, Result};
+use crate::format::{LOG_START, PAGE, place};
+use crate::index::PartitionIndex;
+use crate::log::{Goal, Log, Saved, Tip, WriterGuard, slots};
+use crate::options::OpenOptions;
+use crate::store::{Inner, Store};
+
+/// A log that has no more than this behind its newest checkpoint is closed without another
+/// one: replaying it is as fast as reading that.
+const SHORT: u64 = 4 * PAGE;
+
+/// What opening starts from.
+#[derive(Debug)]
+pub(crate) struct Start {
+    pub(crate) catalog: Catalog,
+    /// Entries of the segments in the file.
+    pub(crate) indexed: u64,
+    /// Seqno up to which a checkpoint saved the index.
+    pub(crate) seqno: u64,
+    /// Why checkpoints were passed over.
+    pub(crate) passed_over: Vec<String>,
+}
+
+impl Start {
+    /// The newest checkpoint that can be used, or the start of the log.
+    pub(crate) fn find(log: &Arc<Log>, options: &OpenOptions) -> Result<Self> {
+        let mut start = Self {
+            catalog: Catalog::default(),
+            indexed: 0,
+            seqno: 0,
+            passed_over: Vec::new(),
+        };
+        let slots = if options.scan {
+            Vec::new()
+        } else {
+            slots(log)?
+        };
+        for slot in slots {
+            if slot.checkpoint == 0 {
+                break;
+            }
+            match Self::at(log, slot.checkpoint, slot.checkpoint_end) {
+                Ok(found) => {
+                    let passed_over = start.passed_over;
+                    let found = Self {
+                        passed_over,
+                        ..found
+                    };
+                    return Ok(found.following(options));
+                }
+                Err(error @ Error::Corrupt { .. }) => {
+                    log::warn!("{error}: the checkpoint is passed over");
+                    start.passed_over.push(error.to_string());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        log.start_from(Tip::start(log.identity()), LOG_START);
+        Ok(start.following(options))
+    }
+
+    /// Has the indexes note what a checkpoint of the writer that is followed will need.
+    fn following(mut self, options: &OpenOptions) -> Self {
+        if !options.mode.writes() {
+            self.catalog.follow();
+        }
+        self
+    }
+
+    /// The checkpoint whose record stands at offset `at`, in a frame that ends at `end`.
+    fn at(log: &Arc<Log>, at: u64, end: u64) -> Result<Self> {
+        log.lend_up_to(end)?;
+        let checkpoint = log.read_checkpoint(at)?;
+        let catalog = Catalog::saved(log, &checkpoint)?;
+        let tip = Tip {
+            end: checkpoint.replay_from,
+            seqno: checkpoint.seqno,
+            frame_sum: checkpoint.frame_sum,
+        };
+        // The roots stand in the frame of the checkpoint.
+        log.start_from(tip, end);
+        Ok(Self {
+            catalog,
+            indexed: checkpoint.entries,
+            seqno: checkpoint.seqno,
+            passed_over: Vec::new(),
+        })
+    }
+}
+
+/// Checkpoints that a thread of their own takes.
+#[derive(Debug)]
+pub(crate) struct Background {
+    bound: u64,
+    running: Arc<AtomicBool>,
+    /// Sequence number of the slot whose checkpoint a reader follows.
+    adopted: AtomicU64,
+}
+
+impl Background {
+    pub(crate) fn new(bound: u64) -> Self {
+        Self {
+            bound,
+            running: Arc::default(),
+            adopted: AtomicU64::new(0),
+        }
+    }
+}
+
+/// The index of a partition in use.
+#[derive(Clone, Debug)]
+struct Indexed(Arc<PartitionState>);
+
+impl AsRef<PartitionIndex> for Indexed {
+    fn as_ref(&self) -> &PartitionIndex {
+        &self.0.index
+    }
+}
+
+fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
+    let goals = || {
+        let goal = |state: Arc<PartitionState>| Goal {
+            id: state.id,
+            index: Indexed(state),
+        };
+        catalog.in_use().into_iter().map(goal).collect()
+    };
+    log.checkpoint(&catalog.index, goals, || catalog.next.to_saved())
+}
+
+impl Store {
+    /// Saves the index in the file now, so that the next opening replays nothing; whether
+    /// there was something to save. Commits go on meanwhile. `close` does it, and a thread
+    /// in the background whenever much was written.
+    pub fn checkpoint(&self) -> Result<bool> {
+        let Inner { log, catalog, .. } = self.inner();
+        Ok(save(log, catalog)?.is_some())
+    }
+}
+
+impl Inner {
+    /// Starts a checkpoint in the background if a replay would take long.
+    pub(crate) fn after_commit(&self, writer: &WriterGuard<'_>) {
+        let Background { bound, running, .. } = &self.background;
+        if !writer.wants_checkpoint(*bound) || !self.log.storage().is_kept() {
+            return;
+        }
+        if running.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let done = Arc::clone(running);
+        let (log, catalog) = (Arc::clone(&self.log), Arc::clone(&self.catalog));
+        let work = move || {
+            if let Err(error) = save(&log, &catalog) {
+                // A store that was closed meanwhile has nothing to say.
+                if !log.is_closed() {
+                    log::warn!("no checkpoint was taken: {error}");
+                }
+            }
+            done.store(false, Ordering::Release);
+        };
+        let thread = std::thread::Builder::new().name("arraylog-checkpoint".to_owned());
+        if let Err(error) = thread.spawn(work) {
+            log::warn!("no thread for a checkpoint: {error}");
+            self.background.running.store(false, Ordering::Release);
+        }
+    }
+
+    /// Saves the index before closing, unless replaying is as fast.
+    pub(crate) fn checkpoint_at_close(&self) {
+        let log = &self.log;
+        if !log.owns_writer() || log.is_closed() || !log.storage().is_kept() {
+            return;
+        }
+        if log.behind_checkpoint().is_none_or(|bytes| bytes <= SHORT) {
+            return;
+        }
+        // The store can be closed all the same: opening replays more.
+        if let Err(error) = save(log, &self.catalog) {
+            log::warn!("no checkpoint was taken at closing: {error}");
+        }
+    }
+
+    /// Takes over the newest checkpoint of the writer that is followed, so that what was
+    /// followed need not stay in memory.
+    pub(crate) fn adopt(&self, slot_seq: u64) -> Result<()> {
+        if self.background.adopted.swap(slot_seq, Ordering::AcqRel) == slot_seq {
+            return Ok(());
+        }
+        let log = &self.log;
+        log.follow(|_| {
+            let slots = slots(log)?;
+            let Some(slot) = slots.first().filter(|slot| slot.checkpoint != 0) else {
+                return Ok(());
+            };
+            // What lies beyond what was followed comes later.
+            if slot.checkpoint_end > log.published() {
+                self.background.adopted.store(0, Ordering::Release);
+                return Ok(());
+            }
+            let checkpoint = log.read_checkpoint(slot.checkpoint)?;
+            let (since, end) = (place(checkpoint.replay_from), place(log.published()));
+            let fault = |fault| log.fault(fault);
+            let segments = log.segments(CATALOG, &checkpoint.catalog)?;
+            self.catalog
+                .index
+                .adopt(segments, since, end)
+                .map_err(fault)?;
+            for state in self.catalog.in_use() {
+                let Some((at, root)) = self.catalog.root(log, state.id)? else {
+                    continue;
+                };
+                if at != state.root() {
+                    let segments = log.segments(state.id, &root)?;
+                    state.index.adopt(segments, since, end).map_err(fault)?;
+                    state.set_root(at);
+                }
+            }
+            Ok(())
+        })
+    }
+}
