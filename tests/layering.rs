@@ -9,15 +9,16 @@ type Layer = (&'static [&'static str], &'static [&'static str]);
 
 /// Every top-level module, lowest first.
 ///
-/// Those of the last layer are one object seen from five sides: a store lends partitions
-/// and batches, these commit through the store, and entries are what they give out.
+/// Those of the last layer are one object seen from six sides: a store lends partitions
+/// and batches, these commit through the store, by streams too, and entries are what they
+/// give out.
 const LAYERS: [Layer; 13] = [
     (&["format"], &[]),
     (&["error"], &["format"]),
     (&["options"], &[]),
     (&["grid"], &[]),
-    (&["arena"], &[]),
     (&["storage"], &["format"]),
+    (&["arena"], &["storage"]),
     (&["value"], &["storage"]),
     (&["index"], &[]),
     (
@@ -31,7 +32,7 @@ const LAYERS: [Layer; 13] = [
     ),
     (&["staged"], &["format", "arena", "index", "log", "catalog"]),
     (
-        &["entry", "partition", "batch", "open", "store"],
+        &["entry", "partition", "batch", "stream", "open", "store"],
         &[
             "format", "error", "options", "storage", "value", "index", "log", "array", "catalog",
             "staged", "arena",

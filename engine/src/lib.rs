@@ -103,6 +103,7 @@ mod partition;
 mod staged;
 mod storage;
 mod store;
+mod stream;
 mod value;
 
 pub use array::{
@@ -116,6 +117,7 @@ pub use format::{Defect, FORMAT_VERSION};
 pub use options::{Durability, Mode, OpenOptions, Verify};
 pub use partition::{Entries, Keys, Partition, Reader};
 pub use store::{DEFAULT_NAME, Info, PartitionInfo, Recovery, Store};
+pub use stream::{Spool, StreamWriter, ValueReader};
 pub use value::Value;
 
 /// For measurements in `benches/`; no part of the public face.

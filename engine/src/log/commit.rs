@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::header::LiveState;
 use crate::format::record::{self, Head, RecordKind};
-use crate::format::{PAGE, place};
+use crate::format::{BLOCK, PAGE, place};
 use crate::index::{Hash, PartitionIndex};
 use crate::options::Durability;
 
@@ -32,6 +32,14 @@ const WRITE_BLOCK: u64 = 2 << 20;
 /// Frames above this length have their room reserved first, so that a full disk
 /// shows before anything is written.
 const RESERVE_ABOVE: u64 = 1 << 20;
+
+/// Frames with more bytes of values are written from where the values lie, as far as
+/// these have [`APART`]: what a batch put into a file to save memory stays there.
+const FEW: u64 = 64 << 20;
+
+/// Least length of a value that a large frame does not copy. A piece of its own costs
+/// about as much as a copy of some hundred bytes.
+const APART: u64 = 1 << 10;
 
 /// Operations whose groups are loaded ahead of their turn.
 const AHEAD: usize = 16;
@@ -113,34 +121,41 @@ struct Placed {
 /// Room in which a frame is built.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    /// The frame without wide values.
+    /// The frame without the values that are written from where they lie.
     bytes: Vec<u8>,
     /// After so many of these bytes comes the value of that operation.
-    wide: Vec<(usize, usize)>,
+    apart: Vec<(usize, usize)>,
+    /// Length from which values are not copied.
+    copied_below: u64,
     /// Sums of the records, eight bytes each.
     sums: Vec<u8>,
     placed: Vec<Placed>,
 }
 
 impl Room {
-    fn clear(&mut self) {
+    /// Makes room for a frame of `ops`.
+    fn clear(&mut self, ops: &[Op<'_>]) {
+        let values: u64 = ops.iter().map(|op| op.value.len()).sum();
+        self.copied_below = if values > FEW { APART } else { BLOCK };
         self.bytes.clear();
         self.bytes.resize(HEADER_LEN as usize, 0);
-        self.wide.clear();
+        self.apart.clear();
         self.sums.clear();
         self.placed.clear();
         // A rare large commit does not keep its memory.
         self.bytes.shrink_to(8 << 20);
     }
 
-    /// Appends the record of `op` at offset `at`, all but a wide value.
+    /// Appends the record of `op` at offset `at`, all but a value that is written from
+    /// where it lies.
     fn append(&mut self, head: &mut Head, op: &Op<'_>, seed: u64, at: u64) {
         let start = self.bytes.len();
         let value = head.value_range();
-        let stored = match op.value {
-            OpValue::Small(..) => head.end(),
-            // The value itself is written from where it lies.
-            OpValue::Wide(..) => head.end().saturating_sub(head.value_len()),
+        let apart = op.value.len() >= self.copied_below;
+        let stored = if apart {
+            head.end().saturating_sub(head.value_len())
+        } else {
+            head.end()
         };
         self.bytes.resize(start + stored as usize, 0);
         let record = self.bytes.get_mut(start..).unwrap_or_default();
@@ -149,7 +164,9 @@ impl Room {
         let mut value_hash = 0;
         match op.value {
             OpValue::Small(content, hash) => {
-                put(record, value.start, content);
+                if !apart {
+                    put(record, value.start, content);
+                }
                 value_hash = hash;
             }
             OpValue::Wide(_, _, blocks) => {
@@ -157,9 +174,11 @@ impl Room {
                 for (block, at) in blocks.iter().zip((table..).step_by(8)) {
                     put(record, at, &block.to_le_bytes());
                 }
-                self.wide
-                    .push((start + value.start as usize, self.placed.len()));
             }
+        }
+        if apart {
+            let place = (start + value.start as usize, self.placed.len());
+            self.apart.push(place);
         }
         let hashed = start + 8..start + head.hashed_end() as usize;
         let hashed = self.bytes.get(hashed).unwrap_or_default();
@@ -173,10 +192,12 @@ impl Room {
         let (header, _) = self.bytes.split_at(HEADER_LEN as usize);
         let mut pieces = vec![header];
         let mut from = header.len();
-        for &(to, number) in &self.wide {
+        for &(to, number) in &self.apart {
             pieces.push(self.bytes.get(from..to).unwrap_or_default());
-            if let Some(OpValue::Wide(value, ..)) = ops.get(number).map(|op| op.value) {
-                pieces.extend(value);
+            match ops.get(number).map(|op| op.value) {
+                Some(OpValue::Wide(value, ..)) => pieces.extend(value),
+                Some(OpValue::Small(value, _)) => pieces.push(value),
+                None => {}
             }
             from = to;
         }
@@ -261,7 +282,7 @@ impl<'a> WriterGuard<'a> {
     fn place(&mut self, ops: &[Op<'_>]) -> Result<u64> {
         let log = self.log;
         let Writer { tip, room, .. } = &mut *self.writer;
-        room.clear();
+        room.clear(ops);
         let mut at = tip.end.saturating_add(HEADER_LEN);
         for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
             let Some(first) = run.first() else { continue };
@@ -340,7 +361,7 @@ impl<'a> WriterGuard<'a> {
         let storage = &*self.log.storage;
         let room = &self.writer.room;
         let len = end.saturating_sub(at);
-        if room.wide.is_empty() && at / PAGE == end.saturating_sub(1) / PAGE {
+        if room.apart.is_empty() && at / PAGE == end.saturating_sub(1) / PAGE {
             return storage.write_at(&[IoSlice::new(&room.bytes)], at);
         }
         if len > RESERVE_ABOVE {

@@ -4,6 +4,7 @@
 //! record below the published end. Nothing here knows what a value means.
 
 mod access;
+mod blocks;
 mod commit;
 mod recovery;
 mod verified;
