@@ -31,6 +31,9 @@
 //! # }
 //! ```
 //!
+//! A value that is longer than memory comes [from a source](Partition::put_from), or by
+//! [a writer](Partition::writer), and is read [as a stream](Partition::open_value).
+//!
 //! Each write is a commit of its own. A [`Batch`] commits many at once, all or nothing:
 //!
 //! ```
