@@ -351,6 +351,55 @@ fn a_stream_stops_at_a_damaged_block_and_reads_those_around_it() {
     assert_eq!(found.len(), 400_000);
 }
 
+#[test]
+fn a_batch_beyond_memory_is_whole_without_a_close_and_keeps_the_order_of_its_calls() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let store = support::open(&path, Mode::Append).expect("made");
+    let part = store.default_partition().expect("partition");
+    let batch = store.batch().expect("batch");
+    let staged = batch.partition("default", "default").expect("partition");
+    let lens = [
+        0usize, 10, 1023, 1024, 5000, 65_535, 65_536, 200_000, 3_000_000,
+    ];
+    let value = |round: usize, len: usize| vec![(round * 31 + len) as u8; len];
+    let (mut expected, mut bytes) = (Vec::new(), 0);
+    for round in 0.. {
+        for len in lens {
+            let key = format!("{round} {len}");
+            staged.put(&key, "replaced").expect("staged");
+            staged.put(&key, value(round, len)).expect("staged");
+            expected.push((key, value(round, len)));
+            bytes += len;
+        }
+        if bytes > 100 << 20 {
+            break;
+        }
+    }
+    let streamed = staged.put_from("stream", Pattern::new(2_000_000));
+    assert_eq!(streamed.expect("staged"), 2_000_000);
+    staged.rename("stream", "renamed", false).expect("staged");
+    staged.put("gone", value(1, 5000)).expect("staged");
+    assert!(staged.remove("gone").expect("staged"));
+    expected.push(("renamed".to_owned(), Pattern::bytes(2_000_000)));
+    assert!(part.is_empty().expect("counted"));
+    batch.commit().expect("committed");
+    drop((part, store));
+    let store = support::open(&path, Mode::Read).expect("opens");
+    assert_eq!(store.recovery().torn_bytes, 0);
+    let part = store.default_partition().expect("partition");
+    let found = part.entries().expect("walk").map(|entry| {
+        let entry = entry.expect("whole");
+        let key = String::from_utf8(entry.key().to_vec()).expect("text");
+        (key, entry.value().expect("whole").to_vec())
+    });
+    for (found, expected) in found.zip(&expected) {
+        assert_eq!(found.0, expected.0);
+        assert!(found.1 == expected.1, "{}", found.0);
+    }
+    assert_eq!(part.len().expect("counted"), expected.len() as u64);
+}
+
 /// Starts the other process with `words`, and gives what it says.
 fn said(words: &[&str]) -> Vec<String> {
     let actor = Actor::start(env!("CARGO_BIN_EXE_actor"), words).expect("started");

@@ -109,8 +109,12 @@ impl ValueReader {
                 }
                 Ok(())
             })?;
-            debug_assert_eq!(read, len);
-            Ok(())
+            if read == len {
+                return Ok(());
+            }
+            Err(PyOSError::new_err(format!(
+                "{len} bytes of a value were expected and {read} are there"
+            )))
         })
     }
 }
