@@ -9,15 +9,16 @@ type Layer = (&'static [&'static str], &'static [&'static str]);
 
 /// Every top-level module, lowest first.
 ///
-/// Those of the last layer are one object seen from five sides: a store lends partitions
-/// and batches, these commit through the store, and entries are what they give out.
+/// Those of the last layer are one object seen from six sides: a store lends partitions
+/// and batches, these commit through the store, by streams too, and entries are what they
+/// give out.
 const LAYERS: [Layer; 13] = [
     (&["format"], &[]),
     (&["error"], &["format"]),
     (&["options"], &[]),
     (&["grid"], &[]),
-    (&["arena"], &[]),
     (&["storage"], &["format"]),
+    (&["arena"], &["storage"]),
     (&["value"], &["storage"]),
     (&["index"], &[]),
     (
@@ -35,6 +36,8 @@ const LAYERS: [Layer; 13] = [
             "entry",
             "partition",
             "batch",
+            "stream",
+            "checkpoint",
             "names",
             "attributes",
             "open",

@@ -16,16 +16,18 @@ use crate::store::Inner;
 
 /// Writes that become visible together, or not at all.
 ///
-/// Data is copied into the batch, which therefore needs memory for all of it, and
-/// encoded there, outside the writer's lock: other commits neither wait for a batch
-/// nor belong to it. It may be filled from many threads; the order is that of the
+/// Data is copied into the batch and encoded there, outside the writer's lock: other
+/// commits neither wait for a batch nor belong to it. Up to 64 MiB of values are in
+/// memory, what comes then in a temporary file, so that a batch may exceed memory: it
+/// needs some 400 bytes for each operation, and for the commit the values below 1 KiB
+/// once more. If that file cannot be written the call is refused with `Error::Io`. It may be filled from many threads; the order is that of the
 /// calls, and the last write of a key counts. A call that is refused leaves nothing of
 /// it in the batch, which goes on. Dropped without [`commit`](Self::commit), nothing is
 /// stored.
 #[derive(Debug)]
 pub struct Batch {
-    inner: Arc<Inner>,
-    staged: Mutex<Staged>,
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) staged: Mutex<Staged>,
     durability: Durability,
 }
 
@@ -34,7 +36,7 @@ impl Batch {
         let durability = inner.log.durability();
         Self {
             inner: Arc::clone(inner),
-            staged: Mutex::new(Staged::new(&inner.pool)),
+            staged: Mutex::new(Staged::new(&inner.pool, inner.log.path())),
             durability,
         }
     }
@@ -86,8 +88,8 @@ impl Batch {
 /// The verbs of a batch on one partition. Data is copied before a call returns.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchPartition<'b> {
-    batch: &'b Batch,
-    target: usize,
+    pub(crate) batch: &'b Batch,
+    pub(crate) target: usize,
 }
 
 impl BatchPartition<'_> {
@@ -185,11 +187,9 @@ impl BatchPartition<'_> {
 
     fn push(&self, kind: RecordKind, key: &[u8], pieces: &[&[u8]]) -> Result<()> {
         let hash = self.batch.inner.hash(key)?;
-        self.batch
-            .staged
-            .lock()
-            .push(self.target, kind, hash, key, pieces);
-        Ok(())
+        let mut staged = self.batch.staged.lock();
+        let pushed = staged.push(self.target, kind, hash, key, pieces);
+        pushed.map_err(|source| self.batch.no_room(source))
     }
 
     /// Whether the store with the batch laid over it has `key`.

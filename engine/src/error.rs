@@ -139,6 +139,16 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The source of a value failed; nothing was stored.
+    #[error("the source of the value of key {key:?} failed after {read} bytes; nothing was stored")]
+    Source {
+        /// The key.
+        key: String,
+        /// Bytes that it had given.
+        read: u64,
+        /// Its answer.
+        source: io::Error,
+    },
     /// Something that was asked for by name is not there.
     #[error("no {what} {name:?}{}", hint.as_ref().map(|h| format!("; did you mean {h:?}?")).unwrap_or_default())]
     NotFound {
@@ -217,6 +227,7 @@ impl Error {
             Self::Poisoned { .. } => "poisoned",
             Self::NotCommitted { .. } => "not-committed",
             Self::CommitUnknown { .. } => "commit-unknown",
+            Self::Source { .. } => "source",
             Self::NotFound { .. } => "not-found",
             Self::Kind { .. } => "kind",
             Self::DType { .. } => "dtype",

@@ -31,6 +31,9 @@
 //! # }
 //! ```
 //!
+//! A value that is longer than memory comes [from a source](Partition::put_from), or by
+//! [a writer](Partition::writer), and is read [as a stream](Partition::open_value).
+//!
 //! Each write is a commit of its own. A [`Batch`] commits many at once, all or nothing:
 //!
 //! ```
@@ -109,6 +112,7 @@ mod partition;
 mod staged;
 mod storage;
 mod store;
+mod stream;
 mod value;
 
 pub use array::{
@@ -123,6 +127,7 @@ pub use names::PartitionOptions;
 pub use options::{Durability, Mode, OpenOptions, Verify};
 pub use partition::{Entries, Keys, Partition, Reader};
 pub use store::{DEFAULT_NAME, Info, PartitionInfo, Recovery, Store};
+pub use stream::{Spool, StreamWriter, ValueReader};
 pub use value::Value;
 
 /// For measurements in `benches/`; no part of the public face.

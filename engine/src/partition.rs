@@ -23,7 +23,7 @@ use crate::value::Value;
 #[derive(Clone, Debug)]
 pub struct Partition {
     store: Store,
-    target: Arc<Target>,
+    pub(crate) target: Arc<Target>,
 }
 
 impl Partition {
@@ -82,7 +82,7 @@ impl Partition {
 
     /// What a reader sees at `key` now.
     #[inline]
-    fn find(&self, key: &[u8]) -> Result<Option<Located>> {
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Located>> {
         let Some(state) = self.state("read a key")? else {
             return Ok(None);
         };

@@ -1,10 +1,12 @@
 //! Operations that wait for their commit, with copies of their keys and values.
 
 use std::collections::HashMap;
+use std::io;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
-use crate::arena::{Arena, Pool, Span};
+use crate::arena::{Arena, Gathered, Pool, Span};
 use crate::catalog::{Interning, Kept};
 use crate::format::BLOCK;
 use crate::format::record::{RecordKind, value_hash};
@@ -112,10 +114,10 @@ pub(crate) enum Overlaid<'a> {
 }
 
 impl Staged {
-    /// No operations yet, with room from `pool`.
-    pub(crate) fn new(pool: &Arc<Pool>) -> Self {
+    /// No operations yet, with room from `pool`, for the store at `path`.
+    pub(crate) fn new(pool: &Arc<Pool>, path: &Path) -> Self {
         Self {
-            values: Arena::new(pool),
+            values: Arena::new(pool, path),
             keys: Vec::new(),
             ops: Vec::new(),
             targets: Vec::new(),
@@ -155,7 +157,8 @@ impl Staged {
     }
 
     /// Adds an operation. Key and value are copied; the copy is what is summed, so that
-    /// a caller who changes a buffer meanwhile spoils its own value only.
+    /// a caller who changes a buffer meanwhile spoils its own value only. Fails if the
+    /// temporary file of a large batch cannot be written; then nothing was added.
     pub(crate) fn push(
         &mut self,
         target: usize,
@@ -163,11 +166,38 @@ impl Staged {
         hash: Hash,
         key: &[u8],
         pieces: &[&[u8]],
+    ) -> io::Result<()> {
+        let value = self.values.copy(pieces)?;
+        let sums = Sums::of(&[self.values.bytes(value)], value.len() as u64);
+        self.stage(target, kind, hash, key, value, sums);
+        Ok(())
+    }
+
+    /// As [`Staged::push`], for a plain value that was gathered and summed before.
+    pub(crate) fn push_gathered(
+        &mut self,
+        target: usize,
+        hash: Hash,
+        key: &[u8],
+        value: Gathered,
+        sums: Sums,
+    ) -> io::Result<()> {
+        let value = self.values.take(value)?;
+        self.stage(target, RecordKind::Put, hash, key, value, sums);
+        Ok(())
+    }
+
+    fn stage(
+        &mut self,
+        target: usize,
+        kind: RecordKind,
+        hash: Hash,
+        key: &[u8],
+        value: Span,
+        sums: Sums,
     ) {
         let at = self.keys.len();
         self.keys.extend_from_slice(key);
-        let value = self.values.copy(pieces);
-        let sums = Sums::of(&[self.values.bytes(value)], value.len() as u64);
         if let Some(overlay) = &mut self.overlay {
             overlay.insert((target, key.into()), self.ops.len());
         }

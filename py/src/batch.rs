@@ -6,9 +6,10 @@ use pyo3::prelude::*;
 
 use crate::entry::Entry;
 use crate::errors::{self, OrRaise as _};
-use crate::input::{self, Frame, Taken};
+use crate::input::{self, Frame, Source, Taken};
 use crate::key::Key;
 use crate::store::{self, Store};
+use crate::stream;
 
 /// The open batch; `None` after its end. Fillers share the lock, the end takes
 /// it alone; it is waited for without the interpreter.
@@ -110,17 +111,25 @@ impl BatchPartition {
         py: Python<'_>,
         change: impl FnOnce(arraylog::BatchPartition<'_>) -> arraylog::Result<T> + Send,
     ) -> PyResult<T> {
-        let changed = py.detach(|| {
+        self.with(py, |batch| {
+            batch
+                .partition(&self.collection, &self.partition)
+                .and_then(change)
+        })
+    }
+
+    /// Does something with the batch, unless it has ended.
+    fn with<T: Send>(
+        &self,
+        py: Python<'_>,
+        action: impl FnOnce(&arraylog::Batch) -> arraylog::Result<T> + Send,
+    ) -> PyResult<T> {
+        let done = py.detach(|| {
             let batch = self.batch.read().unwrap_or_else(PoisonError::into_inner);
-            let batch = batch.as_ref()?;
-            Some(
-                batch
-                    .partition(&self.collection, &self.partition)
-                    .and_then(change),
-            )
+            batch.as_ref().map(action)
         });
-        match changed {
-            Some(changed) => changed.or_raise(py),
+        match done {
+            Some(done) => done.or_raise(py),
             None => Err(ended(py)),
         }
     }
@@ -187,9 +196,19 @@ impl BatchPartition {
     ) -> PyResult<()> {
         input::refuse_conditions(py, if_absent, if_version)?;
         let key = Key::of(key)?;
-        let data = input::value(data)?;
-        let data = data.bytes();
-        self.change(py, |partition| partition.put(&key, data))
+        match input::value(data)? {
+            Source::Bytes(data) => {
+                let data = data.bytes();
+                self.change(py, |partition| partition.put(&key, data))
+            }
+            Source::File(file) => {
+                // Not with the batch in hand: the source may write to it as well.
+                let spool = self.with(py, arraylog::Batch::spool)?;
+                let spool = stream::gather(py, &file, spool)?;
+                self.change(py, |partition| partition.put_spool(&key, spool))
+                    .map(|_| ())
+            }
+        }
     }
 
     /// Removes an entry at the commit; False if it is absent from the store

@@ -15,7 +15,7 @@ use std::path::Path;
 use arraylog::{DType, OpenOptions, Store, TimeUnit, Value};
 use numpy::npyffi::{self, PY_ARRAY_API};
 use numpy::{PyArrayDescr, PyArrayDescrMethods as _, PyUntypedArray, PyUntypedArrayMethods as _};
-use pyo3::buffer::PyUntypedBuffer;
+use pyo3::buffer::{PyBuffer, PyUntypedBuffer};
 use pyo3::exceptions::{PyBufferError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -340,6 +340,25 @@ fn with_dims<T>(
     }
     let ndim = c_int::try_from(shape.len()).map_err(|_| too_large())?;
     Ok(make(dims, ndim))
+}
+
+/// Copies `bytes` to place `at` of the memory of a Python object; false if that cannot
+/// be written to, is not contiguous or ends before.
+pub(crate) fn fill(_: Python<'_>, object: &PyBuffer<u8>, at: usize, bytes: &[u8]) -> bool {
+    let ends_inside = at
+        .checked_add(bytes.len())
+        .is_some_and(|end| end <= object.len_bytes());
+    if object.readonly() || !object.is_c_contiguous() || !ends_inside {
+        return false;
+    }
+    // SAFETY: `at` is at most the length of the buffer (checked above), which is exported
+    // and hence neither moved nor freed by its owner while `object` lives.
+    let place = unsafe { object.buf_ptr().cast::<u8>().add(at) };
+    // SAFETY: so many bytes lie at `place`, contiguous and writable (checked above), and
+    // may overlap `bytes`. What other threads write there meanwhile is theirs to avoid,
+    // as in every `readinto`.
+    unsafe { std::ptr::copy(bytes.as_ptr(), place, bytes.len()) };
+    true
 }
 
 /// Bytes of a Python object, borrowed while this lives.

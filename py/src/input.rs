@@ -60,17 +60,24 @@ pub(crate) struct Taken<'a> {
     pub(crate) attrs: &'a Attrs,
 }
 
-/// The bytes of a plain value: anything bytes-like whose items are bytes, or a
-/// binary file, which is read to its end first.
-pub(crate) fn value<'py>(data: &Bound<'py, PyAny>) -> PyResult<Borrowed<'py>> {
+/// What a plain value is made of.
+pub(crate) enum Source<'py> {
+    /// Its bytes.
+    Bytes(Borrowed<'py>),
+    /// A binary file that is to be read to its end.
+    File(Bound<'py, PyAny>),
+}
+
+fn type_name(object: &Bound<'_, PyAny>) -> String {
+    let name = object.get_type().name();
+    name.map_or_else(|_| "?".to_owned(), |name| name.to_string())
+}
+
+/// A plain value: anything bytes-like whose items are bytes, or a binary file.
+pub(crate) fn value<'py>(data: &Bound<'py, PyAny>) -> PyResult<Source<'py>> {
     if let Ok(bytes) = data.cast_exact::<PyBytes>() {
-        return Ok(Borrowed::Bytes(bytes.clone()));
+        return Ok(Source::Bytes(Borrowed::Bytes(bytes.clone())));
     }
-    let found = || {
-        data.get_type()
-            .name()
-            .map_or_else(|_| "?".to_owned(), |name| name.to_string())
-    };
     if data.is_instance_of::<PyString>() {
         return Err(PyTypeError::new_err(
             "a value is bytes, not str: put(key, text.encode())",
@@ -80,16 +87,49 @@ pub(crate) fn value<'py>(data: &Bound<'py, PyAny>) -> PyResult<Borrowed<'py>> {
         if !data.hasattr("read")? {
             return Err(PyTypeError::new_err(format!(
                 "a value is bytes-like or a binary file, not {}; arrays go through write(key, {{name: array}})",
-                found()
+                type_name(data)
             )));
         }
-        let whole = data
-            .py()
-            .import("arraylog._partition")?
-            .getattr("read_all")?
-            .call1((data,))?;
-        return Ok(Borrowed::Buffer(PyUntypedBuffer::get(&whole)?));
+        let text = data.py().import("io")?.getattr("TextIOBase")?;
+        if data.is_instance(&text)? {
+            return Err(text_file(data));
+        }
+        return Ok(Source::File(data.clone()));
     };
+    bytes_of(data, buffer).map(Source::Bytes)
+}
+
+fn text_file(file: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "a value is bytes, and this {} gives str: open the file in binary mode (\"rb\"), \
+         or put(key, text.encode())",
+        type_name(file)
+    ))
+}
+
+/// What `read` of a file gave.
+pub(crate) fn piece<'py>(
+    file: &Bound<'py, PyAny>,
+    piece: &Bound<'py, PyAny>,
+) -> PyResult<Borrowed<'py>> {
+    if let Ok(bytes) = piece.cast_exact::<PyBytes>() {
+        return Ok(Borrowed::Bytes(bytes.clone()));
+    }
+    if piece.is_instance_of::<PyString>() {
+        return Err(text_file(file));
+    }
+    let Ok(buffer) = PyUntypedBuffer::get(piece) else {
+        return Err(PyTypeError::new_err(format!(
+            "read() of a binary file gives bytes, that of this {} gave a {}",
+            type_name(file),
+            type_name(piece)
+        )));
+    };
+    bytes_of(piece, buffer)
+}
+
+/// The bytes of a buffer whose items are bytes.
+fn bytes_of<'py>(data: &Bound<'py, PyAny>, buffer: PyUntypedBuffer) -> PyResult<Borrowed<'py>> {
     if !matches!(
         buffer.format().to_bytes(),
         b"B" | b"b" | b"c" | b"<B" | b"<b" | b"=B" | b"=b" | b"@B" | b"@b"
@@ -97,7 +137,7 @@ pub(crate) fn value<'py>(data: &Bound<'py, PyAny>) -> PyResult<Borrowed<'py>> {
         return Err(PyTypeError::new_err(format!(
             "a value is bytes, and this {} has items of format {:?}, whose type would be lost: \
              write(key, {{name: array}}) keeps it, array.view(\"u1\") gives its bytes",
-            found(),
+            type_name(data),
             buffer.format(),
         )));
     }

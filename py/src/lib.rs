@@ -16,6 +16,7 @@ mod key;
 mod ndarray;
 mod partition;
 mod store;
+mod stream;
 
 use std::ffi::OsString;
 
@@ -42,5 +43,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<partition::KeyIterator>()?;
     module.add_class::<partition::Partition>()?;
     module.add_class::<store::Store>()?;
+    module.add_class::<stream::ValueReader>()?;
     module.add_function(wrap_pyfunction!(run_cli, module)?)
 }

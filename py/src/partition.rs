@@ -9,10 +9,11 @@ use pyo3::types::{PyMemoryView, PyString};
 use crate::buffer::Bytes;
 use crate::entry::Entry;
 use crate::errors::OrRaise as _;
-use crate::input::{self, Frame, Taken};
+use crate::input::{self, Frame, Source, Taken};
 use crate::key::{self, Key};
 use crate::ndarray;
 use crate::store::Store;
+use crate::stream::{self, ValueReader};
 
 /// Keys between two looks at pending signals: `list(part)` is one C loop.
 const KEYS_PER_SIGNAL_CHECK: u32 = 1024;
@@ -279,9 +280,27 @@ impl Partition {
     ) -> PyResult<()> {
         input::refuse_conditions(py, if_absent, if_version)?;
         let key = Key::of(key)?;
-        let data = input::value(data)?;
-        let data = data.bytes();
-        self.change(py, |partition| partition.put(&key, data))
+        match input::value(data)? {
+            Source::Bytes(data) => {
+                let data = data.bytes();
+                self.change(py, |partition| partition.put(&key, data))
+            }
+            Source::File(file) => {
+                let spool = self.change(py, |partition| partition.store().spool())?;
+                let spool = stream::gather(py, &file, spool)?;
+                self.change(py, |partition| partition.put_spool(&key, spool))
+                    .map(|_| ())
+            }
+        }
+    }
+
+    /// The plain value of `key`, to read as a stream.
+    fn _open_value(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<ValueReader> {
+        let key = Key::of(key)?;
+        match self.change(py, |partition| partition.open_value(&key))? {
+            Some(reader) => Ok(ValueReader::new(reader)),
+            None => Err(self.missing(py, key.as_ref())),
+        }
     }
 
     /// Removes an entry; False if it was not there.

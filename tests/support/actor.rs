@@ -3,6 +3,8 @@
 //! Answers are lines on the standard output. A line on the standard input, or its
 //! end, is the sign to go on.
 
+mod bounded;
+
 use std::error::Error as StdError;
 use std::io::{Write, stdin, stdout};
 use std::path::Path;
@@ -30,6 +32,11 @@ fn main() -> Outcome {
         ["count-reads", path] => count_reads(Path::new(path)),
         ["fork", path] => fork_idle(Path::new(path)),
         ["fork-while-writing", path] => fork_while_writing(Path::new(path)),
+        ["stream", path, len] => bounded::stream(Path::new(path), len.parse()?),
+        ["large-batch", path, count, len] => {
+            bounded::large_batch(Path::new(path), count.parse()?, len.parse()?)
+        }
+        ["full-disk", path] => bounded::full_disk(Path::new(path)),
         _ => Err(format!("unknown words {words:?}").into()),
     }
 }

@@ -2,6 +2,7 @@
 
 pub mod dump;
 pub mod process;
+pub mod source;
 
 use std::path::Path;
 use std::time::SystemTime;

@@ -10,6 +10,7 @@ mod key;
 mod ndjson;
 mod npy;
 mod open;
+mod progress;
 mod text;
 
 use std::ffi::OsString;

@@ -18,9 +18,17 @@ use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::record::{self, Head, RecordKind};
-use crate::format::{ALIGN_FROM, place};
+use crate::format::{ALIGN_FROM, BLOCK, place};
 use crate::index::{Hash, PartitionIndex};
 use crate::options::Durability;
+
+/// Frames with more bytes of values are written from where the values lie, as far as
+/// these have [`APART`]: what a batch put into a file to save memory stays there.
+const FEW: u64 = 64 << 20;
+
+/// Least length of a value that a large frame does not copy. A piece of its own costs
+/// about as much as a copy of some hundred bytes.
+const APART: u64 = 1 << 10;
 
 /// Operations whose groups are loaded ahead of their turn.
 const AHEAD: usize = 16;
@@ -107,34 +115,41 @@ struct Placed {
 /// Room in which a frame is built.
 #[derive(Debug, Default)]
 pub(super) struct Room {
-    /// The frame without wide values.
+    /// The frame without the values that are written from where they lie.
     bytes: Vec<u8>,
     /// After so many of these bytes comes the value of that operation.
-    wide: Vec<(usize, usize)>,
+    apart: Vec<(usize, usize)>,
+    /// Length from which values are not copied.
+    copied_below: u64,
     /// Sums of the records, eight bytes each.
     sums: Vec<u8>,
     placed: Vec<Placed>,
 }
 
 impl Room {
-    fn clear(&mut self) {
+    /// Makes room for a frame of `ops`.
+    fn clear(&mut self, ops: &[Op<'_>]) {
+        let values: u64 = ops.iter().map(|op| op.value.len()).sum();
+        self.copied_below = if values > FEW { APART } else { BLOCK };
         self.bytes.clear();
         self.bytes.resize(HEADER_LEN as usize, 0);
-        self.wide.clear();
+        self.apart.clear();
         self.sums.clear();
         self.placed.clear();
         // A rare large commit does not keep its memory.
         self.bytes.shrink_to(8 << 20);
     }
 
-    /// Appends the record of `op` at offset `at`, all but a wide value.
+    /// Appends the record of `op` at offset `at`, all but a value that is written from
+    /// where it lies.
     fn append(&mut self, head: &mut Head, op: &Op<'_>, seed: u64, at: u64) {
         let start = self.bytes.len();
         let value = head.value_range();
-        let stored = match op.value {
-            OpValue::Small(..) => head.end(),
-            // The value itself is written from where it lies.
-            OpValue::Wide(..) => head.end().saturating_sub(head.value_len()),
+        let apart = op.value.len() >= self.copied_below;
+        let stored = if apart {
+            head.end().saturating_sub(head.value_len())
+        } else {
+            head.end()
         };
         self.bytes.resize(start + stored as usize, 0);
         let record = self.bytes.get_mut(start..).unwrap_or_default();
@@ -143,7 +158,9 @@ impl Room {
         let mut value_hash = 0;
         match op.value {
             OpValue::Small(content, hash) => {
-                put(record, value.start, content);
+                if !apart {
+                    put(record, value.start, content);
+                }
                 match head.table_range().filter(|_| head.wide) {
                     // Wide by its alignment: one block.
                     Some(table) => put(record, table.start, &hash.to_le_bytes()),
@@ -155,9 +172,11 @@ impl Room {
                 for (block, at) in blocks.iter().zip((table..).step_by(8)) {
                     put(record, at, &block.to_le_bytes());
                 }
-                self.wide
-                    .push((start + value.start as usize, self.placed.len()));
             }
+        }
+        if apart {
+            let place = (start + value.start as usize, self.placed.len());
+            self.apart.push(place);
         }
         let hashed = start + 8..start + head.hashed_end() as usize;
         let hashed = self.bytes.get(hashed).unwrap_or_default();
@@ -168,12 +187,14 @@ impl Room {
 
     /// The bytes of the frame in order.
     fn pieces<'a>(&'a self, ops: &'a [Op<'_>]) -> Vec<&'a [u8]> {
-        let mut pieces = Vec::with_capacity(2 * self.wide.len() + 1);
+        let mut pieces = Vec::with_capacity(2 * self.apart.len() + 1);
         let mut from = 0;
-        for &(to, number) in &self.wide {
+        for &(to, number) in &self.apart {
             pieces.push(self.bytes.get(from..to).unwrap_or_default());
-            if let Some(OpValue::Wide(value, ..)) = ops.get(number).map(|op| op.value) {
-                pieces.extend(value);
+            match ops.get(number).map(|op| op.value) {
+                Some(OpValue::Wide(value, ..)) => pieces.extend(value),
+                Some(OpValue::Small(value, _)) => pieces.push(value),
+                None => {}
             }
             from = to;
         }
@@ -238,7 +259,7 @@ impl WriterGuard<'_> {
     fn place(&mut self, ops: &[Op<'_>]) -> Result<u64> {
         let log = self.log;
         let Writer { tip, room, .. } = &mut *self.writer;
-        room.clear();
+        room.clear(ops);
         let mut at = tip.end.saturating_add(HEADER_LEN);
         for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
             let Some(first) = run.first() else { continue };

@@ -5,6 +5,7 @@
 
 mod access;
 mod append;
+mod blocks;
 mod checkpoint;
 mod commit;
 mod find;

@@ -10,6 +10,7 @@ mod live;
 mod lock;
 mod region;
 pub(crate) mod sim;
+mod spool;
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
@@ -19,6 +20,7 @@ pub(crate) use file::{Creation, FileStorage};
 pub(crate) use live::LivePage;
 pub(crate) use lock::WriterLock;
 pub(crate) use region::{Bytes, Region};
+pub(crate) use spool::{SpoolFile, SpoolMap};
 
 /// The file of a store, whatever it is made of.
 pub(crate) trait Storage: Debug + Send + Sync {

@@ -42,6 +42,7 @@ from ._errors import (
 from ._partition import Partition
 from ._spec import ArraySpec
 from ._store import Collection, Recovery, Store, open
+from ._stream import ValueFile
 
 __all__ = [
     "Array",
@@ -74,6 +75,7 @@ __all__ = [
     "Store",
     "UnsupportedDTypeError",
     "UnsupportedError",
+    "ValueFile",
     "VersionError",
     "__version__",
     "array",

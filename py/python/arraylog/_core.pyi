@@ -1,7 +1,7 @@
 """The compiled part; the public classes derive from these."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO, Literal, Self, TypeAlias, TypeVar, final, overload
+from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias, TypeVar, final, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,7 @@ __all__ = [
     "Partition",
     "RawAttrs",
     "Store",
+    "ValueReader",
     "__version__",
     "format_version",
     "run_cli",
@@ -35,6 +36,11 @@ _Key: TypeAlias = str | bytes
 # Options of one possible value are refused by name at run time: this version does not have them.
 _Names: TypeAlias = list[str] | tuple[str, ...]  # not Sequence[str]: a bare str would pass for one
 _Arrays: TypeAlias = Mapping[str, ArrayLike | ArraySpec | Array | tuple[Any, ...]]  # a tuple is (dims, data[, attrs])
+
+class _Source(Protocol):
+    """What ``put`` reads to its end; not only files."""
+
+    def read(self, size: int, /) -> Buffer | None: ...  # None: BlockingIOError
 
 def run_cli(args: list[str]) -> int: ...
 
@@ -86,12 +92,22 @@ class Partition:
         if_version: None = None,
     ) -> None: ...
     def put(
-        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: Literal[False] = False, if_version: None = None
+        self, key: _Key, data: Buffer | BinaryIO | _Source, *, if_absent: Literal[False] = False, if_version: None = None
     ) -> None: ...
+    def _open_value(self, key: _Key) -> ValueReader: ...
     def remove(self, key: _Key) -> bool: ...
     def rename(self, key: _Key, new: _Key, *, overwrite: bool = False) -> None: ...
     def clear(self) -> None: ...
     def _copy(self, key: _Key, entry: Entry) -> None: ...
+
+@final
+class ValueReader:
+    @property
+    def size(self) -> int: ...
+    def tell(self) -> int: ...
+    def seek(self, offset: int, whence: int) -> int: ...
+    def readinto(self, buffer: Buffer) -> int: ...
+    def read(self, size: int) -> bytes: ...
 
 @final
 class KeyIterator:
@@ -124,7 +140,7 @@ class BatchPartition:
         if_version: None = None,
     ) -> None: ...
     def put(
-        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: Literal[False] = False, if_version: None = None
+        self, key: _Key, data: Buffer | BinaryIO | _Source, *, if_absent: Literal[False] = False, if_version: None = None
     ) -> None: ...
     def remove(self, key: _Key) -> bool: ...
     def rename(self, key: _Key, new: _Key, *, overwrite: bool = False) -> None: ...

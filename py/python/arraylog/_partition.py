@@ -15,6 +15,7 @@ from ._entry import Entry
 from ._later import Later
 from ._reference import restore_partition
 from ._spec import ArraySpec
+from ._stream import ValueFile
 
 if TYPE_CHECKING:
     from ._batch import Batch
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 Progress = bool | Callable[[int, int], None]
 
-# A file object is read in pieces of this size, with a chance to interrupt between them.
-_PIECE = 1 << 20
 _SECONDS_PER_REPORT = 0.1
 # The class of the usual array, from the first on: NumPy is not imported before.
 _NDARRAY: set[type[Any]] = set()
@@ -66,6 +65,12 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
 
     def __contains__(self, key: object, /) -> bool:
         return _core.Partition.__contains__(self, key)
+
+    def open(self, key: str | bytes) -> ValueFile:
+        """The plain value of ``key`` as a binary file, whose bytes are read as they are
+        asked for. KeyError, or a KindError for an entry of arrays.
+        """
+        return ValueFile(self._open_value(key), key if isinstance(key, str) else key.decode("utf-8", "surrogateescape"))
 
     def clear(self) -> None:
         """Removes every entry, in one commit."""
@@ -200,16 +205,6 @@ def is_array(value: Any) -> bool:
     return isinstance(value, np.generic) or any(
         hasattr(value, name) for name in ("__array__", "__array_interface__", "__dlpack__", "to_numpy")
     )
-
-
-def read_all(file: Any) -> bytearray:
-    """The rest of a binary file."""
-    whole = bytearray()
-    while piece := file.read(_PIECE):
-        if isinstance(piece, str):
-            raise TypeError("a value is bytes; open the file in binary mode")
-        whole += piece
-    return whole
 
 
 class _Report:

@@ -2,10 +2,10 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use arraylog::{Array, Entry, Kind};
+use arraylog::{Array, Entry, Kind, Partition, ValueReader};
 use clap::ValueEnum;
 
 use super::line;
@@ -56,19 +56,38 @@ pub(crate) struct Args {
     io: Io,
 }
 
-pub(crate) fn run(args: &Args, _: &Context, out: &mut dyn Write) -> Outcome {
+pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
     let store = open::for_reading(&args.store, args.io)?;
     let partition = open::partition(&store, &args.collection, &args.partition)?;
     let key = key::bytes(&args.key)?;
-    let entry = partition.entry(&key)?.ok_or_else(|| key::absent(&key))?;
+    let found = find(args, &partition, &key)?.ok_or_else(|| key::absent(&key))?;
     let Some(path) = &args.output else {
-        return write(args, &entry, out, Target::Stdout);
+        return write(args, found, context, out, Target::Stdout);
     };
     refuse_store(path, &args.store)?;
     let file = File::create(path).map_err(Failure::io("create", path))?;
     let mut file = BufWriter::new(file);
-    write(args, &entry, &mut file, Target::File)?;
+    write(args, found, context, &mut file, Target::File)?;
     file.flush().map_err(Failure::io("write", path))
+}
+
+/// What is to be written.
+enum Found {
+    /// A plain value, which may be longer than memory.
+    Value(ValueReader),
+    Entry(Entry),
+}
+
+fn find(args: &Args, partition: &Partition, key: &[u8]) -> Outcome<Option<Found>> {
+    if args.array.is_none() && matches!(args.format, None | Some(Format::Raw)) {
+        match partition.open_value(key) {
+            Ok(value) => return Ok(value.map(Found::Value)),
+            // Arrays go out by other ways, or are refused in the words for them.
+            Err(arraylog::Error::Kind { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(partition.entry(key)?.map(Found::Entry))
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,15 +106,58 @@ fn refuse_store(output: &Path, store: &Path) -> Outcome {
     }
 }
 
-fn write(args: &Args, entry: &Entry, out: &mut dyn Write, target: Target) -> Outcome {
+fn write(
+    args: &Args,
+    found: Found,
+    context: &Context,
+    out: &mut dyn Write,
+    target: Target,
+) -> Outcome {
+    match found {
+        Found::Value(value) => write_value(args, value, context, out, target),
+        Found::Entry(entry) => write_entry(args, &entry, out, target),
+    }
+}
+
+/// A plain value, block by block.
+fn write_value(
+    args: &Args,
+    mut value: ValueReader,
+    context: &Context,
+    out: &mut dyn Write,
+    target: Target,
+) -> Outcome {
+    if target == Target::Stdout && !args.force && io::stdout().is_terminal() {
+        // All of it is looked at before any of it is written.
+        let mut bytes = Vec::new();
+        value.read_to_end(&mut bytes).map_err(unreadable)?;
+        return write_bytes(args, &bytes, out, target);
+    }
+    loop {
+        let block = value.fill_buf().map_err(unreadable)?;
+        let len = block.len();
+        if len == 0 {
+            return Ok(());
+        }
+        out.write_all(block).map_err(Failure::output)?;
+        value.consume(len);
+        context.interrupt.check()?;
+    }
+}
+
+/// The error of the store that the error of a stream holds.
+fn unreadable(error: io::Error) -> Failure {
+    match error.downcast::<arraylog::Error>() {
+        Ok(error) => Failure::Store(error),
+        Err(error) => Failure::io("read", Path::new("the value"))(error),
+    }
+}
+
+fn write_entry(args: &Args, entry: &Entry, out: &mut dyn Write, target: Target) -> Outcome {
     if let Some(name) = &args.array {
         return write_array(args, &entry.array(name)?, out, target);
     }
-    let default = match entry.kind() {
-        Kind::Value => Format::Raw,
-        Kind::Arrays => Format::Json,
-    };
-    match (args.format.unwrap_or(default), entry.kind()) {
+    match (args.format.unwrap_or(Format::Json), entry.kind()) {
         (Format::Json, _) => {
             let place = export::Place {
                 collection: &args.collection,
@@ -103,7 +165,6 @@ fn write(args: &Args, entry: &Entry, out: &mut dyn Write, target: Target) -> Out
             };
             export::entry(out, place, entry)
         }
-        (Format::Raw, Kind::Value) => write_bytes(args, &entry.value()?, out, target),
         (_, Kind::Value) => Err(Failure::Usage(
             "a value has no dtype and shape; use --format raw or json".into(),
         )),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use arraylog::{DType, Mode};
 use clap::ValueEnum;
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::ProgressBar;
 
 use super::json;
 use crate::Context;
@@ -18,10 +18,10 @@ use crate::ndjson::defaults::{self, Defaults, Flags};
 use crate::ndjson::document::{BareNan, Parser};
 use crate::ndjson::elements::Nulls;
 use crate::open::{self, Sure};
-use crate::text;
+use crate::{progress, text};
 
 /// Lines of one commit, in bytes, that are gathered before it is made: what a batch
-/// takes of memory is of this order.
+/// takes of memory is of this order, and none goes to a temporary file.
 const BATCH_BYTES: u64 = 64 << 20;
 
 /// `--null`.
@@ -231,13 +231,5 @@ fn progress(args: &Args, context: &Context, sources: &[Source]) -> Outcome<Progr
         };
         total = total.zip(size).map(|(total, size)| total + size);
     }
-    let bar = ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr());
-    let template = match total {
-        Some(_) => "{bar:40} {bytes}/{total_bytes} {bytes_per_sec} {eta}",
-        None => "{spinner} {bytes} {bytes_per_sec}",
-    };
-    bar.set_style(
-        ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-    );
-    Ok(bar)
+    Ok(progress::bytes(total))
 }

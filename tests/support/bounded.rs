@@ -1,0 +1,153 @@
+//! Work in a process that has little memory, or little room on the disk.
+
+use std::io::{BufRead, Write};
+use std::path::Path;
+
+use arraylog::{Error, Mode, OpenOptions};
+use support::source::{Pattern, byte};
+
+use crate::{Outcome, say};
+
+const MIB: u64 = 1 << 20;
+
+/// Lets this process have `more` bytes of memory of its own, and no more. Pages of files
+/// are not its own: the kernel takes them back as it likes.
+fn limit_memory(more: u64) -> Outcome {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
+    let number = line.and_then(|line| line.split_whitespace().next());
+    let has: u64 = number.ok_or("no VmData")?.parse()?;
+    set_limit(Scarce::Memory, has * 1024 + more)?;
+    let refused = Vec::<u8>::new().try_reserve_exact(more as usize + 1);
+    refused.map_or(Ok(()), |()| Err("the limit does not hold".into()))
+}
+
+/// What this process may have little of.
+#[derive(Clone, Copy)]
+enum Scarce {
+    Memory,
+    FileLength,
+}
+
+#[expect(unsafe_code, reason = "setrlimit has no safe face")]
+fn set_limit(what: Scarce, limit: u64) -> Outcome {
+    let what = match what {
+        Scarce::Memory => libc::RLIMIT_DATA,
+        Scarce::FileLength => libc::RLIMIT_FSIZE,
+    };
+    let mut limits = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
+    // SAFETY: `limits` is written by the call.
+    if unsafe { libc::getrlimit(what, &raw mut limits) } != 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    limits.rlim_cur = limit.min(limits.rlim_max);
+    // SAFETY: `limits` is read by the call.
+    if unsafe { libc::setrlimit(what, &raw const limits) } != 0 {
+        return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(())
+}
+
+/// Streams a value of `len` bytes into a store and out again, with 16 MiB of memory.
+pub(crate) fn stream(path: &Path, len: u64) -> Outcome {
+    let store = OpenOptions::new().mode(Mode::Append).open(path)?;
+    let part = store.default_partition()?;
+    limit_memory(16 * MIB)?;
+    say(part.put_from("key", Pattern::new(len))?)?;
+    let mut reader = part.open_value("key")?.ok_or("no value")?;
+    let mut at = 0;
+    loop {
+        let block = reader.fill_buf()?;
+        if block.is_empty() {
+            break;
+        }
+        if block.iter().zip(at..).any(|(&found, at)| found != byte(at)) {
+            return Err(format!("other bytes from {at} on").into());
+        }
+        let read = block.len();
+        at += read as u64;
+        reader.consume(read);
+    }
+    say(at)?;
+    Ok(store.close()?)
+}
+
+/// Commits `count` values of `len` bytes in one batch, with 64 MiB for values and 32 MiB
+/// for the rest.
+pub(crate) fn large_batch(path: &Path, count: u64, len: usize) -> Outcome {
+    let store = support::open(path, Mode::Append)?;
+    limit_memory(96 * MIB)?;
+    let batch = store.batch()?;
+    let part = batch.partition("default", "default")?;
+    let mut value = vec![0; len];
+    for number in 0..count {
+        value.fill(number as u8);
+        value.splice(..8, number.to_le_bytes());
+        part.put(number.to_string(), &value)?;
+    }
+    // Reads of the batch find what is in the file and what is in memory.
+    part.rename("1", "renamed", false)?;
+    part.rename((count - 1).to_string(), "last", false)?;
+    say(batch.len())?;
+    batch.commit()?;
+    Ok(store.close()?)
+}
+
+/// Streams and fills batches while files cannot grow beyond 100 MiB, says how that ends,
+/// and goes on.
+#[expect(unsafe_code, reason = "signal has no safe face")]
+pub(crate) fn full_disk(path: &Path) -> Outcome {
+    // SAFETY: ignoring a signal runs no code of this program.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let store = support::open(path, Mode::Append)?;
+    let part = store.default_partition()?;
+    part.put("before", "1")?;
+    let batch = store.batch()?;
+    let staged = batch.partition("default", "default")?;
+    let value = vec![7; 4 << 20];
+    set_limit(Scarce::FileLength, 100 * MIB)?;
+
+    let streamed = part.put_from("streamed", Pattern::new(200 * MIB));
+    say(described(streamed.err()))?;
+    let mut writer = part.writer("written")?;
+    let block = vec![1; 1 << 20];
+    let failed = (0..200).find_map(|_| writer.write_all(&block).err());
+    let kind = failed.map(|error| error.kind());
+    say(kind.map_or("no error".to_owned(), |kind| format!("{kind:?}")))?;
+    say(described(writer.finish().err()))?;
+    // The spool fits and the commit does not.
+    say(described(
+        part.put_from("both", Pattern::new(100 * MIB - 1000)).err(),
+    ))?;
+
+    let streamed = staged.put_from("streamed", Pattern::new(200 * MIB));
+    say(described(streamed.err()))?;
+    let refused = (0..100).find_map(|number| {
+        let error = staged.put(format!("value {number}"), &value).err()?;
+        Some((number, error))
+    });
+    let (number, error) = refused.ok_or("nothing was refused")?;
+    say(described(Some(error)))?;
+    staged.put("small", "2")?;
+    say(batch.len() == number + 1)?;
+    part.put("meanwhile", "3")?;
+
+    set_limit(Scarce::FileLength, libc::RLIM_INFINITY)?;
+    staged.put("after", &value)?;
+    batch.commit()?;
+    let found = part.len()?;
+    say(found == number as u64 + 4)?;
+    say(part.contains("both")? || part.contains("streamed")? || part.contains("written")?)?;
+    Ok(store.close()?)
+}
+
+fn described(error: Option<Error>) -> String {
+    let Some(error) = error else {
+        return "no error".to_owned();
+    };
+    let cause = std::error::Error::source(&error).map(ToString::to_string);
+    format!("{}: {error}: {}", error.kind(), cause.unwrap_or_default())
+}
