@@ -113,7 +113,7 @@ fn a_store_from_the_future_is_refused_untouched_and_both_versions_are_named() {
             match &error {
                 Error::Version {
                     found, supported, ..
-                } => assert_eq!((&**found, &**supported), ("0.7", "0.1")),
+                } => assert_eq!((&**found, &**supported), ("0.7", arraylog::FORMAT_VERSION)),
                 _ => panic!("{error}"),
             }
         }

@@ -20,7 +20,7 @@ const LAYERS: [Layer; 13] = [
     (&["storage"], &["format"]),
     (&["arena"], &["storage"]),
     (&["value"], &["storage"]),
-    (&["index"], &[]),
+    (&["index"], &["format", "storage"]),
     (
         &["log"],
         &["format", "error", "options", "storage", "index"],
