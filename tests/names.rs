@@ -203,6 +203,32 @@ fn a_renamed_collection_keeps_its_partitions_and_attributes() {
 }
 
 #[test]
+fn a_partition_that_was_moved_does_not_go_with_its_old_collection() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let store = append(&path);
+    put(&store, "old", "p", "k", "1");
+    put(&store, "old", "q", "k", "2");
+    let reader = read(&path);
+    let seen = reader.existing_partition("old", "p").expect("there");
+    assert_eq!(seen.len().expect("counted"), 1);
+    store
+        .rename_partition("old", "p", "new", "p")
+        .expect("moved");
+    assert!(store.drop_collection("old").expect("dropped"));
+    assert!(reader.refresh().expect("refreshed"));
+    assert_eq!(seen.len().expect("counted"), 0);
+    for store in [&store, &reader] {
+        assert_eq!(store.collections().expect("listed"), ["new"]);
+        assert_eq!(get(store, "new", "p", "k").as_deref(), Some(&b"1"[..]));
+    }
+    here_and_reopened(store, &path, |store| {
+        assert_eq!(get(store, "new", "p", "k").as_deref(), Some(&b"1"[..]));
+        assert_eq!(get(store, "old", "q", "k"), None);
+    });
+}
+
+#[test]
 fn taken_absent_and_impossible_names_are_refused_and_change_nothing() {
     let store = Store::memory().expect("memory");
     put(&store, "argo", "2024", "k", "1");
