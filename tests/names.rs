@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arraylog::{ArraySpec, AttrValue, Attrs, Error, Mode, PartitionOptions, Store, What};
+use arraylog::{AttrValue, Attrs, Error, Mode, PartitionOptions, Store, What};
 
 fn append(path: &Path) -> Store {
     support::open(path, Mode::Append).expect("opens for writing")
@@ -199,6 +199,32 @@ fn a_renamed_collection_keeps_its_partitions_and_attributes() {
         assert_eq!(get(store, "old", "p", "k").as_deref(), Some(&b"3"[..]));
         assert_eq!(store.collection_attrs("new").expect("read"), attrs);
         assert_eq!(store.collection_attrs("old").expect("read"), Attrs::new());
+    });
+}
+
+#[test]
+fn a_partition_that_was_moved_does_not_go_with_its_old_collection() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let store = append(&path);
+    put(&store, "old", "p", "k", "1");
+    put(&store, "old", "q", "k", "2");
+    let reader = read(&path);
+    let seen = reader.existing_partition("old", "p").expect("there");
+    assert_eq!(seen.len().expect("counted"), 1);
+    store
+        .rename_partition("old", "p", "new", "p")
+        .expect("moved");
+    assert!(store.drop_collection("old").expect("dropped"));
+    assert!(reader.refresh().expect("refreshed"));
+    assert_eq!(seen.len().expect("counted"), 0);
+    for store in [&store, &reader] {
+        assert_eq!(store.collections().expect("listed"), ["new"]);
+        assert_eq!(get(store, "new", "p", "k").as_deref(), Some(&b"1"[..]));
+    }
+    here_and_reopened(store, &path, |store| {
+        assert_eq!(get(store, "new", "p", "k").as_deref(), Some(&b"1"[..]));
+        assert_eq!(get(store, "old", "q", "k"), None);
     });
 }
 
@@ -433,223 +459,4 @@ fn twenty_thousand_partitions_are_listed_and_found_in_the_order_first_written() 
     assert!(store.drop_collection("many").expect("dropped"));
     assert!(started.elapsed().as_millis() < 1000);
     assert_eq!(store.collections().expect("listed"), ["few"]);
-}
-
-#[test]
-fn values_and_entries_of_an_aligned_partition_start_at_its_multiples() {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("a.alog");
-    let store = append(&path);
-    let options = PartitionOptions::new().align(16_384);
-    let part = store.create_partition("c", "p", &options).expect("made");
-    let lens = [0usize, 255, 256, 5000, 65_535, 65_536, 200_000, 1 << 20];
-    let value = |len: usize| -> Vec<u8> { (0..len).map(|at| (at * 7 + len) as u8).collect() };
-    let batch = store.batch().expect("begun");
-    let staged = batch.partition("c", "p").expect("partition");
-    for len in lens {
-        part.put(format!("put {len}"), value(len)).expect("stored");
-        staged
-            .put(format!("batch {len}"), value(len))
-            .expect("staged");
-    }
-    batch.commit().expect("committed");
-    let array: Vec<f64> = (0..500u16).map(f64::from).collect();
-    let arrays = [("x", ArraySpec::from_slice(&array))];
-    part.write("arrays", &arrays, &Attrs::new())
-        .expect("stored");
-    let batch = store.batch().expect("begun");
-    let staged = batch.partition("c", "p").expect("partition");
-    staged
-        .write("staged", &arrays, &Attrs::new())
-        .expect("staged");
-    batch.commit().expect("committed");
-    here_and_reopened(store, &path, |store| {
-        let part = store.existing_partition("c", "p").expect("there");
-        for (verb, len) in lens.iter().flat_map(|len| [("put", len), ("batch", len)]) {
-            let found = part.get(format!("{verb} {len}")).expect("read");
-            let found = found.expect("there");
-            assert_eq!(&*found, value(*len), "{verb} {len}");
-        }
-        let file = std::fs::read(&path).expect("read");
-        for len in lens.into_iter().filter(|&len| len >= 256) {
-            let value = value(len);
-            let starts = (0..file.len()).step_by(16_384);
-            let found = starts.filter(|&at| file[at..].starts_with(&value)).count();
-            assert!(found >= 2, "{len}: {found}");
-        }
-        for key in ["arrays", "staged"] {
-            let found = part.array(key, "x").expect("there");
-            assert_eq!(found.view().as_slice::<f64>().expect("typed"), array);
-        }
-        let elements: Vec<u8> = array.iter().flat_map(|x| x.to_le_bytes()).collect();
-        let mut starts = (0..file.len()).step_by(16_384);
-        assert!(starts.any(|at| file[at..].starts_with(&elements)));
-        assert!(starts.any(|at| file[at..].starts_with(&elements)));
-    });
-}
-
-#[test]
-fn a_damaged_value_of_an_aligned_partition_is_found_beside_others_that_were_read() {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("a.alog");
-    let store = append(&path);
-    let options = PartitionOptions::new().align(1024);
-    let part = store.create_partition("c", "p", &options).expect("made");
-    for key in [1u8, 2] {
-        part.put([key], vec![key; 700]).expect("stored");
-    }
-    store.close().expect("closed");
-    drop((part, store));
-    let store = read(&path);
-    let part = store.existing_partition("c", "p").expect("there");
-    assert_eq!(part.get([1]).expect("read").expect("there").len(), 700);
-    let file = std::fs::read(&path).expect("read");
-    let second = file.windows(700).position(|bytes| *bytes == [2; 700]);
-    let at = second.expect("there") + 9;
-    // In place, under the mapping: no bytes that are lent are touched.
-    let file = std::fs::OpenOptions::new().write(true).open(&path);
-    std::os::unix::fs::FileExt::write_at(&file.expect("opens"), &[3], at as u64).expect("damaged");
-    let error = part.get([2]).expect_err("damaged");
-    assert_eq!(error.kind(), "corrupt");
-    assert_eq!(part.get([1]).expect("read").expect("there").len(), 700);
-}
-
-#[test]
-fn alignments_codecs_and_chunks_that_cannot_be_are_refused_by_name() {
-    let store = Store::memory().expect("memory");
-    let options = PartitionOptions::new;
-    for align in [0, 1, 4, 12, 4097, 1 << 31, u64::MAX] {
-        let refused = store.create_partition("c", "p", &options().align(align));
-        let error = refused.expect_err("refused");
-        assert_eq!(error.kind(), "invalid");
-        assert!(error.to_string().contains(&align.to_string()), "{error}");
-    }
-    let refused = store.create_partition("c", "p", &options().codec("zstd:3"));
-    let error = refused.expect_err("refused");
-    assert_eq!(error.kind(), "unsupported");
-    assert!(error.to_string().contains("zstd:3"), "{error}");
-    let refused = store.create_partition("c", "p", &options().chunks([4, 4]));
-    let error = refused.expect_err("refused");
-    assert_eq!(error.kind(), "unsupported");
-    assert!(error.to_string().contains("[4, 4]"), "{error}");
-    assert_eq!(store.collections().expect("listed"), [""; 0]);
-    for align in [8, 1 << 30] {
-        let name = format!("p{align}");
-        let options = options().align(align).codec("none");
-        store.create_partition("c", &name, &options).expect("made");
-    }
-}
-
-#[test]
-fn a_partition_that_exists_is_taken_if_it_may_and_has_the_same_alignment() {
-    let store = Store::memory().expect("memory");
-    let options = PartitionOptions::new().exist_ok(true);
-    let attrs: Attrs = [("a", AttrValue::Int64(1))].into_iter().collect();
-    let first = options.clone().align(64).attrs(attrs.clone());
-    let made = store.create_partition("c", "p", &first).expect("made");
-    made.put("k", "1").expect("stored");
-    let seqno = store.seqno();
-    for same in [&first, &options] {
-        let found = store.create_partition("c", "p", same).expect("taken");
-        assert_eq!(found.len().expect("counted"), 1);
-        assert_eq!(found.attrs().expect("read"), attrs);
-    }
-    let other = store.create_partition("c", "p", &options.align(128));
-    let error = other.expect_err("refused");
-    assert_eq!(error.kind(), "conflict");
-    assert!(error.to_string().contains("128") && error.to_string().contains("64"));
-    assert_eq!(store.seqno(), seqno);
-}
-
-#[test]
-fn attributes_of_store_collections_and_partitions_come_back_exactly() {
-    let folder = tempfile::tempdir().expect("folder");
-    let path = folder.path().join("a.alog");
-    let store = append(&path);
-    let attrs: Attrs = [
-        ("none", AttrValue::None),
-        ("bool", AttrValue::Bool(true)),
-        ("i8", AttrValue::Int8(-1)),
-        ("u64", AttrValue::UInt64(u64::MAX)),
-        ("f32", AttrValue::Float32(0.1)),
-        ("text", AttrValue::String("Ω".repeat(40_000))),
-        ("bytes", AttrValue::Bytes(vec![0, 255])),
-        (
-            "list",
-            AttrValue::List(vec![AttrValue::Int64(1), AttrValue::None]),
-        ),
-        (
-            "map",
-            AttrValue::Map([("", AttrValue::Float64(2.5))].into_iter().collect()),
-        ),
-    ]
-    .into_iter()
-    .collect();
-    let part = store.partition("new", "p").expect("partition");
-    assert_eq!(store.attrs().expect("read"), Attrs::new());
-    assert_eq!(part.attrs().expect("read"), Attrs::new());
-    store.set_attrs(&attrs).expect("set");
-    part.set_attrs(&attrs).expect("set, and made");
-    store
-        .set_collection_attrs("alone", &attrs)
-        .expect("set, and made");
-    store.set_collection_attrs("new", &attrs).expect("set");
-    // Nothing changes, nothing is committed.
-    let seqno = store.seqno();
-    store.set_attrs(&attrs).expect("set");
-    part.update_attrs(|_| ()).expect("set");
-    assert_eq!(store.seqno(), seqno);
-    part.put("k", "1").expect("stored");
-    let mut fewer = attrs.clone();
-    assert_eq!(fewer.remove("bool"), Some(AttrValue::Bool(true)));
-    assert_eq!(fewer.remove("bool"), None);
-    part.update_attrs(|attrs| drop(attrs.remove("bool")))
-        .expect("set");
-    here_and_reopened(store, &path, |store| {
-        assert_eq!(store.attrs().expect("read"), attrs);
-        assert_eq!(store.collection_attrs("alone").expect("read"), attrs);
-        assert_eq!(store.collection_attrs("new").expect("read"), attrs);
-        assert_eq!(store.partitions("alone").expect("listed"), [""; 0]);
-        let part = store.existing_partition("new", "p").expect("there");
-        assert_eq!(part.attrs().expect("read"), fewer);
-        assert_eq!(part.len().expect("counted"), 1);
-        assert_eq!(store.collections().expect("listed"), ["new", "alone"]);
-    });
-}
-
-#[test]
-fn attributes_that_cannot_be_stored_are_refused_by_name_and_change_nothing() {
-    let store = Store::memory().expect("memory");
-    let nameless: Attrs = [("", AttrValue::None)].into_iter().collect();
-    let error = store.set_attrs(&nameless).expect_err("refused").to_string();
-    assert!(error.contains("the store"), "{error}");
-    let refused = store.set_collection_attrs("c", &nameless);
-    let error = refused.expect_err("refused").to_string();
-    assert!(error.contains("collection \"c\""), "{error}");
-    let options = PartitionOptions::new().attrs(nameless.clone());
-    let refused = store.create_partition("c", "p", &options);
-    assert_eq!(refused.expect_err("refused").kind(), "invalid");
-    assert_eq!(store.collections().expect("listed"), [""; 0]);
-    assert_eq!(store.seqno(), 0);
-}
-
-#[test]
-fn changes_of_attributes_from_many_threads_are_all_kept() {
-    let store = Store::memory().expect("memory");
-    std::thread::scope(|scope| {
-        for thread in 0..4 {
-            let store = &store;
-            scope.spawn(move || {
-                for number in 0..50 {
-                    let name = format!("{thread}/{number}");
-                    let value = AttrValue::Int64(number);
-                    let changed = store.update_attrs(|attrs| {
-                        attrs.set(name, value);
-                    });
-                    changed.expect("set");
-                }
-            });
-        }
-    });
-    assert_eq!(store.attrs().expect("read").len(), 200);
 }

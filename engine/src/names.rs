@@ -32,6 +32,7 @@ impl PartitionOptions {
     /// stored: each costs up to `align` bytes more, and memory for them at its commit.
     ///
     /// In memory the alignment is that of a page at most, 4096: that of the mapping.
+    /// Entries that are copied or renamed keep their arrays where these lie in them.
     pub fn align(mut self, align: u64) -> Self {
         self.align = Some(align);
         self
@@ -218,16 +219,16 @@ impl Store {
             return Err(taken(new_partition, "partition"));
         }
         let mut drafts = Drafts::default();
-        let moved = drafts
+        let committed = drafts
             .collection(catalog, log, new_collection)
             .and_then(|id| {
-                drafts
-                    .rows
-                    .extend(moved(partition_key(id, new_partition), &value, key));
-                self.inner().commit_rows(&mut writer, &drafts.rows)
+                let new = partition_key(id, new_partition);
+                drafts.rows.extend(moved(new, &value, key));
+                self.inner().commit_rows(&mut writer, &drafts.rows)?;
+                Ok(id)
             });
-        self.inner().settle(&drafts, &moved);
-        moved?;
+        self.inner().settle(&drafts, &committed);
+        catalog.note_move(value.id, committed?)?;
         catalog.note_change();
         Ok(())
     }

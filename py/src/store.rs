@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use arraylog::{Durability, Mode, OpenOptions, Verify};
-use pyo3::exceptions::PyValueError;
+use arraylog::{Attrs, Durability, Mode, OpenOptions, PartitionOptions, Verify};
+use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use crate::attrs::{self, RawAttrs};
 use crate::buffer;
 use crate::errors::OrRaise as _;
 
@@ -108,6 +109,131 @@ impl Store {
             .or_raise(py)
     }
 
+    fn has_collection(&self, py: Python<'_>, name: &str) -> PyResult<bool> {
+        self.engine.has_collection(name).or_raise(py)
+    }
+
+    fn has_partition(&self, py: Python<'_>, collection: &str, name: &str) -> PyResult<bool> {
+        self.engine.has_partition(collection, name).or_raise(py)
+    }
+
+    /// Makes the partition of a collection; `names` are both.
+    fn create_partition(
+        &self,
+        py: Python<'_>,
+        names: (String, String),
+        codec: Option<&str>,
+        align: Option<u64>,
+        attrs: Option<&Bound<'_, PyAny>>,
+        exist_ok: bool,
+    ) -> PyResult<()> {
+        let mut options = PartitionOptions::new().exist_ok(exist_ok);
+        if let Some(codec) = codec {
+            options = options.codec(codec);
+        }
+        if let Some(align) = align {
+            options = options.align(align);
+        }
+        if let Some(attrs) = attrs {
+            options = options.attrs(attrs::from_mapping(attrs, "attrs")?);
+        }
+        let create = || self.engine.create_partition(&names.0, &names.1, &options);
+        py.detach(create).or_raise(py).map(drop)
+    }
+
+    /// Drops a partition, or all of a collection; False if it was not there.
+    fn drop(&self, py: Python<'_>, collection: &str, partition: Option<&str>) -> PyResult<bool> {
+        py.detach(|| match partition {
+            Some(partition) => self.engine.drop_partition(collection, partition),
+            None => self.engine.drop_collection(collection),
+        })
+        .or_raise(py)
+    }
+
+    fn rename_partition(
+        &self,
+        py: Python<'_>,
+        collection: &str,
+        partition: &str,
+        new_collection: &str,
+        new_partition: &str,
+    ) -> PyResult<()> {
+        let store = &self.engine;
+        py.detach(|| store.rename_partition(collection, partition, new_collection, new_partition))
+            .or_raise(py)
+    }
+
+    fn rename_collection(&self, py: Python<'_>, collection: &str, new: &str) -> PyResult<()> {
+        py.detach(|| self.engine.rename_collection(collection, new))
+            .or_raise(py)
+    }
+
+    /// Attributes of the store, a collection, or a partition, as they are now.
+    fn attrs(
+        &self,
+        py: Python<'_>,
+        collection: Option<&str>,
+        partition: Option<&str>,
+    ) -> PyResult<RawAttrs> {
+        let found = py.detach(|| match (collection, partition) {
+            (None, _) => self.engine.attrs(),
+            (Some(collection), None) => self.engine.collection_attrs(collection),
+            (Some(collection), Some(partition)) => {
+                // None of a partition that is not there, whose error would cost a walk.
+                if !self.engine.has_partition(collection, partition)? {
+                    return Ok(Attrs::new());
+                }
+                match self.engine.existing_partition(collection, partition) {
+                    Err(arraylog::Error::NotFound { .. }) => Ok(Attrs::new()),
+                    found => found?.attrs(),
+                }
+            }
+        });
+        Ok(RawAttrs(found.or_raise(py)?))
+    }
+
+    /// Sets those of `values`, in one commit; with `clear` it takes away the others.
+    fn update_attrs(
+        &self,
+        py: Python<'_>,
+        collection: Option<&str>,
+        partition: Option<&str>,
+        values: &Bound<'_, PyAny>,
+        clear: bool,
+    ) -> PyResult<()> {
+        let values = attrs::from_mapping(values, "attrs")?;
+        self.change_attrs(py, collection, partition, |attrs| {
+            if clear {
+                *attrs = Attrs::new();
+            }
+            for (name, value) in values.iter() {
+                attrs.set(name, value.clone());
+            }
+        })
+    }
+
+    /// Takes one away; its value, KeyError if it was not there.
+    fn remove_attr(
+        &self,
+        py: Python<'_>,
+        collection: Option<&str>,
+        partition: Option<&str>,
+        name: &str,
+    ) -> PyResult<Py<PyAny>> {
+        // Looked up first: what takes nothing away must not make a partition.
+        if self.attrs(py, collection, partition)?.0.get(name).is_none() {
+            return Err(PyKeyError::new_err(name.to_owned()));
+        }
+        let mut removed = None;
+        self.change_attrs(py, collection, partition, |attrs| {
+            removed = attrs.remove(name);
+        })?;
+        match removed {
+            Some(value) => attrs::to_py(py, &value),
+            None => Err(PyKeyError::new_err(name.to_owned())),
+        }
+    }
+
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.engine.sync()).or_raise(py)
     }
@@ -118,6 +244,26 @@ impl Store {
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.engine.close()).or_raise(py)
+    }
+}
+
+impl Store {
+    fn change_attrs(
+        &self,
+        py: Python<'_>,
+        collection: Option<&str>,
+        partition: Option<&str>,
+        change: impl FnOnce(&mut Attrs) + Send,
+    ) -> PyResult<()> {
+        let store = &self.engine;
+        py.detach(|| match (collection, partition) {
+            (None, _) => store.update_attrs(change),
+            (Some(collection), None) => store.update_collection_attrs(collection, change),
+            (Some(collection), Some(partition)) => {
+                store.partition(collection, partition)?.update_attrs(change)
+            }
+        })
+        .or_raise(py)
     }
 }
 

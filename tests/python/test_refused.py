@@ -41,8 +41,8 @@ STORE = {
     "compact": lambda store: store.compact(),
     "backup": lambda store: store.backup("other.alog"),
     "usage": lambda store: store.usage(),
-    "drop": lambda store: store.drop("argo"),
-    "create_partition": lambda store: store.create_partition("c", "p"),
+    "codec": lambda store: store.create_partition("c", "p", codec="zstd:3"),
+    "chunks": lambda store: store.create_partition("c", "p", chunks=(4,)),
     "verify": lambda store: store.verify(),
 }
 

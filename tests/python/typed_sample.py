@@ -1,6 +1,7 @@
 """What a typed program writes: this file passes `mypy --strict`."""
 
 import os
+from collections.abc import MutableMapping
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,16 @@ def write(path: str | os.PathLike[str]) -> int | None:
             target.put("k", b"v")
             target.write("w", {"t": t})
             gone = target.remove("k") and gone
+        store.attrs["title"] = "floats"
+        store["argo"].attrs.update({"n": 1}, m=2)
+        aligned: Partition = store.create_partition(
+            "argo", "aligned", codec="none", align=4096, attrs={"a": 1}, exist_ok=True
+        )
+        attrs: MutableMapping[str, Any] = aligned.attrs
+        attrs.pop("a", None)
+        store.rename_partition("argo", "aligned", "other", "aligned")
+        store.rename_collection("other", "another")
+        gone = store.drop("another", "aligned") and store.drop("another") and gone
         store.sync()
         return batch.seqno
 

@@ -53,6 +53,7 @@ enum Command {
     Get(cmd::get::Args),
     Put(cmd::put::Args),
     Rm(cmd::rm::Args),
+    Attrs(cmd::attrs::Args),
     Ingest(cmd::ingest::Args),
 }
 
@@ -118,6 +119,7 @@ fn dispatch(cli: Cli, context: &Context) -> Outcome {
         Some(Command::Get(args)) => cmd::get::run(&args, context, &mut out),
         Some(Command::Put(args)) => cmd::put::run(&args, context),
         Some(Command::Rm(args)) => cmd::rm::run(&args, context),
+        Some(Command::Attrs(args)) => cmd::attrs::run(&args, &mut out),
         Some(Command::Ingest(args)) => cmd::ingest::run(&args, context, &mut out),
         None => {
             let help = Cli::command().render_help();

@@ -5,7 +5,7 @@ mod support;
 use predicates::prelude::*;
 use support::{Bench, program};
 
-const COMMANDS: [&str; 6] = ["info", "ls", "get", "put", "rm", "ingest"];
+const COMMANDS: [&str; 7] = ["info", "ls", "get", "put", "rm", "attrs", "ingest"];
 
 #[test]
 fn every_command_has_help_on_stdout() {
@@ -47,7 +47,9 @@ fn wrong_arguments_are_usage_errors() {
         &["get", "s", "c", "p"],
         &["put", "s", "c", "p", "k"],
         &["put", "s", "c", "p", "k", "f", "--value", "x"],
+        &["rm", "s", "c"],
         &["rm", "s", "c", "p"],
+        &["rm", "s", "c", "p", "k", "--all"],
         &["ingest", "s"],
         &["ingest", "s", "-", "-"],
         &["ingest", "s", "-", "--batch", "0"],

@@ -67,9 +67,19 @@ pub(crate) struct Catalog {
     changes: AtomicU64,
     /// Whether names changed that are not counted yet.
     changed: AtomicBool,
-    /// Frame, kind and id of the last row of a name that was replayed.
-    last: Mutex<Option<(u64, u8, u32)>>,
+    /// The last row of a name that was replayed.
+    last: Mutex<Option<LastName>>,
     schemas: Schemas,
+}
+
+/// A row of a name, as long as a rename may follow it.
+#[derive(Clone, Copy, Debug)]
+struct LastName {
+    frame: u64,
+    kind: u8,
+    id: u32,
+    /// Of a partition: the id of its collection.
+    collection: u32,
 }
 
 impl Catalog {
@@ -83,18 +93,18 @@ impl Catalog {
             let have = rest.len() as u64;
             log.corrupt(found.at, Defect::Truncated { what, need, have })
         };
-        let name = match kind {
+        let (collection, name) = match kind {
             SCHEMA => {
                 let id = rest.first_chunk();
                 let id = id.ok_or_else(|| truncated("the key of a schema", 4))?;
                 self.next.raise_schema(u32::from_le_bytes(*id));
                 return Ok(());
             }
-            COLLECTION => rest,
+            COLLECTION => (0, rest),
             PARTITION => {
-                let rest = rest.split_first_chunk::<4>();
-                rest.ok_or_else(|| truncated("the key of a partition", 4))?
-                    .1
+                let parts = rest.split_first_chunk();
+                let parts = parts.ok_or_else(|| truncated("the key of a partition", 4));
+                parts.map(|(id, name)| (u32::from_le_bytes(*id), name))?
             }
             _ => return Ok(()),
         };
@@ -105,20 +115,21 @@ impl Catalog {
             at: found.at,
             head: found.head,
         };
-        if located.is_live() {
-            return self.take_name(log, kind, found.frame, located);
+        if !located.is_live() {
+            return self.take_gone(log, kind, found.frame, located);
         }
-        self.take_gone(log, kind, found.frame, located)
-    }
-
-    fn take_name(&self, log: &Arc<Log>, kind: u8, frame: u64, located: Located) -> Result<()> {
         let id = name_id(&Stored::new(log, located)?)?;
         if kind == COLLECTION {
             self.next.raise_collection(id);
         } else {
             self.next.raise_partition(id);
         }
-        *self.last.lock() = Some((frame, kind, id));
+        *self.last.lock() = Some(LastName {
+            frame: found.frame,
+            kind,
+            id,
+            collection,
+        });
         Ok(())
     }
 
@@ -134,18 +145,22 @@ impl Catalog {
         }
         let id = name_id(&Stored::new(log, previous)?)?;
         self.changed.store(true, Ordering::Release);
-        if *self.last.lock() != Some((frame, kind, id)) {
-            self.forget(kind, id);
+        let is_it = |last: &LastName| (last.frame, last.kind, last.id) == (frame, kind, id);
+        let renamed = (*self.last.lock()).filter(is_it);
+        match (kind, renamed) {
+            (PARTITION, Some(to)) => self.note_move(id, to.collection)?,
+            (PARTITION, None) => self.forget_partition(id),
+            (_, None) => self.forget_collection(id),
+            (_, Some(_)) => {}
         }
         Ok(())
     }
 
-    fn forget(&self, kind: u8, id: u32) {
-        if kind == COLLECTION {
-            self.forget_collection(id);
-        } else {
-            self.forget_partition(id);
-        }
+    /// Notes that a partition was moved to a collection: it does not go with the one that
+    /// it was in. In use from here on, so that no reader notes that one.
+    pub(crate) fn note_move(&self, id: u32, collection: u32) -> Result<()> {
+        self.state(id)?.set_collection(collection);
+        Ok(())
     }
 
     /// Lets go of a partition that was dropped. Who holds its state keeps it.

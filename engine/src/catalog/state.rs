@@ -13,7 +13,7 @@ use crate::log::Log;
 #[derive(Debug)]
 pub(crate) struct PartitionState {
     pub(crate) id: u32,
-    /// Id of its collection when it was last looked up; 0 = it never was.
+    /// Id of its collection; 0 = not looked up yet.
     collection: AtomicU32,
     /// Log2 of the alignment that it asks for; 0 = none.
     align: AtomicU8,
@@ -52,8 +52,15 @@ impl PartitionState {
 
     /// Notes what its row says.
     pub(super) fn note(&self, collection: u32, align: Option<u8>) {
-        self.collection.store(collection, Ordering::Release);
+        // A row that was read before a move, of which `note_move` told meanwhile, counts
+        // no more.
+        let known = &self.collection;
+        let _ = known.compare_exchange(0, collection, Ordering::AcqRel, Ordering::Acquire);
         self.align.store(align.unwrap_or(0), Ordering::Release);
+    }
+
+    pub(super) fn set_collection(&self, collection: u32) {
+        self.collection.store(collection, Ordering::Release);
     }
 
     pub(super) fn collection(&self) -> u32 {

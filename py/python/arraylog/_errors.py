@@ -178,6 +178,7 @@ _CLASSES: dict[str, type[ArrayLogError]] = {
         NotAStoreError,
         VersionError,
         CorruptionError,
+        UnsupportedError,
         PoisonedError,
         NotCommittedError,
         CommitUnknownError,

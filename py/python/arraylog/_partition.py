@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._array import Array
+from ._attrs import LiveAttrs
 from ._entry import Entry
 from ._later import Later
 from ._reference import restore_partition
@@ -38,7 +39,7 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
 
     __slots__ = ()
     _later = (
-        "append", "assign", "attrs", "dataset", "edit", "get_many", "resize", "write_region",
+        "append", "assign", "dataset", "edit", "get_many", "resize", "write_region",
     )  # fmt: skip
 
     @property
@@ -46,6 +47,11 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
         """The store that it belongs to."""
         owner: Store = self._owner
         return owner
+
+    @property
+    def attrs(self) -> LiveAttrs:
+        """Attributes of the partition, live: each change is one commit."""
+        return LiveAttrs(self.store, self.collection, self.name)
 
     def __getitem__(self, key: str | bytes, /) -> Entry:
         return Entry(self, key)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from . import _core
+from ._attrs import LiveAttrs
 from ._batch import Batch
-from ._errors import ReadOnlyError
+from ._errors import InvalidError, ReadOnlyError
 from ._later import Later, unsupported
 from ._partition import Partition
 from ._reference import Origin, logger, restore_collection, restore_store
@@ -100,7 +102,7 @@ class Store(Later, Mapping[str, "Collection"]):
     """
 
     __slots__ = ("__weakref__", "_mode", "_opened", "_options", "_origin", "_path", "_pid")
-    _later = ("attrs", "backup", "compact", "create_partition", "drop", "snapshot", "usage", "verify")
+    _later = ("backup", "compact", "snapshot", "usage", "verify")
 
     def __init__(self, handle: _core.Store | None, path: str, mode: str, verify: str, io: str) -> None:
         self._opened = handle
@@ -188,11 +190,71 @@ class Store(Later, Mapping[str, "Collection"]):
         part._open()
         return part
 
+    def create_partition(
+        self,
+        collection: str,
+        partition: str,
+        *,
+        codec: Literal["none"] | None = None,
+        chunks: None = None,
+        align: int | None = None,
+        attrs: Mapping[str, Any] | None = None,
+        exist_ok: bool = False,
+    ) -> Partition:
+        """Makes a partition, with defaults for what is written to it, in one commit.
+
+        ``align``: values and arrays of 256 bytes and more start at offsets in the
+        file that are multiples of it, a power of two from 8 to 2**30; what lies
+        between is stored. Codecs and chunks are not in this version.
+
+        ConflictError if it exists, unless ``exist_ok``: then it is left as it is,
+        its attributes too, and must not have another alignment than is asked for.
+        """
+        if chunks is not None:
+            raise unsupported("create_partition(chunks=)")
+        if codec is not None and not isinstance(codec, str):
+            raise TypeError(f"codec is the name of one, not {type(codec).__name__}")
+        if align is not None:
+            align = operator.index(align)
+            if not 0 <= align < 1 << 64:
+                raise InvalidError(f"alignment of partition {partition!r}: a power of two from 8 to 2^30, this is {align}")
+        self._handle.create_partition((collection, partition), codec, align, attrs, bool(exist_ok))
+        return self.partition(collection, partition)
+
+    def drop(self, collection: str, partition: str | None = None) -> bool:
+        """Drops a partition, or a collection with all of them, in one small commit;
+        False if it is not there.
+
+        It reads as absent at once, through handles from before too. Entries and
+        arrays from before stay valid.
+        """
+        return self._handle.drop(collection, partition)
+
+    def rename_partition(self, collection: str, partition: str, new_collection: str, new_partition: str) -> None:
+        """Gives a partition another name, in another collection too, in one small commit.
+
+        ConflictError if the new name is taken.
+        """
+        self._handle.rename_partition(collection, partition, new_collection, new_partition)
+
+    def rename_collection(self, collection: str, new: str) -> None:
+        """Gives a collection another name, in one small commit; ConflictError if it is taken."""
+        self._handle.rename_collection(collection, new)
+
+    @property
+    def attrs(self) -> LiveAttrs:
+        """Attributes of the store, live: each change is one commit."""
+        return LiveAttrs(self)
+
     def __getitem__(self, name: str, /) -> Collection:
+        if name not in self:
+            self._handle.partitions(name)  # KeyError, with the nearest name.
+        return Collection(self, name)
+
+    def __contains__(self, name: object, /) -> bool:
         if not isinstance(name, str):
             raise TypeError(f"the name of a collection is a str, not {type(name).__name__}")
-        self._handle.partitions(name)  # KeyError if there is none.
-        return Collection(self, name)
+        return self._handle.has_collection(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._handle.collections())
@@ -262,11 +324,10 @@ class Store(Later, Mapping[str, "Collection"]):
         return f"<arraylog.Store {self._path!r} mode={self._mode!r} {state}>"
 
 
-class Collection(Later, Mapping[str, Partition]):
+class Collection(Mapping[str, Partition]):
     """A collection of a store: a mapping of names to partitions."""
 
     __slots__ = ("_name", "_store")
-    _later = ("attrs",)
 
     def __init__(self, store: Store, name: str) -> None:
         self._store = store
@@ -277,10 +338,20 @@ class Collection(Later, Mapping[str, Partition]):
         """Name of the collection."""
         return self._name
 
+    @property
+    def attrs(self) -> LiveAttrs:
+        """Attributes of the collection, live: each change is one commit."""
+        return LiveAttrs(self._store, self._name)
+
     def __getitem__(self, name: str, /) -> Partition:
         if not isinstance(name, str):
             raise TypeError(f"the name of a partition is a str, not {type(name).__name__}")
         return self._store.partition(self._name, name, create=False)
+
+    def __contains__(self, name: object, /) -> bool:
+        if not isinstance(name, str):
+            raise TypeError(f"the name of a partition is a str, not {type(name).__name__}")
+        return self._store._handle.has_partition(self._name, name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._store._handle.partitions(self._name))

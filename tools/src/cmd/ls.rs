@@ -1,10 +1,11 @@
 //! `arraylog ls`: what is in a store, one level at a time.
 
+use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use arraylog::{Array, Entry, Kind, Partition, Store};
+use arraylog::{Array, Entry, Kind, Partition, PartitionInfo, Store};
 use serde::Serialize;
 
 use super::{json, line};
@@ -155,12 +156,18 @@ struct Listing<'a> {
 impl Listing<'_> {
     fn collections(&mut self, store: &Store) -> Outcome {
         let info = store.info()?;
+        let mut counts: HashMap<&str, (u64, u64)> = HashMap::new();
+        for partition in &info.partitions {
+            let (partitions, entries) = counts.entry(&partition.collection).or_default();
+            *partitions += 1;
+            *entries += partition.entries;
+        }
         for name in store.collections()?.iter().take(self.args.limit) {
-            let partitions = || info.partitions.iter().filter(|p| p.collection == *name);
+            let (partitions, entries) = counts.get(&**name).copied().unwrap_or_default();
             let answer = CollectionLine {
                 collection: name,
-                partitions: partitions().count() as u64,
-                entries: partitions().map(|partition| partition.entries).sum(),
+                partitions,
+                entries,
             };
             let counts = [answer.partitions, answer.entries].map(text::grouped);
             self.put(
@@ -175,13 +182,14 @@ impl Listing<'_> {
     }
 
     fn partitions(&mut self, store: &Store, collection: &str) -> Outcome {
+        if !store.has_collection(collection)? {
+            // Says so, with the nearest name.
+            store.partitions(collection)?;
+        }
         let info = store.info()?;
-        for name in store.partitions(collection)?.iter().take(self.args.limit) {
-            let found = info
-                .partitions
-                .iter()
-                .find(|partition| partition.collection == collection && partition.name == *name);
-            let entries = found.map_or(0, |partition| partition.entries);
+        let of = |partition: &&PartitionInfo| partition.collection == collection;
+        for partition in info.partitions.iter().filter(of).take(self.args.limit) {
+            let (name, entries) = (&partition.name, partition.entries);
             let answer = PartitionLine {
                 collection,
                 partition: name,

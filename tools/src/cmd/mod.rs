@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub(crate) mod attrs;
 pub(crate) mod get;
 pub(crate) mod info;
 pub(crate) mod ingest;
@@ -9,9 +10,12 @@ pub(crate) mod rm;
 
 use std::io::Write;
 
+use arraylog::Attrs;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::failure::{Failure, Outcome};
+use crate::ndjson::export;
 
 /// Version of the answers of `--json`; it grows when a member changes or goes.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -25,4 +29,22 @@ fn line(out: &mut dyn Write, text: &str) -> Outcome {
 fn json(out: &mut dyn Write, answer: &impl Serialize) -> Outcome {
     serde_json::to_writer(&mut *out, answer).map_err(|error| Failure::output(error.into()))?;
     line(out, "")
+}
+
+/// Attributes as a member of an answer.
+fn attrs_json(attrs: &Attrs) -> Outcome<Box<RawValue>> {
+    raw_json(export::attrs_text(attrs)?)
+}
+
+/// JSON that is text already, as a member of an answer.
+fn raw_json(text: String) -> Outcome<Box<RawValue>> {
+    RawValue::from_string(text).map_err(|error| Failure::output(error.into()))
+}
+
+/// Attributes on one line behind a title; nothing if there are none.
+fn attrs_line(title: &str, attrs: &Attrs, out: &mut dyn Write) -> Outcome {
+    if attrs.is_empty() {
+        return Ok(());
+    }
+    line(out, &format!("{title}{}", export::attrs_text(attrs)?))
 }

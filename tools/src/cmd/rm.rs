@@ -1,30 +1,32 @@
-//! `arraylog rm`: removes entries.
+//! `arraylog rm`: removes entries, or drops partitions and collections.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use arraylog::Mode;
+use arraylog::{Mode, Store};
 
 use crate::Context;
 use crate::failure::{Failure, Outcome};
 use crate::open::{self, Sure};
 use crate::{key, text};
 
-/// Remove entries by key, all in one commit
+/// Remove entries by key, or with --all a partition or collection, in one commit
 ///
 /// Keys that are absent are named and make the exit code 1; the others are removed all the same.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The store
     store: PathBuf,
-    /// Collection of the entries
+    /// Collection of the entries, or to drop
     collection: String,
-    /// Partition of the entries
-    partition: String,
+    /// Partition of the entries, or to drop
+    partition: Option<String>,
     /// Keys to remove
-    #[arg(required = true)]
     key: Vec<OsString>,
-    /// Absent keys are no failure
+    /// Drop the partition with all its entries; without a partition, the collection with all of them
+    #[arg(long)]
+    all: bool,
+    /// What is absent is no failure
     #[arg(long)]
     ignore_missing: bool,
     /// When the removal is on the device
@@ -33,10 +35,56 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, context: &Context) -> Outcome {
-    let store = open::for_writing(&args.store, Mode::ReadWrite, args.durability)?;
-    open::partition(&store, &args.collection, &args.partition)?;
+    match (&args.partition, args.all) {
+        (_, true) if !args.key.is_empty() => Err(Failure::Usage(
+            "--all drops the whole partition: leave out the keys".to_owned(),
+        )),
+        (partition, true) => drop_all(args, partition.as_deref(), context),
+        (Some(partition), false) if !args.key.is_empty() => entries(args, partition, context),
+        (Some(_), false) => Err(Failure::Usage(
+            "which entries? Keys, or --all to drop the partition".to_owned(),
+        )),
+        (None, false) => Err(Failure::Usage(
+            "which entries? A partition and keys, or --all to drop the collection".to_owned(),
+        )),
+    }
+}
+
+fn open(args: &Args) -> Outcome<Store> {
+    open::for_writing(&args.store, Mode::ReadWrite, args.durability)
+}
+
+fn drop_all(args: &Args, partition: Option<&str>, context: &Context) -> Outcome {
+    let store = open(args)?;
+    let collection = &args.collection;
+    let (dropped, what) = match partition {
+        Some(name) => (store.drop_partition(collection, name)?, "partition"),
+        None => (store.drop_collection(collection)?, "collection"),
+    };
+    // Of what is not there: the error with the nearest name.
+    let absent = match partition {
+        _ if dropped || args.ignore_missing => None,
+        Some(name) => store.existing_partition(collection, name).err(),
+        None => store.partitions(collection).err(),
+    };
+    store.close()?;
+    if let Some(error) = absent {
+        return Err(error.into());
+    }
+    let name = key::escaped(partition.unwrap_or(collection).as_bytes());
+    if dropped {
+        context.say(&format!("dropped {what} \"{name}\""));
+    } else {
+        context.say(&format!("no {what} \"{name}\""));
+    }
+    Ok(())
+}
+
+fn entries(args: &Args, partition: &str, context: &Context) -> Outcome {
+    let store = open(args)?;
+    open::partition(&store, &args.collection, partition)?;
     let batch = store.batch()?;
-    let partition = batch.partition(&args.collection, &args.partition)?;
+    let partition = batch.partition(&args.collection, partition)?;
     let mut absent = Vec::new();
     for argument in &args.key {
         let key = key::bytes(argument)?;

@@ -313,6 +313,13 @@ pub(crate) fn attrs_text(value: &Attrs) -> Outcome<String> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
+/// One attribute as text.
+pub(crate) fn attr_text(value: &AttrValue) -> Outcome<String> {
+    let mut out = Vec::new();
+    attr(&mut out, value)?;
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
 fn attr(out: &mut dyn Write, value: &AttrValue) -> Outcome {
     match value {
         AttrValue::None => raw(out, "null"),

@@ -8,8 +8,8 @@ use serde_json::value::RawValue;
 
 use super::Args;
 use crate::cmd::ls::{ArrayLine, kind_name};
-use crate::cmd::{SCHEMA_VERSION, json, line};
-use crate::failure::{Failure, Outcome};
+use crate::cmd::{SCHEMA_VERSION, attrs_json, attrs_line, json, line, raw_json};
+use crate::failure::Outcome;
 use crate::key;
 use crate::ndjson::export;
 use crate::text::{self, Table};
@@ -51,14 +51,6 @@ impl<'a> ArrayAnswer<'a> {
     }
 }
 
-fn attrs_json(attrs: &Attrs) -> Outcome<Box<RawValue>> {
-    raw_json(export::attrs_text(attrs)?)
-}
-
-fn raw_json(text: String) -> Outcome<Box<RawValue>> {
-    RawValue::from_string(text).map_err(|error| Failure::output(error.into()))
-}
-
 pub(super) fn info(args: &Args, entry: &Entry, out: &mut dyn Write) -> Outcome {
     let arrays: Vec<Array> = (0..entry.len())
         .map(|position| entry.array_at(position))
@@ -97,7 +89,7 @@ pub(super) fn info(args: &Args, entry: &Entry, out: &mut dyn Write) -> Outcome {
             text::grouped(stored)
         ),
     )?;
-    attrs_lines("attrs        ", &attrs, out)?;
+    attrs_line("attrs        ", &attrs, out)?;
     if arrays.is_empty() {
         return Ok(());
     }
@@ -109,18 +101,12 @@ pub(super) fn info(args: &Args, entry: &Entry, out: &mut dyn Write) -> Outcome {
     table.lines().try_for_each(|row| line(out, &row))?;
     for array in arrays.iter().filter(|array| !array.info().attrs.is_empty()) {
         let name = key::escaped(array.info().name.as_bytes());
-        attrs_lines(&format!("attrs of {name}  "), &array.info().attrs, out)?;
+        attrs_line(&format!("attrs of {name}  "), &array.info().attrs, out)?;
     }
     Ok(())
 }
 
 /// Attributes as JSON after a title; nothing if there is none.
-fn attrs_lines(title: &str, attrs: &Attrs, out: &mut dyn Write) -> Outcome {
-    if attrs.is_empty() {
-        return Ok(());
-    }
-    line(out, &format!("{title}{}", export::attrs_text(attrs)?))
-}
 
 #[derive(Serialize)]
 struct OneArrayAnswer<'a> {
@@ -173,5 +159,5 @@ pub(super) fn array_info(args: &Args, array: &Array, out: &mut dyn Write) -> Out
     if let Some(fill) = &answer.fill_value {
         line(out, &format!("fill value   {}", fill.get()))?;
     }
-    attrs_lines("attrs        ", &array.info().attrs, out)
+    attrs_line("attrs        ", &array.info().attrs, out)
 }

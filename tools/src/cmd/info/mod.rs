@@ -9,8 +9,9 @@ use std::path::PathBuf;
 
 use arraylog::Store;
 use serde::Serialize;
+use serde_json::value::RawValue;
 
-use super::{SCHEMA_VERSION, json, line};
+use super::{SCHEMA_VERSION, attrs_json, attrs_line, json, line};
 use crate::Context;
 use crate::failure::Outcome;
 use crate::key;
@@ -82,6 +83,7 @@ struct StoreAnswer<'a> {
     generation: u64,
     collections: u64,
     entries: u64,
+    attrs: Box<RawValue>,
     recovery: RecoveryAnswer,
     partitions: Vec<PartitionAnswer<'a>>,
 }
@@ -104,6 +106,7 @@ struct PartitionAnswer<'a> {
 
 fn store_info(args: &Args, store: &Store, out: &mut dyn Write) -> Outcome {
     let info = store.info()?;
+    let attrs = store.attrs()?;
     let recovery = store.recovery();
     let collections = store.collections()?.len() as u64;
     let entries = info
@@ -125,6 +128,7 @@ fn store_info(args: &Args, store: &Store, out: &mut dyn Write) -> Outcome {
         generation: store.generation(),
         collections,
         entries,
+        attrs: attrs_json(&attrs)?,
         recovery: RecoveryAnswer {
             clean: recovery.clean,
             replayed_commits: recovery.commits,
@@ -157,6 +161,7 @@ fn store_info(args: &Args, store: &Store, out: &mut dyn Write) -> Outcome {
     )?;
     line(out, &format!("collections  {}", text::grouped(collections)))?;
     line(out, &format!("entries      {}", text::grouped(entries)))?;
+    attrs_line("attrs        ", &attrs, out)?;
     partition_table(&answer.partitions, out)
 }
 
@@ -199,12 +204,13 @@ struct CollectionAnswer<'a> {
     schema_version: u32,
     collection: &'a str,
     entries: u64,
+    attrs: Box<RawValue>,
     partitions: Vec<PartitionAnswer<'a>>,
 }
 
 fn collection_info(args: &Args, store: &Store, collection: &str, out: &mut dyn Write) -> Outcome {
     // Of a collection that is not there: `Error::NotFound`.
-    store.partitions(collection)?;
+    let attrs = store.collection_attrs(collection)?;
     let info = store.info()?;
     let partitions: Vec<_> = info
         .partitions
@@ -221,6 +227,7 @@ fn collection_info(args: &Args, store: &Store, collection: &str, out: &mut dyn W
         schema_version: SCHEMA_VERSION,
         collection,
         entries,
+        attrs: attrs_json(&attrs)?,
         partitions,
     };
     if args.json {
@@ -231,5 +238,6 @@ fn collection_info(args: &Args, store: &Store, collection: &str, out: &mut dyn W
         &format!("collection   {}", key::escaped(collection.as_bytes())),
     )?;
     line(out, &format!("entries      {}", text::grouped(entries)))?;
+    attrs_line("attrs        ", &attrs, out)?;
     partition_table(&answer.partitions, out)
 }

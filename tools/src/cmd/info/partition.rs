@@ -4,10 +4,11 @@ use std::io::Write;
 
 use arraylog::{Entry, Kind, Partition};
 use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::Args;
 use crate::Context;
-use crate::cmd::{SCHEMA_VERSION, json, line};
+use crate::cmd::{SCHEMA_VERSION, attrs_json, attrs_line, json, line};
 use crate::drift::{Drift, Form, Variant};
 use crate::failure::Outcome;
 use crate::key;
@@ -19,6 +20,7 @@ struct PartitionDetails<'a> {
     collection: &'a str,
     partition: &'a str,
     entries: u64,
+    attrs: Box<RawValue>,
     /// Entries that the members below tell of.
     sampled: u64,
     sampled_values: u64,
@@ -91,6 +93,7 @@ pub(super) fn info(
     out: &mut dyn Write,
 ) -> Outcome {
     let entries = partition.len()?;
+    let attrs = partition.attrs()?;
     let sample = Sample::take(partition, args.sample, context)?;
     let drift = sample.drift.drifting();
     let answer = PartitionDetails {
@@ -98,6 +101,7 @@ pub(super) fn info(
         collection: partition.collection(),
         partition: partition.name(),
         entries,
+        attrs: attrs_json(&attrs)?,
         sampled: sample.entries,
         sampled_values: sample.values,
         sampled_bytes_stored: sample.bytes,
@@ -120,6 +124,7 @@ pub(super) fn info(
         &format!("partition    {}", key::escaped(answer.partition.as_bytes())),
     )?;
     line(out, &format!("entries      {}", text::grouped(entries)))?;
+    attrs_line("attrs        ", &attrs, out)?;
     line(
         out,
         &format!(
