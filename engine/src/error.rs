@@ -229,3 +229,17 @@ impl Error {
         }
     }
 }
+
+/// A key as people read it.
+pub(crate) fn describe_key(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
+}
+
+/// There is no such key.
+pub(crate) fn no_key(key: &[u8]) -> Error {
+    Error::NotFound {
+        what: What::Key,
+        name: describe_key(key),
+        hint: None,
+    }
+}

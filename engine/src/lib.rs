@@ -89,6 +89,7 @@ mod arena;
 mod array;
 mod batch;
 mod catalog;
+mod condition;
 #[cfg(test)]
 mod crash;
 mod entry;
@@ -110,11 +111,12 @@ pub use array::{
     Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
+pub use condition::{Condition, Version};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};
 pub use options::{Durability, Mode, OpenOptions, Verify};
-pub use partition::{Entries, Keys, Partition, Reader};
+pub use partition::{Entries, History, KeyVersion, Keys, Partition, Reader};
 pub use store::{DEFAULT_NAME, Info, PartitionInfo, Recovery, Store};
 pub use value::Value;
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use crate::arena::{Arena, Pool, Span};
 use crate::catalog::{Interning, PartitionState};
+use crate::condition::Condition;
+use crate::error::Result;
 use crate::format::BLOCK;
 use crate::format::record::{RecordKind, value_hash};
 use crate::index::Hash;
@@ -76,6 +78,15 @@ struct StagedOp {
     sums: Sums,
 }
 
+/// What the store has to have at a key when the operations are committed.
+#[derive(Debug)]
+struct Guard {
+    target: usize,
+    hash: Hash,
+    key: Range<usize>,
+    condition: Condition,
+}
+
 /// Number of the last operation by partition and key.
 type Overlay = HashMap<(usize, Box<[u8]>), usize>;
 
@@ -85,6 +96,7 @@ pub(crate) struct Staged {
     values: Arena,
     keys: Vec<u8>,
     ops: Vec<StagedOp>,
+    guards: Vec<Guard>,
     targets: Vec<Target>,
     by_name: HashMap<(Arc<str>, Arc<str>), usize>,
     /// Schemas that the values need and that the store may lack.
@@ -111,6 +123,7 @@ impl Staged {
             values: Arena::new(pool),
             keys: Vec::new(),
             ops: Vec::new(),
+            guards: Vec::new(),
             targets: Vec::new(),
             by_name: HashMap::new(),
             interned: Vec::new(),
@@ -157,8 +170,7 @@ impl Staged {
         key: &[u8],
         pieces: &[&[u8]],
     ) {
-        let at = self.keys.len();
-        self.keys.extend_from_slice(key);
+        let key_range = self.keep(key);
         let value = self.values.copy(pieces);
         let sums = Sums::of(&[self.values.bytes(value)], value.len() as u64);
         if let Some(overlay) = &mut self.overlay {
@@ -168,10 +180,60 @@ impl Staged {
             target,
             kind,
             hash,
-            key: at..self.keys.len(),
+            key: key_range,
             value,
             sums,
         });
+    }
+
+    /// Asks that `condition` holds at `key` when the operations are committed. Where
+    /// earlier ones have decided what is at the key, it is they that are asked, now.
+    pub(crate) fn require(
+        &mut self,
+        target: usize,
+        hash: Hash,
+        key: &[u8],
+        condition: Condition,
+    ) -> Result<()> {
+        if condition == Condition::Always {
+            return Ok(());
+        }
+        match self.overlaid(target, key) {
+            Overlaid::Untouched => {}
+            Overlaid::Removed => return condition.check(key, None),
+            Overlaid::Written(..) => {
+                return Err(condition.conflict(key, "a write of the same batch"));
+            }
+        }
+        let key = self.keep(key);
+        self.guards.push(Guard {
+            target,
+            hash,
+            key,
+            condition,
+        });
+        Ok(())
+    }
+
+    /// Gives `check` what was required, in the order of the calls.
+    pub(crate) fn check(
+        &self,
+        mut check: impl FnMut(&Target, Hash, &[u8], Condition) -> Result<()>,
+    ) -> Result<()> {
+        for guard in &self.guards {
+            if let Some(target) = self.targets.get(guard.target) {
+                let key = self.keys.get(guard.key.clone()).unwrap_or_default();
+                check(target, guard.hash, key, guard.condition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a key.
+    fn keep(&mut self, key: &[u8]) -> Range<usize> {
+        let at = self.keys.len();
+        self.keys.extend_from_slice(key);
+        at..self.keys.len()
     }
 
     /// What the operations so far make of a key.

@@ -26,6 +26,7 @@ mod growing;
 mod memory;
 mod partition;
 
+pub(crate) use group::prefetch;
 pub(crate) use partition::{Cursor, PartitionIndex, Pinned};
 
 /// Bits of a place in a slot.

@@ -8,7 +8,7 @@ use super::Log;
 use crate::error::{Error, Result};
 use crate::format::record::{self, Head, RecordKind};
 use crate::format::{BLOCK, Defect, offset, place};
-use crate::index::{Hash, PartitionIndex, Pinned};
+use crate::index::{Hash, PartitionIndex, Pinned, prefetch};
 use crate::options::Verify;
 use crate::storage::{Bytes, Region};
 
@@ -145,6 +145,20 @@ impl Log {
             None => true,
             Some(bytes) => record::key_range_if(bytes, key.len())
                 .is_some_and(|range| bytes.get(range) == Some(key)),
+        }
+    }
+
+    /// Starts to load the head and the key of the record at `place`.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, place: u64) {
+        let end = self.limit.load(Ordering::Acquire);
+        let region = self.regions.as_ref().and_then(Regions::newest);
+        let bytes = region.and_then(|region| region.get(offset(place)..end));
+        // A head and a key of usual length end in the next line, if not in this one.
+        for at in [0, 64] {
+            if let Some(byte) = bytes.and_then(|bytes| bytes.get(at)) {
+                prefetch(byte);
+            }
         }
     }
 
