@@ -19,7 +19,7 @@ fn fill(part: &Partition) {
     part.put("large", &large).expect("stored");
     let grid: Vec<f64> = (0..40_000).map(f64::from).collect();
     let mut masked = ArraySpec::new(DType::Int16, &[3], &[1, 0, 2, 0, 3, 0]);
-    masked.mask = Some(Mask::Missing(vec![false, true, false].into()));
+    masked.mask = Some(Mask::Missing(vec![0, 1, 0].into()));
     masked.attrs = attrs("units", AttrValue::String("m".into()));
     let mut texts = ArraySpec::new(DType::String, &[2], &[]);
     texts.data = arraylog::ArrayBytes::Variable {
