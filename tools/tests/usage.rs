@@ -5,7 +5,9 @@ mod support;
 use predicates::prelude::*;
 use support::{Bench, program};
 
-const COMMANDS: [&str; 6] = ["info", "ls", "get", "put", "rm", "ingest"];
+const COMMANDS: [&str; 9] = [
+    "info", "ls", "get", "put", "rm", "cp", "mv", "history", "ingest",
+];
 
 #[test]
 fn every_command_has_help_on_stdout() {
@@ -48,6 +50,11 @@ fn wrong_arguments_are_usage_errors() {
         &["put", "s", "c", "p", "k"],
         &["put", "s", "c", "p", "k", "f", "--value", "x"],
         &["rm", "s", "c", "p"],
+        &["cp", "s", "c", "p", "k"],
+        &["cp", "s", "c", "p", "--to", "s", "c", "q", "k"],
+        &["mv", "s", "c", "p", "--to", "q"],
+        &["mv", "s", "c", "p", "k", "--to"],
+        &["history", "s", "c", "p"],
         &["ingest", "s"],
         &["ingest", "s", "-", "-"],
         &["ingest", "s", "-", "--batch", "0"],

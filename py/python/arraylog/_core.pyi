@@ -1,6 +1,6 @@
 """The compiled part; the public classes derive from these."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, BinaryIO, Literal, Self, TypeAlias, TypeVar, final, overload
 
 import numpy as np
@@ -17,6 +17,7 @@ __all__ = [
     "BatchPartition",
     "Bytes",
     "Entry",
+    "Found",
     "KeyIterator",
     "Partition",
     "RawAttrs",
@@ -31,6 +32,7 @@ format_version: str
 DEBUG_BUILD: bool
 
 _T = TypeVar("_T")
+_E = TypeVar("_E", bound=Entry)
 _Key: TypeAlias = str | bytes
 # Options of one possible value are refused by name at run time: this version does not have them.
 _Names: TypeAlias = list[str] | tuple[str, ...]  # not Sequence[str]: a bare str would pass for one
@@ -82,16 +84,25 @@ class Partition:
         arrays: _Arrays,
         *,
         attrs: Mapping[str, Any] | None = None,
-        if_absent: Literal[False] = False,
-        if_version: None = None,
+        if_absent: bool = False,
+        if_version: int | None = None,
     ) -> None: ...
     def put(
-        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: Literal[False] = False, if_version: None = None
+        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: bool = False, if_version: int | None = None
     ) -> None: ...
-    def remove(self, key: _Key) -> bool: ...
-    def rename(self, key: _Key, new: _Key, *, overwrite: bool = False) -> None: ...
+    def remove(self, key: _Key, *, if_version: int | None = None) -> bool: ...
+    def remove_many(self, keys: Iterable[_Key]) -> int: ...
+    def copy(self, key: _Key, new: _Key, *, to: Partition | None = None, overwrite: bool = False) -> None: ...
+    def rename(self, key: _Key, new: _Key, *, to: Partition | None = None, overwrite: bool = False) -> None: ...
+    def _get_many(
+        self, keys: Iterable[_Key], arrays: str | _Names | None, entry: type[Entry], default: Any = ...
+    ) -> list[Any]: ...
+    def _history(self, key: _Key, entry: type[_E]) -> list[tuple[int, _E | None]]: ...
     def clear(self) -> None: ...
-    def _copy(self, key: _Key, entry: Entry) -> None: ...
+    def _copy(self, key: _Key, entry: Entry, *, if_absent: bool = False) -> None: ...
+
+@final
+class Found: ...
 
 @final
 class KeyIterator:
@@ -120,18 +131,20 @@ class BatchPartition:
         arrays: _Arrays,
         *,
         attrs: Mapping[str, Any] | None = None,
-        if_absent: Literal[False] = False,
-        if_version: None = None,
+        if_absent: bool = False,
+        if_version: int | None = None,
     ) -> None: ...
     def put(
-        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: Literal[False] = False, if_version: None = None
+        self, key: _Key, data: Buffer | BinaryIO, *, if_absent: bool = False, if_version: int | None = None
     ) -> None: ...
-    def remove(self, key: _Key) -> bool: ...
+    def remove(self, key: _Key, *, if_version: int | None = None) -> bool: ...
     def rename(self, key: _Key, new: _Key, *, overwrite: bool = False) -> None: ...
     def _copy(self, key: _Key, entry: Entry) -> None: ...
 
 class Entry:
-    def __new__(cls, partition: Partition, key: _Key, version: int | None = None) -> Self: ...
+    def __new__(
+        cls, partition: Partition, key: _Key, version: int | None = None, found: Found | None = None
+    ) -> Self: ...
     @property
     def _place(self) -> tuple[Origin, str, str]: ...
     @property
