@@ -1,5 +1,4 @@
 //! Lookups of many keys give what a loop over single ones gives.
-#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use arraylog::{ArraySpec, Attrs, Error, Mode, OpenOptions, Partition, Store};
 use proptest::prelude::*;

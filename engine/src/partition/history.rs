@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Partition;
-use crate::catalog::PartitionState;
+use crate::catalog::{CATALOG, PartitionState};
 use crate::condition::Version;
 use crate::entry::Entry;
 use crate::error::Result;
@@ -24,6 +24,8 @@ pub struct KeyVersion {
 #[derive(Debug)]
 pub struct History {
     partition: Partition,
+    /// Id of the partition.
+    id: u32,
     key: Vec<u8>,
     /// Place of the next version; 0 = none.
     next: u64,
@@ -46,6 +48,7 @@ impl Partition {
         let hash = inner.hash(key)?;
         let mut history = History {
             partition: self.clone(),
+            id: CATALOG,
             key: key.to_vec(),
             next: 0,
             older: None,
@@ -53,6 +56,7 @@ impl Partition {
         let Some(state) = self.state("list versions")? else {
             return Ok(history);
         };
+        history.id = state.id;
         let end = place(inner.log.published());
         match inner.log.find(&state.index, hash, key, end)? {
             Some(newest) => history.next = newest.place(),
@@ -87,13 +91,13 @@ impl History {
         let inner = self.partition.inner();
         let (log, at) = (&inner.log, offset(this));
         let (head, key) = log.head_and_key(at)?;
-        if key != self.key {
+        if key != self.key || head.partition != self.id {
             return Err(log.corrupt(
                 at,
                 Defect::Field {
                     what: "the place of the version before",
                     found: this,
-                    expected: "the place of a record of the same key",
+                    expected: "the place of a record of the same partition and key",
                 },
             ));
         }
