@@ -12,7 +12,7 @@ type Layer = (&'static [&'static str], &'static [&'static str]);
 /// Those of the last layer are one object seen from six sides: a store lends partitions
 /// and batches, these commit through the store, by streams too, and entries are what they
 /// give out.
-const LAYERS: [Layer; 13] = [
+const LAYERS: [Layer; 14] = [
     (&["format"], &[]),
     (&["error"], &["format"]),
     (&["options"], &[]),
@@ -30,7 +30,19 @@ const LAYERS: [Layer; 13] = [
         &["catalog"],
         &["format", "error", "grid", "index", "log", "array"],
     ),
-    (&["staged"], &["format", "arena", "index", "log", "catalog"]),
+    (&["condition"], &["error", "log"]),
+    (
+        &["staged"],
+        &[
+            "format",
+            "error",
+            "arena",
+            "index",
+            "log",
+            "catalog",
+            "condition",
+        ],
+    ),
     (
         &[
             "entry",
@@ -44,8 +56,18 @@ const LAYERS: [Layer; 13] = [
             "store",
         ],
         &[
-            "format", "error", "options", "storage", "value", "index", "log", "array", "catalog",
-            "staged", "arena",
+            "format",
+            "error",
+            "options",
+            "storage",
+            "value",
+            "index",
+            "log",
+            "array",
+            "catalog",
+            "condition",
+            "staged",
+            "arena",
         ],
     ),
 ];

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::catalog::{CATALOG, Catalog, PartitionState};
 use crate::error::{Error, Result};
+use crate::format::checkpoint::Checkpoint;
 use crate::format::{LOG_START, PAGE, place};
 use crate::index::PartitionIndex;
 use crate::log::{Goal, Log, Saved, Tip, WriterGuard, slots};
@@ -25,6 +26,8 @@ pub(crate) struct Start {
     pub(crate) seqno: u64,
     /// Why checkpoints were passed over.
     pub(crate) passed_over: Vec<String>,
+    /// Sequence number of the slot that named the checkpoint.
+    pub(crate) slot: u64,
 }
 
 impl Start {
@@ -35,6 +38,7 @@ impl Start {
             indexed: 0,
             seqno: 0,
             passed_over: Vec::new(),
+            slot: 0,
         };
         let slots = if options.scan {
             Vec::new()
@@ -50,6 +54,7 @@ impl Start {
                     let passed_over = start.passed_over;
                     let found = Self {
                         passed_over,
+                        slot: slot.seq,
                         ..found
                     };
                     return Ok(found.following(options));
@@ -73,11 +78,36 @@ impl Start {
         self
     }
 
+    /// The newest checkpoint before the commit `seqno`, or the start of the log.
+    pub(crate) fn before(log: &Arc<Log>, seqno: u64) -> Result<Self> {
+        let newest = slots(log)?;
+        let mut at = newest.first().map_or(0, |slot| slot.checkpoint);
+        while at != 0 && at < log.published() {
+            let (checkpoint, end) = log.read_checkpoint(at)?;
+            if checkpoint.seqno <= seqno {
+                return Self::from(log, &checkpoint, end);
+            }
+            at = checkpoint.previous;
+        }
+        log.start_from(Tip::start(log.identity()), LOG_START);
+        Ok(Self {
+            catalog: Catalog::default(),
+            indexed: 0,
+            seqno: 0,
+            passed_over: Vec::new(),
+            slot: 0,
+        })
+    }
+
     /// The checkpoint whose record stands at offset `at`, in a frame that ends at `end`.
     fn at(log: &Arc<Log>, at: u64, end: u64) -> Result<Self> {
         log.lend_up_to(end)?;
-        let checkpoint = log.read_checkpoint(at)?;
-        let catalog = Catalog::saved(log, &checkpoint)?;
+        let (checkpoint, _) = log.read_checkpoint(at)?;
+        Self::from(log, &checkpoint, end)
+    }
+
+    fn from(log: &Arc<Log>, checkpoint: &Checkpoint, end: u64) -> Result<Self> {
+        let catalog = Catalog::saved(log, checkpoint)?;
         let tip = Tip {
             end: checkpoint.replay_from,
             seqno: checkpoint.seqno,
@@ -90,6 +120,7 @@ impl Start {
             indexed: checkpoint.entries,
             seqno: checkpoint.seqno,
             passed_over: Vec::new(),
+            slot: 0,
         })
     }
 }
@@ -104,11 +135,11 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    pub(crate) fn new(bound: u64) -> Self {
+    pub(crate) fn new(bound: u64, slot: u64) -> Self {
         Self {
             bound,
             running: Arc::default(),
-            adopted: AtomicU64::new(0),
+            adopted: AtomicU64::new(slot),
         }
     }
 }
@@ -204,7 +235,7 @@ impl Inner {
                 self.background.adopted.store(0, Ordering::Release);
                 return Ok(());
             }
-            let checkpoint = log.read_checkpoint(slot.checkpoint)?;
+            let (checkpoint, _) = log.read_checkpoint(slot.checkpoint)?;
             let (since, end) = (place(checkpoint.replay_from), place(log.published()));
             let fault = |fault| log.fault(fault);
             let segments = log.segments(CATALOG, &checkpoint.catalog)?;

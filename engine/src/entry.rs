@@ -6,11 +6,11 @@ use crate::array::{
     self, ArrayBytes, ArraySpec, ArrayView, Attrs, FieldInfo, FieldPlace, Mask, Schema,
 };
 use crate::catalog::nearest;
-use crate::error::{Error, Result, What};
+use crate::condition::Version;
+use crate::error::{Error, Result, What, describe_key};
 use crate::format::Defect;
 use crate::format::record::RecordKind;
 use crate::log::{Log, Stored};
-use crate::partition::describe_key;
 use crate::storage::Bytes;
 use crate::value::Value;
 
@@ -63,11 +63,11 @@ impl Entry {
         &self.key
     }
 
-    /// Identifies this version among those of its key in this generation of the file;
-    /// grows with every write.
+    /// Identifies this version among those of its key, for
+    /// [`Condition::Version`](crate::Condition).
     #[must_use]
-    pub fn version(&self) -> u64 {
-        self.stored.located().place()
+    pub fn version(&self) -> Version {
+        Version::of(self.stored.log(), self.stored.located())
     }
 
     /// What the entry holds.

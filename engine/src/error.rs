@@ -115,6 +115,16 @@ pub enum Error {
         /// This process.
         pid: u32,
     },
+    /// A commit that is no longer in the file.
+    #[error("commit {seqno} is gone from `{}`: compaction kept what is newer than {oldest}", path.display())]
+    SnapshotGone {
+        /// The file.
+        path: PathBuf,
+        /// The commit that was asked for.
+        seqno: u64,
+        /// The oldest commit that can be opened.
+        oldest: u64,
+    },
     /// An earlier sync failed; what reached the device is not known, so writing stopped.
     #[error("`{}` takes no more writes: an earlier sync failed; reopen it to go on", path.display())]
     Poisoned {
@@ -225,6 +235,7 @@ impl Error {
             Self::Closed { .. } => "closed",
             Self::Forked { .. } => "forked",
             Self::Poisoned { .. } => "poisoned",
+            Self::SnapshotGone { .. } => "snapshot-gone",
             Self::NotCommitted { .. } => "not-committed",
             Self::CommitUnknown { .. } => "commit-unknown",
             Self::Source { .. } => "source",
@@ -245,5 +256,19 @@ impl Error {
             path,
             source,
         }
+    }
+}
+
+/// A key as people read it.
+pub(crate) fn describe_key(key: &[u8]) -> String {
+    String::from_utf8_lossy(key).into_owned()
+}
+
+/// There is no such key.
+pub(crate) fn no_key(key: &[u8]) -> Error {
+    Error::NotFound {
+        what: What::Key,
+        name: describe_key(key),
+        hint: None,
     }
 }

@@ -97,6 +97,7 @@ mod attributes;
 mod batch;
 mod catalog;
 mod checkpoint;
+mod condition;
 #[cfg(test)]
 mod crash;
 mod entry;
@@ -109,6 +110,7 @@ mod names;
 mod open;
 mod options;
 mod partition;
+mod snapshot;
 mod staged;
 mod storage;
 mod store;
@@ -120,12 +122,14 @@ pub use array::{
     Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
+pub use condition::{Condition, Version};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};
 pub use names::PartitionOptions;
 pub use options::{Durability, Mode, OpenOptions, Verify};
-pub use partition::{Entries, Keys, Partition, Reader};
+pub use partition::{Entries, History, KeyVersion, Keys, Partition, Reader};
+pub use snapshot::Snapshot;
 pub use store::{DEFAULT_NAME, Info, PartitionInfo, Recovery, Store};
 pub use stream::{Spool, StreamWriter, ValueReader};
 pub use value::Value;

@@ -228,7 +228,7 @@ impl Store {
                 Ok(id)
             });
         self.inner().settle(&drafts, &committed);
-        catalog.note_move(value.id, committed?)?;
+        catalog.note_move(log, value.id, committed?)?;
         catalog.note_change();
         Ok(())
     }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use crate::arena::{Arena, Gathered, Pool, Span};
 use crate::catalog::{Interning, Kept};
+use crate::condition::Condition;
+use crate::error::Result;
 use crate::format::BLOCK;
 use crate::format::record::{RecordKind, value_hash};
 use crate::index::Hash;
@@ -85,6 +87,15 @@ struct StagedOp {
     sums: Sums,
 }
 
+/// What the store has to have at a key when the operations are committed.
+#[derive(Debug)]
+struct Guard {
+    target: usize,
+    hash: Hash,
+    key: Range<usize>,
+    condition: Condition,
+}
+
 /// Number of the last operation by partition and key.
 type Overlay = HashMap<(usize, Box<[u8]>), usize>;
 
@@ -94,6 +105,7 @@ pub(crate) struct Staged {
     values: Arena,
     keys: Vec<u8>,
     ops: Vec<StagedOp>,
+    guards: Vec<Guard>,
     targets: Vec<Target>,
     by_name: HashMap<(Arc<str>, Arc<str>), usize>,
     /// Schemas that the values need and that the store may lack.
@@ -120,6 +132,7 @@ impl Staged {
             values: Arena::new(pool, path),
             keys: Vec::new(),
             ops: Vec::new(),
+            guards: Vec::new(),
             targets: Vec::new(),
             by_name: HashMap::new(),
             interned: Vec::new(),
@@ -196,8 +209,7 @@ impl Staged {
         value: Span,
         sums: Sums,
     ) {
-        let at = self.keys.len();
-        self.keys.extend_from_slice(key);
+        let key_range = self.keep(key);
         if let Some(overlay) = &mut self.overlay {
             overlay.insert((target, key.into()), self.ops.len());
         }
@@ -205,10 +217,60 @@ impl Staged {
             target,
             kind,
             hash,
-            key: at..self.keys.len(),
+            key: key_range,
             value,
             sums,
         });
+    }
+
+    /// Asks that `condition` holds at `key` when the operations are committed. Where
+    /// earlier ones have decided what is at the key, it is they that are asked, now.
+    pub(crate) fn require(
+        &mut self,
+        target: usize,
+        hash: Hash,
+        key: &[u8],
+        condition: Condition,
+    ) -> Result<()> {
+        if condition == Condition::Always {
+            return Ok(());
+        }
+        match self.overlaid(target, key) {
+            Overlaid::Untouched => {}
+            Overlaid::Removed => return condition.check(key, None),
+            Overlaid::Written(..) => {
+                return Err(condition.conflict(key, "a write of the same batch"));
+            }
+        }
+        let key = self.keep(key);
+        self.guards.push(Guard {
+            target,
+            hash,
+            key,
+            condition,
+        });
+        Ok(())
+    }
+
+    /// Gives `check` what was required, in the order of the calls.
+    pub(crate) fn check(
+        &self,
+        mut check: impl FnMut(&Target, Hash, &[u8], Condition) -> Result<()>,
+    ) -> Result<()> {
+        for guard in &self.guards {
+            if let Some(target) = self.targets.get(guard.target) {
+                let key = self.keys.get(guard.key.clone()).unwrap_or_default();
+                check(target, guard.hash, key, guard.condition)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a key.
+    fn keep(&mut self, key: &[u8]) -> Range<usize> {
+        let at = self.keys.len();
+        self.keys.extend_from_slice(key);
+        at..self.keys.len()
     }
 
     /// What the operations so far make of a key.

@@ -43,8 +43,10 @@ pub(crate) struct Inner {
     pub(crate) pool: Arc<Pool>,
     /// Checkpoints that are taken while others work.
     pub(crate) background: Background,
-    mode: Mode,
-    recovery: Recovery,
+    pub(crate) mode: Mode,
+    /// Whether this is a snapshot, which shows nothing new.
+    pub(crate) fixed: bool,
+    pub(crate) recovery: Recovery,
 }
 
 /// What opening found.
@@ -113,8 +115,9 @@ impl Store {
             log,
             catalog: Arc::new(start.catalog),
             pool: Arc::default(),
-            background: Background::new(options.replay_bound),
+            background: Background::new(options.replay_bound, start.slot),
             mode: options.mode,
+            fixed: false,
             recovery: Recovery::default(),
         };
         let live = inner.log.live()?;
@@ -142,6 +145,12 @@ impl Store {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    pub(crate) fn over(inner: Inner) -> Self {
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     #[inline]
@@ -272,7 +281,7 @@ impl Store {
     /// store that is open for writing sees its own commits at once, and has no others.
     pub fn refresh(&self) -> Result<bool> {
         self.inner.log.check_open("refresh")?;
-        if self.inner.mode.writes() {
+        if self.inner.mode.writes() || self.inner.fixed {
             return Ok(false);
         }
         let live = self.inner.log.live()?;
@@ -368,7 +377,7 @@ impl Inner {
 
     /// Takes in the records between what is seen and the end of the log. `shared`: others
     /// may read meanwhile.
-    fn replay(&self, until: Until, shared: bool) -> Result<Replayed> {
+    pub(crate) fn replay(&self, until: Until, shared: bool) -> Result<Replayed> {
         self.log.follow(|tip| {
             let seen = place(self.log.published());
             let mut last: Option<Arc<PartitionState>> = None;

@@ -177,11 +177,13 @@ impl BatchPartition {
         if_absent: bool,
         if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        input::refuse_conditions(py, if_absent, if_version)?;
+        let condition = input::condition(if_absent, if_version)?;
         let key = Key::of(key)?;
         let mut frame = Frame::new(arrays, attrs)?;
         let Taken { arrays, attrs } = frame.take()?;
-        self.change(py, |partition| partition.write(&key, &arrays, attrs))
+        self.change(py, |partition| {
+            partition.write_if(&key, &arrays, attrs, condition)
+        })
     }
 
     /// Stores a plain value at the commit; replaces the whole entry.
@@ -194,28 +196,37 @@ impl BatchPartition {
         if_absent: bool,
         if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        input::refuse_conditions(py, if_absent, if_version)?;
+        let condition = input::condition(if_absent, if_version)?;
         let key = Key::of(key)?;
         match input::value(data)? {
             Source::Bytes(data) => {
                 let data = data.bytes();
-                self.change(py, |partition| partition.put(&key, data))
+                self.change(py, |partition| partition.put_if(&key, data, condition))
             }
             Source::File(file) => {
                 // Not with the batch in hand: the source may write to it as well.
                 let spool = self.with(py, arraylog::Batch::spool)?;
                 let spool = stream::gather(py, &file, spool)?;
-                self.change(py, |partition| partition.put_spool(&key, spool))
-                    .map(|_| ())
+                self.change(py, |partition| {
+                    partition.put_spool_if(&key, spool, condition)
+                })
+                .map(|_| ())
             }
         }
     }
 
     /// Removes an entry at the commit; False if it is absent from the store
     /// with the batch laid over it.
-    fn remove(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+    #[pyo3(signature = (key, *, if_version=None))]
+    fn remove(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        if_version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let condition = input::condition(false, if_version)?;
         let key = Key::of(key)?;
-        self.change(py, |partition| partition.remove(&key))
+        self.change(py, |partition| partition.remove_if(&key, condition))
     }
 
     /// Gives an entry another key at the commit.

@@ -12,6 +12,7 @@ use crate::attrs::RawAttrs;
 use crate::buffer::Bytes;
 use crate::errors::{self, OrRaise as _};
 use crate::key::Key;
+use crate::many::Found;
 use crate::ndarray;
 use crate::partition::{self, LARGE, Partition, Place};
 
@@ -86,7 +87,7 @@ impl Entry {
         };
         if self
             .pinned
-            .is_some_and(|version| version != entry.version())
+            .is_some_and(|version| version != u64::from(entry.version()))
         {
             return Err(gone(py, &self.key, "it was written again"));
         }
@@ -131,14 +132,16 @@ fn gone(py: Python<'_>, key: &[u8], what: &str) -> PyErr {
 
 #[pymethods]
 impl Entry {
-    /// Looks `key` up; with `version`, as unpickled, only when it is used.
+    /// Looks `key` up; with `version`, as unpickled, only when it is used; not if it was
+    /// `found` already.
     #[new]
-    #[pyo3(signature = (partition, key, version=None))]
+    #[pyo3(signature = (partition, key, version=None, found=None))]
     fn new(
         py: Python<'_>,
         partition: &Bound<'_, Partition>,
         key: &Bound<'_, PyAny>,
         version: Option<u64>,
+        found: Option<&Bound<'_, Found>>,
     ) -> PyResult<Self> {
         let key = Key::of(key)?.as_ref().to_vec();
         let this = Self {
@@ -155,7 +158,9 @@ impl Entry {
             value: OnceLock::new(),
             key,
         };
-        if version.is_some() {
+        if let Some(found) = found {
+            this.found.get_or_init(|| found.get().0.clone());
+        } else if version.is_some() {
             *this.pending.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(partition.clone().unbind());
         } else {
@@ -181,12 +186,13 @@ impl Entry {
         partition::key_str(py, &self.key)
     }
 
-    /// Identifies this version among those of its key; grows with every write.
+    /// Identifies this version among those of its key, for `if_version=`. Grows with
+    /// every write, and is another number in another generation of the file.
     #[getter]
     fn version(&self, py: Python<'_>) -> PyResult<u64> {
         match self.pinned {
             Some(version) => Ok(version),
-            None => Ok(self.engine(py)?.version()),
+            None => Ok(self.engine(py)?.version().into()),
         }
     }
 

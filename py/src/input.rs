@@ -1,14 +1,14 @@
 //! What is written, borrowed from Python objects.
 
-use arraylog::{ArraySpec, Attrs};
+use arraylog::{ArraySpec, Attrs, Condition};
 use pyo3::buffer::PyUntypedBuffer;
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::{PyBytes, PyInt, PyString};
 
+use crate::attrs;
 use crate::buffer::Borrowed;
 use crate::field::Field;
-use crate::{attrs, errors};
 
 /// What `write` stores: named arrays and attributes.
 pub(crate) struct Frame<'py> {
@@ -152,23 +152,33 @@ fn bytes_of<'py>(data: &Bound<'py, PyAny>, buffer: PyUntypedBuffer) -> PyResult<
     Ok(Borrowed::Bytes(bytes.cast_into()?))
 }
 
-/// Refuses the conditions of a write that this version does not have.
-pub(crate) fn refuse_conditions(
-    py: Python<'_>,
+/// What a write asks of the version that is there.
+pub(crate) fn condition(
     if_absent: bool,
     if_version: Option<&Bound<'_, PyAny>>,
-) -> PyResult<()> {
-    if if_absent || if_version.is_some() {
-        let name = if if_absent {
-            "if_absent=True"
+) -> PyResult<Condition> {
+    let Some(version) = if_version else {
+        return Ok(if if_absent {
+            Condition::Absent
         } else {
-            "if_version="
-        };
-        return Err(errors::named(
-            py,
-            "UnsupportedError",
-            &format!("{name}: this version of arraylog has no conditional writes yet"),
+            Condition::Always
+        });
+    };
+    if if_absent {
+        return Err(PyValueError::new_err(
+            "if_absent=True and if_version= ask for opposites; give one of them",
         ));
     }
-    Ok(())
+    if !version.is_instance_of::<PyInt>() {
+        return Err(PyTypeError::new_err(format!(
+            "if_version is the version of an entry (entry.version), an int, not {}",
+            version.get_type().name()?
+        )));
+    }
+    let number: u64 = version.extract().map_err(|_| {
+        PyValueError::new_err(format!(
+            "if_version={version} is no version of an entry: these are 0 to 2**64 - 1"
+        ))
+    })?;
+    Ok(Condition::Version(number.into()))
 }

@@ -13,6 +13,7 @@ mod errors;
 mod field;
 mod input;
 mod key;
+mod many;
 mod ndarray;
 mod partition;
 mod store;
@@ -40,6 +41,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<batch::BatchPartition>()?;
     module.add_class::<buffer::Bytes>()?;
     module.add_class::<entry::Entry>()?;
+    module.add_class::<many::Found>()?;
     module.add_class::<partition::KeyIterator>()?;
     module.add_class::<partition::Partition>()?;
     module.add_class::<store::Store>()?;

@@ -4,13 +4,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyMemoryView, PyString};
+use pyo3::types::{PyList, PyMemoryView, PyString};
 
 use crate::buffer::Bytes;
 use crate::entry::Entry;
 use crate::errors::OrRaise as _;
 use crate::input::{self, Frame, Source, Taken};
 use crate::key::{self, Key};
+use crate::many;
 use crate::ndarray;
 use crate::store::Store;
 use crate::stream::{self, ValueReader};
@@ -113,7 +114,7 @@ impl Partition {
 
     /// Runs a read, letting other Python threads in if it is worth it.
     #[inline]
-    fn read<T: Send>(
+    pub(crate) fn read<T: Send>(
         &self,
         py: Python<'_>,
         read: impl FnOnce(&arraylog::Partition) -> arraylog::Result<T> + Send,
@@ -127,13 +128,49 @@ impl Partition {
 
     /// Runs what may wait, for the disk or for another writer.
     #[inline(never)]
-    fn change<T: Send>(
+    pub(crate) fn change<T: Send>(
         &self,
         py: Python<'_>,
         change: impl FnOnce(&arraylog::Partition) -> arraylog::Result<T> + Send,
     ) -> PyResult<T> {
         let opened = self.opened(py)?;
         py.detach(|| change(&opened.engine)).or_raise(py)
+    }
+
+    /// Runs a read of keys, letting other Python threads in if they are `many`.
+    pub(crate) fn read_many<T: Send>(
+        &self,
+        py: Python<'_>,
+        many: bool,
+        read: impl FnOnce(&arraylog::Partition) -> arraylog::Result<T> + Send,
+    ) -> PyResult<T> {
+        if many {
+            self.change(py, read)
+        } else {
+            self.read(py, read)
+        }
+    }
+
+    /// Notes how large what was read is, for the next read.
+    pub(crate) fn note_size(
+        &self,
+        py: Python<'_>,
+        sizes: impl Iterator<Item = usize>,
+    ) -> PyResult<()> {
+        if let Some(largest) = sizes.max() {
+            self.opened(py)?.note_size(largest);
+        }
+        Ok(())
+    }
+
+    /// The partition that a copy goes to.
+    fn or_other<'a>(
+        &'a self,
+        py: Python<'_>,
+        to: Option<&'a Bound<'_, Self>>,
+    ) -> PyResult<&'a arraylog::Partition> {
+        let target = to.map_or(self, |to| to.get());
+        Ok(&target.opened(py)?.engine)
     }
 
     /// The entry of `key`, KeyError if there is none.
@@ -261,11 +298,13 @@ impl Partition {
         if_absent: bool,
         if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        input::refuse_conditions(py, if_absent, if_version)?;
+        let condition = input::condition(if_absent, if_version)?;
         let key = Key::of(key)?;
         let mut frame = Frame::new(arrays, attrs)?;
         let Taken { arrays, attrs } = frame.take()?;
-        self.change(py, |partition| partition.write(&key, &arrays, attrs))
+        self.change(py, |partition| {
+            partition.write_if(&key, &arrays, attrs, condition)
+        })
     }
 
     /// Stores a plain value; replaces the whole entry.
@@ -278,18 +317,20 @@ impl Partition {
         if_absent: bool,
         if_version: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        input::refuse_conditions(py, if_absent, if_version)?;
+        let condition = input::condition(if_absent, if_version)?;
         let key = Key::of(key)?;
         match input::value(data)? {
             Source::Bytes(data) => {
                 let data = data.bytes();
-                self.change(py, |partition| partition.put(&key, data))
+                self.change(py, |partition| partition.put_if(&key, data, condition))
             }
             Source::File(file) => {
                 let spool = self.change(py, |partition| partition.store().spool())?;
                 let spool = stream::gather(py, &file, spool)?;
-                self.change(py, |partition| partition.put_spool(&key, spool))
-                    .map(|_| ())
+                self.change(py, |partition| {
+                    partition.put_spool_if(&key, spool, condition)
+                })
+                .map(|_| ())
             }
         }
     }
@@ -304,22 +345,80 @@ impl Partition {
     }
 
     /// Removes an entry; False if it was not there.
-    fn remove(&self, py: Python<'_>, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+    #[pyo3(signature = (key, *, if_version=None))]
+    fn remove(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        if_version: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        let condition = input::condition(false, if_version)?;
         let key = Key::of(key)?;
-        self.change(py, |partition| partition.remove(&key))
+        self.change(py, |partition| partition.remove_if(&key, condition))
     }
 
-    /// Gives an entry another key and the last place in the order.
-    #[pyo3(signature = (key, new, *, overwrite=false))]
+    /// Removes the entries of many keys in one commit; how many there were.
+    fn remove_many(&self, py: Python<'_>, keys: &Bound<'_, PyAny>) -> PyResult<u64> {
+        let objects = many::keys(keys)?;
+        let keys: Vec<Key<'_>> = objects.iter().map(Key::of).collect::<PyResult<_>>()?;
+        self.change(py, |partition| partition.remove_many(&keys))
+    }
+
+    /// Copies an entry to the key `new`, here or of another partition or store.
+    #[pyo3(signature = (key, new, *, to=None, overwrite=false))]
+    fn copy(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        new: &Bound<'_, PyAny>,
+        to: Option<&Bound<'_, Self>>,
+        overwrite: bool,
+    ) -> PyResult<()> {
+        let (key, new) = (Key::of(key)?, Key::of(new)?);
+        let target = self.or_other(py, to)?;
+        self.change(py, |partition| {
+            partition.copy(&key, target, &new, overwrite)
+        })
+    }
+
+    /// Gives an entry another key, here or in another partition or store, and the last
+    /// place in the order.
+    #[pyo3(signature = (key, new, *, to=None, overwrite=false))]
     fn rename(
         &self,
         py: Python<'_>,
         key: &Bound<'_, PyAny>,
         new: &Bound<'_, PyAny>,
+        to: Option<&Bound<'_, Self>>,
         overwrite: bool,
     ) -> PyResult<()> {
         let (key, new) = (Key::of(key)?, Key::of(new)?);
-        self.change(py, |partition| partition.rename(&key, &new, overwrite))
+        let target = self.or_other(py, to)?;
+        self.change(py, |partition| {
+            partition.rename_to(&key, target, &new, overwrite)
+        })
+    }
+
+    /// What many keys hold, in their order: objects of `entry` (the class), or arrays.
+    #[pyo3(signature = (keys, arrays, entry, default=Default::Missing), text_signature = "(self, keys, arrays, entry, default=...)")]
+    fn _get_many<'py>(
+        slf: &Bound<'py, Self>,
+        keys: &Bound<'py, PyAny>,
+        arrays: &Bound<'py, PyAny>,
+        entry: &Bound<'py, PyAny>,
+        default: Default<'py>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        many::get(slf, keys, arrays, entry, default)
+    }
+
+    /// The versions of a key, newest first, each with an object of `entry` (the class),
+    /// or None where it was removed.
+    fn _history<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        entry: &Bound<'py, PyAny>,
+    ) -> PyResult<Vec<(u64, Option<Bound<'py, PyAny>>)>> {
+        many::history(slf, key, entry)
     }
 
     /// Removes every entry in one commit.
@@ -328,24 +427,18 @@ impl Partition {
     }
 
     /// Copies an entry of any store to `key`, in a commit of its own.
+    #[pyo3(signature = (key, entry, *, if_absent=false))]
     fn _copy(
         &self,
         py: Python<'_>,
         key: &Bound<'_, PyAny>,
         entry: &Bound<'_, Entry>,
+        if_absent: bool,
     ) -> PyResult<()> {
         let key = Key::of(key)?;
         let entry = entry.get().engine(py)?;
-        let Place {
-            collection,
-            partition,
-            ..
-        } = &*self.place;
-        self.change(py, |target| {
-            let batch = target.store().batch()?;
-            batch.partition(collection, partition)?.copy(&key, entry)?;
-            batch.commit().map(|_| ())
-        })
+        let condition = input::condition(if_absent, None)?;
+        self.change(py, |target| target.write_entry(&key, entry, condition))
     }
 }
 

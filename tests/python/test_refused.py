@@ -27,14 +27,11 @@ METHODS = {
     "append": lambda part: part.append("k", "t", [1.0]),
     "resize": lambda part: part.resize("k", "t", (20,)),
     "write_region": lambda part: part.write_region("k", "t", np.s_[0:2], [1.0, 2.0]),
-    "get_many": lambda part: part.get_many(["k"]),
     "dataset": lambda part: part.dataset(),
 }
 OPTIONS = {
     "codec": lambda part: part.write("k", {"t": arraylog.array([1.0], codec="zstd:3")}),
     "chunks": lambda part: part.write("k", {"t": arraylog.array([1.0], chunks=(1,))}),
-    "if_absent": lambda part: part.write("k", {"t": 1.0}, if_absent=True),
-    "if_version": lambda part: part.put("k", b"", if_version=1),
 }
 STORE = {
     "snapshot": lambda store: store.snapshot(),

@@ -41,11 +41,17 @@ def write(path: str | os.PathLike[str]) -> int | None:
         part.rename("a", "c", overwrite=True)
         gone: bool = part.remove("c")
         del part["b"]
+        part.put("once", b"1", if_absent=True)
+        part.write("once", {"t": t}, if_version=part["once"].version)
+        part.copy("once", "twice", to=part, overwrite=True)
+        part.rename("twice", "thrice", to=part, overwrite=True)
+        removed: int = part.remove_many(["thrice", b"nothing"])
+        gone = gone or removed > 0
         batch: Batch
         with store.batch(durability="buffered") as batch:
             target = batch.partition("argo", "2024-01")
             target.put("k", b"v")
-            target.write("w", {"t": t})
+            target.write("w", {"t": t}, if_absent=True)
             gone = target.remove("k") and gone
         store.attrs["title"] = "floats"
         store["argo"].attrs.update({"n": 1}, m=2)
@@ -70,6 +76,11 @@ def read(path: str) -> float:
     view: NDArray[Any] = part.array("float-42", "t", copy=True)
     missing: NDArray[np.bool_] | None = entry["spec"].mask
     raw = part.value("raw", None)
+    entries: list[Entry] = part.get_many(["float-42"])
+    arrays: list[NDArray[Any]] = part.get_many(["float-42"], "t")
+    dicts: list[dict[str, NDArray[Any]]] = part.get_many(["float-42"], ["t"], default=None)
+    versions: list[int] = [version.version for version in part.history("float-42")]
+    print(entries, arrays, dicts, versions)
     whole: dict[str, NDArray[Any]] = entry.to_dict(["t"], copy=False)
     names: list[str] = [key for key in part if key in part]
     shape: tuple[int, ...] = array.shape

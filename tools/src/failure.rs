@@ -15,7 +15,7 @@ pub(crate) enum Failure {
     Negative(String),
     /// Arguments that do not go together: 2.
     Usage(String),
-    /// The store refused: 1 if something is not there, 4 if it is locked, else 3.
+    /// The store refused: 1 if something is not there or in the way, 4 if it is locked, else 3.
     Store(arraylog::Error),
     /// A file or stream other than the store: 3.
     Io {
@@ -58,7 +58,8 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> u8 {
         match self {
             Self::BrokenPipe => 0,
-            Self::Negative(_) | Self::Store(arraylog::Error::NotFound { .. }) => 1,
+            Self::Negative(_)
+            | Self::Store(arraylog::Error::NotFound { .. } | arraylog::Error::Conflict { .. }) => 1,
             Self::Usage(_) | Self::Store(arraylog::Error::Invalid { .. }) => 2,
             Self::Store(arraylog::Error::Locked { .. }) => 4,
             Self::Store(_) | Self::Io { .. } | Self::Input(_) => 3,

@@ -1,6 +1,7 @@
 //! The command line of arraylog, as a library: the binary and the Python
 //! package both call [`run`].
 
+mod address;
 mod cmd;
 mod drift;
 mod failure;
@@ -24,8 +25,9 @@ use crate::interrupt::Interrupt;
 const EXIT_CODES: &str = "\
 A store is one file. Addresses are given as STORE [COLLECTION [PARTITION [KEY [ARRAY]]]], each part
 an argument of its own, so that names may hold any character. A KEY that starts with `-` follows `--`.
+A second address follows `--to`.
 
-Exit codes: 0 done; 1 something is absent or input lines were skipped; 2 usage; 3 I/O or format error;
+Exit codes: 0 done; 1 something is absent or in the way, or input lines were skipped; 2 usage; 3 I/O or format error;
 4 the store is locked by another writer; 130 interrupted.";
 
 #[derive(Debug, Parser)]
@@ -54,6 +56,9 @@ enum Command {
     Put(cmd::put::Args),
     Rm(cmd::rm::Args),
     Attrs(cmd::attrs::Args),
+    Cp(cmd::cp::Args),
+    Mv(cmd::mv::Args),
+    History(cmd::history::Args),
     Ingest(cmd::ingest::Args),
 }
 
@@ -120,6 +125,9 @@ fn dispatch(cli: Cli, context: &Context) -> Outcome {
         Some(Command::Put(args)) => cmd::put::run(&args, context),
         Some(Command::Rm(args)) => cmd::rm::run(&args, context),
         Some(Command::Attrs(args)) => cmd::attrs::run(&args, &mut out),
+        Some(Command::Cp(args)) => cmd::cp::run(&args, context, &mut out),
+        Some(Command::Mv(args)) => cmd::mv::run(&args, context),
+        Some(Command::History(args)) => cmd::history::run(&args, context, &mut out),
         Some(Command::Ingest(args)) => cmd::ingest::run(&args, context, &mut out),
         None => {
             let help = Cli::command().render_help();

@@ -5,7 +5,9 @@ mod support;
 use predicates::prelude::*;
 use support::{Bench, program};
 
-const COMMANDS: [&str; 7] = ["info", "ls", "get", "put", "rm", "attrs", "ingest"];
+const COMMANDS: [&str; 10] = [
+    "info", "ls", "get", "put", "rm", "attrs", "cp", "mv", "history", "ingest",
+];
 
 #[test]
 fn every_command_has_help_on_stdout() {
@@ -50,6 +52,11 @@ fn wrong_arguments_are_usage_errors() {
         &["rm", "s", "c"],
         &["rm", "s", "c", "p"],
         &["rm", "s", "c", "p", "k", "--all"],
+        &["cp", "s", "c", "p", "k"],
+        &["cp", "s", "c", "p", "--to", "s", "c", "q", "k"],
+        &["mv", "s", "c", "p", "--to", "q"],
+        &["mv", "s", "c", "p", "k", "--to"],
+        &["history", "s", "c", "p"],
         &["ingest", "s"],
         &["ingest", "s", "-", "-"],
         &["ingest", "s", "-", "--batch", "0"],

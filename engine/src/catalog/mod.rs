@@ -148,7 +148,7 @@ impl Catalog {
         let is_it = |last: &LastName| (last.frame, last.kind, last.id) == (frame, kind, id);
         let renamed = (*self.last.lock()).filter(is_it);
         match (kind, renamed) {
-            (PARTITION, Some(to)) => self.note_move(id, to.collection)?,
+            (PARTITION, Some(to)) => self.note_move(log, id, to.collection)?,
             (PARTITION, None) => self.forget_partition(id),
             (_, None) => self.forget_collection(id),
             (_, Some(_)) => {}
@@ -158,8 +158,8 @@ impl Catalog {
 
     /// Notes that a partition was moved to a collection: it does not go with the one that
     /// it was in. In use from here on, so that no reader notes that one.
-    pub(crate) fn note_move(&self, id: u32, collection: u32) -> Result<()> {
-        self.state(id)?.set_collection(collection);
+    pub(crate) fn note_move(&self, log: &Arc<Log>, id: u32, collection: u32) -> Result<()> {
+        self.state(log, id)?.set_collection(collection);
         Ok(())
     }
 

@@ -28,9 +28,12 @@ mod pack;
 mod partition;
 mod segment;
 mod superseded;
+#[cfg(test)]
+mod tests;
 mod view;
 
 pub(crate) use blocks::Blocks;
+pub(crate) use group::prefetch;
 pub(crate) use pack::{DeadBits, Packed};
 pub(crate) use partition::{Cursor, Frozen, PartitionIndex, Pinned};
 pub(crate) use segment::{Segment, Source};

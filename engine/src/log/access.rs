@@ -8,6 +8,7 @@ use super::Log;
 use crate::error::{Error, Result};
 use crate::format::record::{self, Head, RecordKind};
 use crate::format::{Defect, offset, place};
+use crate::index::prefetch;
 use crate::options::Verify;
 use crate::storage::{Bytes, Region};
 
@@ -76,6 +77,19 @@ impl Log {
                 have: have as u64,
             },
         )
+    }
+
+    /// Starts to load the head and the key of the record at `place`.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, place: u64) {
+        let at = offset(place);
+        let region = self.regions.as_ref().and_then(|regions| regions.newest());
+        // A head and a key of usual length end in the next line, if not in this one.
+        for at in [at, at.saturating_add(64)] {
+            if let Some([byte]) = region.and_then(|region| region.get(at..at.saturating_add(1))) {
+                prefetch(byte);
+            }
+        }
     }
 
     /// The record at `place`.

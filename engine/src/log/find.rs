@@ -192,9 +192,7 @@ impl Log {
                 return Err(self.dangling(offset(previous)));
             }
             // The index leads to newer ones alone, and compared those.
-            if self.verify != Verify::Never {
-                self.check(previous)?;
-            }
+            self.check_unless_trusted(previous)?;
             version = self.locate(previous)?;
         }
         Ok(Some(version))

@@ -95,8 +95,8 @@ impl Log {
         Ok((located, blocks))
     }
 
-    /// The checkpoint whose record stands at offset `at`.
-    pub(crate) fn read_checkpoint(&self, at: u64) -> Result<Checkpoint> {
+    /// The checkpoint whose record stands at offset `at`, and the end of that record.
+    pub(crate) fn read_checkpoint(&self, at: u64) -> Result<(Checkpoint, u64)> {
         let outside = |what, found| {
             let expected = "an offset of the log before the checkpoint";
             self.corrupt(
@@ -134,7 +134,7 @@ impl Log {
                 return Err(outside(what, found));
             }
         }
-        Ok(checkpoint)
+        Ok((checkpoint, at.saturating_add(located.head.end())))
     }
 
     /// Lends the log up to `end`, which a checkpoint says was written. `Error::Corrupt` if

@@ -58,7 +58,7 @@ pub(crate) struct Log {
     published: AtomicU64,
     seqno: AtomicU64,
     verify: Verify,
-    verified: Verified,
+    verified: Arc<Verified>,
     durability: Durability,
     writer: Option<Mutex<Writer>>,
     /// The process that may write; a fork is another one. Beside the lock, which a
@@ -126,7 +126,7 @@ impl Log {
             published: AtomicU64::new(LOG_START),
             seqno: AtomicU64::new(tip.seqno),
             verify: parts.verify,
-            verified: Verified::default(),
+            verified: Arc::default(),
             durability: parts.durability,
             writer: None,
             owner: 0,
@@ -206,6 +206,42 @@ impl Log {
         self.storage
             .has_writer()
             .map_err(Error::io("ask for the lock of", &self.path))
+    }
+
+    /// The same log as far as it is published now, for a reader whom nothing new reaches.
+    pub(crate) fn view(&self) -> Result<Self> {
+        let regions = match &self.regions {
+            None => None,
+            Some(regions) => regions.newest().cloned().map(Regions::new),
+        };
+        Ok(Self {
+            path: self.path.clone(),
+            storage: Arc::clone(&self.storage),
+            identity: self.identity,
+            regions,
+            limit: Arc::clone(&self.limit),
+            published: AtomicU64::new(self.published()),
+            seqno: AtomicU64::new(self.seqno()),
+            verify: self.verify,
+            verified: Arc::clone(&self.verified),
+            durability: self.durability,
+            writer: None,
+            owner: 0,
+            closed: AtomicBool::new(false),
+            checkpointing: Mutex::new(()),
+            following: Mutex::new(Tip::start(&self.identity)),
+        })
+    }
+
+    /// Calls `look` while nothing is committed, or followed, by this process.
+    pub(crate) fn fixed<T>(&self, look: impl FnOnce(&Self) -> T) -> T {
+        let _following = self.following.lock();
+        let _writing = match self.owns_writer() {
+            true => self.writer.as_ref().map(Mutex::lock),
+            // In a fork another thread may have held the lock.
+            false => None,
+        };
+        look(self)
     }
 
     /// Where replay starts, and up to where the index that it starts with was saved.

@@ -65,6 +65,8 @@ pub(crate) enum Until {
     Content,
     /// At this offset, up to which a running writer published.
     Published(u64),
+    /// After the batch with this seqno.
+    Seqno(u64),
 }
 
 /// Walks the log from `tip`, gives each record to `take` once its whole frame was
@@ -176,6 +178,8 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
             let end = match until {
                 Until::Content => self.window.len(),
                 Until::Published(end) => end,
+                Until::Seqno(seqno) if self.tip.seqno >= seqno => return None,
+                Until::Seqno(_) => u64::MAX,
             };
             if self.tip.end >= end {
                 return None;

@@ -5,10 +5,11 @@ use std::io::{self, Read, Write};
 use super::Spool;
 use crate::arena::Gathered;
 use crate::batch::{Batch, BatchPartition};
-use crate::error::{Error, Result};
+use crate::condition::Condition;
+use crate::error::{Error, Result, describe_key};
 use crate::format::record::RecordKind;
 use crate::index::Hash;
-use crate::partition::{Partition, describe_key};
+use crate::partition::Partition;
 use crate::staged::{Change, Sums};
 use crate::store::Store;
 
@@ -49,10 +50,29 @@ impl Partition {
         let key = key.as_ref();
         let hash = self.store().inner().hash(key)?;
         let (value, sums) = spool.end()?;
-        self.put_gathered(key, hash, &value, &sums)
+        self.put_gathered(key, hash, (&value, &sums), Condition::Always)
     }
 
-    fn put_gathered(&self, key: &[u8], hash: Hash, value: &Gathered, sums: &Sums) -> Result<u64> {
+    /// As [`put_spool`](Self::put_spool), if `condition` holds; else `Error::Conflict`.
+    pub fn put_spool_if(
+        &self,
+        key: impl AsRef<[u8]>,
+        spool: Spool,
+        condition: Condition,
+    ) -> Result<u64> {
+        let key = key.as_ref();
+        let hash = self.store().inner().hash(key)?;
+        let (value, sums) = spool.end()?;
+        self.put_gathered(key, hash, (&value, &sums), condition)
+    }
+
+    fn put_gathered(
+        &self,
+        key: &[u8],
+        hash: Hash,
+        (value, sums): (&Gathered, &Sums),
+        condition: Condition,
+    ) -> Result<u64> {
         let inner = self.store().inner();
         let bytes = value.bytes();
         let len = bytes.len() as u64;
@@ -64,6 +84,7 @@ impl Partition {
             value: sums.value(std::slice::from_ref(&bytes), len),
         };
         let mut writer = inner.log.writer(ACTION)?;
+        self.check(&writer, ACTION, hash, key, condition)?;
         inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
         Ok(len)
     }
@@ -177,11 +198,22 @@ impl BatchPartition<'_> {
     /// Stores what was gathered in `spool` as a plain value at the commit; how many bytes.
     /// Replaces the whole entry. Errors as those of [`put`](Self::put).
     pub fn put_spool(&self, key: impl AsRef<[u8]>, spool: Spool) -> Result<u64> {
+        self.put_spool_if(key, spool, Condition::Always)
+    }
+
+    /// As [`put_spool`](Self::put_spool), if `condition` holds at the commit.
+    pub fn put_spool_if(
+        &self,
+        key: impl AsRef<[u8]>,
+        spool: Spool,
+        condition: Condition,
+    ) -> Result<u64> {
         let key = key.as_ref();
         let hash = self.batch.inner.hash(key)?;
         let (value, sums) = spool.end()?;
         let len = value.bytes().len() as u64;
         let mut staged = self.batch.staged.lock();
+        staged.require(self.target, hash, key, condition)?;
         let pushed = staged.push_gathered(self.target, hash, key, value, sums);
         pushed.map_err(|source| self.batch.no_room(source))?;
         Ok(len)

@@ -14,7 +14,7 @@ from ._attrs import Attrs
 from ._batch import Batch, BatchPartition
 from ._convert import array
 from ._core import __version__, format_version
-from ._entry import Entry
+from ._entry import Entry, KeyVersion
 from ._equal import equal
 from ._errors import (
     ArrayLogError,
@@ -61,6 +61,7 @@ __all__ = [
     "Entry",
     "ForkedError",
     "InvalidError",
+    "KeyVersion",
     "KindError",
     "LockedError",
     "NotAStoreError",

@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 class BatchPartition(Later, _core.BatchPartition):
     """A partition to write to within a batch. It has no reads: ordinary handles
     show the last commit.
+
+    ``if_absent`` and ``if_version`` are compared when the batch is committed; if
+    one does not hold, nothing of the batch is stored and the ``with`` block
+    raises :class:`ConflictError`. Where the batch itself wrote or removed the
+    key before, the call raises it.
     """
 
     __slots__ = ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from . import _core
@@ -93,6 +94,21 @@ class Entry(_core.Entry, Mapping[str, Array]):
         from ._html import entry_html
 
         return entry_html(self)
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVersion:
+    """One version of a key, as :meth:`Partition.history` lists them."""
+
+    version: int
+    """As :attr:`Entry.version`."""
+    entry: Entry | None
+    """What the key mapped to; None if this version removed it."""
+
+    @property
+    def removed(self) -> bool:
+        """Whether this version removed the key."""
+        return self.entry is None
 
 
 def _form(array: Array) -> str:

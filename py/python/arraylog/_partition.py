@@ -7,24 +7,28 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
 from operator import length_hint
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from . import _core
 from ._array import Array
 from ._attrs import LiveAttrs
-from ._entry import Entry
+from ._entry import Entry, KeyVersion
+from ._errors import ConflictError
 from ._later import Later
 from ._reference import restore_partition
 from ._spec import ArraySpec
 from ._stream import ValueFile
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from ._batch import Batch
     from ._store import Store
 
 Progress = bool | Callable[[int, int], None]
 
 _SECONDS_PER_REPORT = 0.1
+_MISSING = object()
 # The class of the usual array, from the first on: NumPy is not imported before.
 _NDARRAY: set[type[Any]] = set()
 
@@ -34,12 +38,18 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
 
     Keys are ``str`` (their UTF-8) or ``bytes``, and come back as ``str``. The
     order is that of the latest whole write of each key. ``write``, ``put``,
-    ``remove`` and ``rename`` are one commit each, ``update`` and ``clear`` too.
+    ``remove``, ``rename`` and ``copy`` are one commit each, ``update``,
+    ``remove_many`` and ``clear`` too.
+
+    ``if_absent=True`` and ``if_version=entry.version`` make a write depend on
+    what is there; if it is something else, nothing is stored and
+    :class:`ConflictError` says what. Of several threads that ask for the same,
+    one goes ahead.
     """
 
     __slots__ = ()
     _later = (
-        "append", "assign", "dataset", "edit", "get_many", "resize", "write_region",
+        "append", "assign", "dataset", "edit", "resize", "write_region",
     )  # fmt: skip
 
     @property
@@ -90,10 +100,53 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
         return last[0], self.pop(last[0])
 
     def setdefault(self, key: str | bytes, default: Any = None) -> Entry:
-        """The entry of ``key``; stores ``default`` first if there is none."""
+        """The entry of ``key``; stores ``default`` first if there is none. Of
+        several threads, one stores."""
         if key not in self:
-            self[key] = default
+            try:
+                store_item(_IfAbsent(self), key, default)
+            except ConflictError:
+                pass  # Another thread was first.
         return self[key]
+
+    @overload
+    def get_many(self, keys: Iterable[str | bytes], arrays: None = None, *, default: Any = ...) -> list[Entry]: ...
+    @overload
+    def get_many(self, keys: Iterable[str | bytes], arrays: str, *, default: Any = ...) -> list[NDArray[Any]]: ...
+    @overload
+    def get_many(
+        self, keys: Iterable[str | bytes], arrays: list[str] | tuple[str, ...], *, default: Any = ...
+    ) -> list[dict[str, NDArray[Any]]]: ...
+    def get_many(
+        self,
+        keys: Iterable[str | bytes],
+        arrays: str | list[str] | tuple[str, ...] | None = None,
+        *,
+        default: Any = _MISSING,
+    ) -> list[Any]:
+        """What many keys hold, as of one moment, in the order of the keys; a key
+        that is given twice comes twice.
+
+        Entries; with the name of an array that array of each; with a list or
+        tuple of names a dict of these arrays of each. Where a key is missing
+        the list has ``default``; without one it is a KeyError with the first
+        such key and their number. An entry without an array that is asked for
+        is always a KeyError. The lookups overlap, so that a key costs less
+        than in a loop.
+        """
+        if default is _MISSING:
+            return self._get_many(keys, arrays, Entry)
+        return self._get_many(keys, arrays, Entry, default)
+
+    def history(self, key: str | bytes) -> list[KeyVersion]:
+        """The versions of a key that the file still has, newest first, those
+        that removed it among them; empty if it was never written.
+
+        Costs a read of each version. For a key that was removed it may walk
+        over the whole log, and a version after a removal may not lead back
+        beyond it.
+        """
+        return [KeyVersion(version, entry) for version, entry in self._history(key, Entry)]
 
     def update(self, other: Any = (), /, **items: Any) -> None:
         """Stores many items, as ``part[key] = value`` would, in one commit."""
@@ -173,6 +226,24 @@ def _pairs(items: Any) -> Iterator[tuple[Any, Any]]:
     if hasattr(items, "keys"):
         return ((key, items[key]) for key in items.keys())
     return iter(items)
+
+
+class _IfAbsent:
+    """A partition to :func:`store_item`, which stores where nothing is."""
+
+    __slots__ = ("_part",)
+
+    def __init__(self, part: Partition) -> None:
+        self._part = part
+
+    def put(self, key: str | bytes, data: Any) -> None:
+        self._part.put(key, data, if_absent=True)
+
+    def write(self, key: str | bytes, arrays: Any) -> None:
+        self._part.write(key, arrays, if_absent=True)
+
+    def _copy(self, key: str | bytes, entry: Entry) -> None:
+        self._part._copy(key, entry, if_absent=True)
 
 
 def store_item(target: Any, key: str | bytes, value: Any) -> None:

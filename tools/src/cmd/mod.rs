@@ -1,10 +1,13 @@
 //! One module a command.
 
 pub(crate) mod attrs;
+pub(crate) mod cp;
 pub(crate) mod get;
+pub(crate) mod history;
 pub(crate) mod info;
 pub(crate) mod ingest;
 pub(crate) mod ls;
+pub(crate) mod mv;
 pub(crate) mod put;
 pub(crate) mod rm;
 

@@ -67,7 +67,7 @@ pub(super) fn info(args: &Args, entry: &Entry, out: &mut dyn Write) -> Outcome {
                 key: key::json_text(entry.key()),
                 key_b64: key::base64_unless_text(entry.key()),
                 kind: kind_name(entry.kind()),
-                version: entry.version(),
+                version: entry.version().into(),
                 bytes_stored: entry.nbytes_stored(),
                 attrs: attrs_json(&attrs)?,
                 arrays: arrays.iter().map(ArrayAnswer::of).collect::<Outcome<_>>()?,
@@ -78,7 +78,7 @@ pub(super) fn info(args: &Args, entry: &Entry, out: &mut dyn Write) -> Outcome {
     line(out, &format!("kind         {}", kind_name(entry.kind())))?;
     line(
         out,
-        &format!("version      {}", text::grouped(entry.version())),
+        &format!("version      {}", text::grouped(entry.version().into())),
     )?;
     let stored = entry.nbytes_stored();
     line(

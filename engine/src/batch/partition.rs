@@ -1,91 +1,18 @@
-//! Writes that commit together.
+//! What a batch writes to one partition.
 
-use std::sync::Arc;
-
-use parking_lot::Mutex;
-
+use super::Batch;
 use crate::array::{ArraySpec, Attrs};
-use crate::catalog::check_name;
+use crate::condition::Condition;
 use crate::entry::Entry;
-use crate::error::{Error, Result, What};
+use crate::error::{Result, no_key};
 use crate::format::record::RecordKind;
-use crate::options::Durability;
-use crate::partition::{conflict, describe_key};
-use crate::staged::{Overlaid, Staged, Target};
-use crate::store::Inner;
-
-/// Writes that become visible together, or not at all.
-///
-/// Data is copied into the batch and encoded there, outside the writer's lock: other
-/// commits neither wait for a batch nor belong to it. Up to 64 MiB of values are in
-/// memory, what comes then in a temporary file, so that a batch may exceed memory: it
-/// needs some 400 bytes for each operation, and for the commit the values below 1 KiB
-/// once more. If that file cannot be written the call is refused with `Error::Io`. It may be filled from many threads; the order is that of the
-/// calls, and the last write of a key counts. A call that is refused leaves nothing of
-/// it in the batch, which goes on. Dropped without [`commit`](Self::commit), nothing is
-/// stored.
-#[derive(Debug)]
-pub struct Batch {
-    pub(crate) inner: Arc<Inner>,
-    pub(crate) staged: Mutex<Staged>,
-    durability: Durability,
-}
-
-impl Batch {
-    pub(crate) fn new(inner: &Arc<Inner>) -> Self {
-        let durability = inner.log.durability();
-        Self {
-            inner: Arc::clone(inner),
-            staged: Mutex::new(Staged::new(&inner.pool, inner.log.path())),
-            durability,
-        }
-    }
-
-    /// A partition to write to; made by the commit if it is new. `Error::Invalid` for a
-    /// name that is empty, longer than 255 bytes or holds NUL.
-    pub fn partition(&self, collection: &str, partition: &str) -> Result<BatchPartition<'_>> {
-        check_name("collection", collection)?;
-        check_name("partition", partition)?;
-        let target = self.staged.lock().target(collection, partition);
-        Ok(BatchPartition {
-            batch: self,
-            target,
-        })
-    }
-
-    /// Durability of this commit (default: the store's).
-    pub fn set_durability(&mut self, durability: Durability) {
-        self.durability = durability;
-    }
-
-    /// Number of operations so far.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.staged.lock().len()
-    }
-
-    /// Whether there is none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Commits; the seqno of the commit. An empty batch commits nothing and gives the
-    /// store's seqno.
-    pub fn commit(self) -> Result<u64> {
-        let staged = self.staged.into_inner();
-        let mut writer = self.inner.log.writer("commit a batch")?;
-        if staged.len() == 0 {
-            return Ok(self.inner.log.seqno());
-        }
-        let values = staged.values();
-        let changes = staged.changes(&values);
-        self.inner
-            .commit(&mut writer, &changes, &staged.interned, self.durability)
-    }
-}
+use crate::staged::Overlaid;
 
 /// The verbs of a batch on one partition. Data is copied before a call returns.
+///
+/// A [`Condition`] is compared when the batch is committed, with what the store then
+/// has: if one does not hold, nothing of the batch is stored. Where the batch itself
+/// wrote or removed the key before, it is compared with that, at the call.
 #[derive(Clone, Copy, Debug)]
 pub struct BatchPartition<'b> {
     pub(crate) batch: &'b Batch,
@@ -96,7 +23,19 @@ impl BatchPartition<'_> {
     /// Stores a plain value; replaces the whole entry. `Error::Invalid` for a key
     /// above 65,535 bytes.
     pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
-        self.push(RecordKind::Put, key.as_ref(), &[value.as_ref()])
+        self.put_if(key, value, Condition::Always)
+    }
+
+    /// As [`put`](Self::put), if `condition` holds. `Error::Conflict` if the batch itself
+    /// decides that it does not.
+    pub fn put_if(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        condition: Condition,
+    ) -> Result<()> {
+        let pieces = [value.as_ref()];
+        self.push(RecordKind::Put, key.as_ref(), &pieces, condition)
     }
 
     /// Stores an entry of arrays; replaces the whole entry. Errors as those of
@@ -107,13 +46,25 @@ impl BatchPartition<'_> {
         arrays: &[(&str, ArraySpec<'_>)],
         attrs: &Attrs,
     ) -> Result<()> {
+        self.write_if(key, arrays, attrs, Condition::Always)
+    }
+
+    /// As [`write`](Self::write), if `condition` holds. `Error::Conflict` if the batch
+    /// itself decides that it does not.
+    pub fn write_if(
+        &self,
+        key: impl AsRef<[u8]>,
+        arrays: &[(&str, ArraySpec<'_>)],
+        attrs: &Attrs,
+        condition: Condition,
+    ) -> Result<()> {
         let inner = &self.batch.inner;
         let mut plan = crate::array::plan(arrays, attrs)?;
         plan.align_arrays(self.align()?);
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
-        self.push(RecordKind::Entry, key.as_ref(), &parts)?;
+        self.push(RecordKind::Entry, key.as_ref(), &parts, condition)?;
         let interned = &mut self.batch.staged.lock().interned;
         if !interned.iter().any(|had| had.id == interning.id) && inner.catalog.is_new(&interning) {
             interned.push(interning);
@@ -123,12 +74,29 @@ impl BatchPartition<'_> {
 
     /// Removes an entry. The answer is that of the store with the batch laid over it.
     pub fn remove(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.remove_if(key, Condition::Always)
+    }
+
+    /// As [`remove`](Self::remove), if `condition` holds. `Error::Conflict` if the batch
+    /// itself decides that it does not.
+    pub fn remove_if(&self, key: impl AsRef<[u8]>, condition: Condition) -> Result<bool> {
         let key = key.as_ref();
         if !self.holds(key)? {
+            self.require(key, condition)?;
             return Ok(false);
         }
-        self.push(RecordKind::Tombstone, key, &[])?;
+        self.push(RecordKind::Tombstone, key, &[], condition)?;
         Ok(true)
+    }
+
+    /// Writes nothing, and lets the batch be committed only if `condition` holds: for
+    /// what was read to decide what to write. `Error::Conflict` if the batch itself
+    /// decides that it does not.
+    pub fn require(&self, key: impl AsRef<[u8]>, condition: Condition) -> Result<()> {
+        let key = key.as_ref();
+        let hash = self.batch.inner.hash(key)?;
+        let mut staged = self.batch.staged.lock();
+        staged.require(self.target, hash, key, condition)
     }
 
     /// Gives an entry another key, with the batch laid over the store. `Error::NotFound`;
@@ -142,13 +110,13 @@ impl BatchPartition<'_> {
         let (key, new) = (key.as_ref(), new.as_ref());
         let staged = match self.batch.staged.lock().overlaid(self.target, key) {
             Overlaid::Untouched => None,
-            Overlaid::Removed => return Err(not_found(key)),
+            Overlaid::Removed => return Err(no_key(key)),
             Overlaid::Written(kind, value) => Some((kind, value.to_vec())),
         };
         let (kind, value) = match staged {
             Some(staged) => staged,
             None => {
-                let stored = self.stored(key)?.ok_or_else(|| not_found(key))?;
+                let stored = self.stored(key)?.ok_or_else(|| no_key(key))?;
                 let (kind, value) = stored.record()?;
                 (kind, value.to_vec())
             }
@@ -157,10 +125,10 @@ impl BatchPartition<'_> {
             return Ok(());
         }
         if !overwrite && self.holds(new)? {
-            return Err(conflict(new));
+            return Err(Condition::Absent.conflict(new, "an entry"));
         }
-        self.push(kind, new, &[&value])?;
-        self.push(RecordKind::Tombstone, key, &[])
+        self.push(kind, new, &[&value], Condition::Always)?;
+        self.push(RecordKind::Tombstone, key, &[], Condition::Always)
     }
 
     /// Copies an entry, of any store, to `key`.
@@ -172,7 +140,7 @@ impl BatchPartition<'_> {
             return self.write(key, &specs, &parts.attrs);
         }
         let (kind, value) = entry.record()?;
-        self.push(kind, key.as_ref(), &[&value])
+        self.push(kind, key.as_ref(), &[&value], Condition::Always)
     }
 
     /// Log2 of the alignment that the partition asks for, if it is there and does.
@@ -185,9 +153,16 @@ impl BatchPartition<'_> {
         Ok(state.and_then(|state| state.align()))
     }
 
-    fn push(&self, kind: RecordKind, key: &[u8], pieces: &[&[u8]]) -> Result<()> {
+    fn push(
+        &self,
+        kind: RecordKind,
+        key: &[u8],
+        pieces: &[&[u8]],
+        condition: Condition,
+    ) -> Result<()> {
         let hash = self.batch.inner.hash(key)?;
         let mut staged = self.batch.staged.lock();
+        staged.require(self.target, hash, key, condition)?;
         let pushed = staged.push(self.target, kind, hash, key, pieces);
         pushed.map_err(|source| self.batch.no_room(source))
     }
@@ -210,7 +185,7 @@ impl BatchPartition<'_> {
         let found = {
             let staged = self.batch.staged.lock();
             let target = staged.target_at(self.target);
-            let find = |target: &Target| {
+            let find = |target: &crate::staged::Target| {
                 inner
                     .catalog
                     .find(&inner.log, &target.collection, &target.name)
@@ -218,13 +193,5 @@ impl BatchPartition<'_> {
             target.map(find).transpose()?.flatten()
         };
         found.map_or(Ok(None), |partition| inner.entry(&partition, key))
-    }
-}
-
-fn not_found(key: &[u8]) -> Error {
-    Error::NotFound {
-        what: What::Key,
-        name: describe_key(key),
-        hint: None,
     }
 }

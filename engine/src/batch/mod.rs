@@ -1,0 +1,96 @@
+//! Writes that commit together.
+
+mod partition;
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::catalog::check_name;
+use crate::condition::Version;
+use crate::error::Result;
+use crate::options::Durability;
+use crate::staged::Staged;
+use crate::store::Inner;
+
+pub use partition::BatchPartition;
+
+/// Writes that become visible together, or not at all.
+///
+/// Data is copied into the batch and encoded there, outside the writer's lock: other
+/// commits neither wait for a batch nor belong to it. Up to 64 MiB of values are in
+/// memory, what comes then in a temporary file, so that a batch may exceed memory: it
+/// needs some 400 bytes for each operation, and for the commit the values below 1 KiB
+/// once more. If that file cannot be written the call is refused with `Error::Io`. It may be filled from many threads; the order is that of the
+/// calls, and the last write of a key counts. A call that is refused leaves nothing of
+/// it in the batch, which goes on. Dropped without [`commit`](Self::commit), nothing is
+/// stored.
+#[derive(Debug)]
+pub struct Batch {
+    pub(crate) inner: Arc<Inner>,
+    pub(crate) staged: Mutex<Staged>,
+    durability: Durability,
+}
+
+impl Batch {
+    pub(crate) fn new(inner: &Arc<Inner>) -> Self {
+        let durability = inner.log.durability();
+        Self {
+            inner: Arc::clone(inner),
+            staged: Mutex::new(Staged::new(&inner.pool, inner.log.path())),
+            durability,
+        }
+    }
+
+    /// A partition to write to; made by the commit if it is new. `Error::Invalid` for a
+    /// name that is empty, longer than 255 bytes or holds NUL.
+    pub fn partition(&self, collection: &str, partition: &str) -> Result<BatchPartition<'_>> {
+        check_name("collection", collection)?;
+        check_name("partition", partition)?;
+        let target = self.staged.lock().target(collection, partition);
+        Ok(BatchPartition {
+            batch: self,
+            target,
+        })
+    }
+
+    /// Durability of this commit (default: the store's).
+    pub fn set_durability(&mut self, durability: Durability) {
+        self.durability = durability;
+    }
+
+    /// Number of operations so far.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.staged.lock().len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Commits; the seqno of the commit. An empty batch commits nothing and gives the
+    /// store's seqno. `Error::Conflict` names the first key whose condition does not
+    /// hold; nothing of the batch is stored then.
+    pub fn commit(self) -> Result<u64> {
+        let staged = self.staged.into_inner();
+        let mut writer = self.inner.log.writer("commit a batch")?;
+        staged.check(|target, hash, key, condition| {
+            let found = match self.inner.resolve(target)? {
+                Some(state) => writer.find(&state.index, hash, key)?,
+                None => None,
+            };
+            let version = found.map(|located| Version::of(&self.inner.log, &located));
+            condition.check(key, version)
+        })?;
+        if staged.len() == 0 {
+            return Ok(self.inner.log.seqno());
+        }
+        let values = staged.values();
+        let changes = staged.changes(&values);
+        self.inner
+            .commit(&mut writer, &changes, &staged.interned, self.durability)
+    }
+}

@@ -1,0 +1,395 @@
+//! The index without a log: a model of keys, commits, checkpoints and followers.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+
+use proptest::prelude::*;
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{
+    ATTENTION, Blocks, Cursor, DeadBits, Fault, Frozen, Hash, Packed, PartitionIndex, Pinned,
+    Records, Segment, Source,
+};
+use crate::format::record::{block_count, block_range, value_hash};
+use crate::storage::{Bytes, Region};
+
+/// A log of keys: place -> (key, previous place, tombstone).
+#[derive(Default)]
+struct Log(BTreeMap<u64, (u8, u64, bool)>);
+
+struct Keyed<'a>(&'a Log, u8);
+
+impl Records for Keyed<'_> {
+    type Error = Infallible;
+
+    fn fault(&self, fault: Fault) -> Infallible {
+        panic!("{fault:?}")
+    }
+
+    fn has_key(&self, place: u64) -> bool {
+        self.0.0[&place].0 == self.1
+    }
+
+    fn check(&self, place: u64) -> Result<(), Infallible> {
+        assert!(self.0.0.contains_key(&place));
+        Ok(())
+    }
+
+    fn compare(&self, place: u64) -> Result<Ordering, Infallible> {
+        Ok(self.1.cmp(&self.0.0[&place].0))
+    }
+}
+
+/// Few hashes, so that keys share groups, tags and whole hashes.
+fn hash(key: u8) -> Hash {
+    let key = u64::from(key);
+    Hash((key % 3) << 62 | (key % 5))
+}
+
+fn bytes(pieces: &[&[u8]]) -> (Bytes, Bytes) {
+    let region = |content: &[u8]| {
+        let fill = |out: &mut [u8]| {
+            out.copy_from_slice(content);
+            Ok::<_, std::io::Error>(())
+        };
+        let region = Region::copied(0, content.len(), fill).expect("memory");
+        let len = content.len() as u64;
+        Arc::new(region).range_of(0..len).expect("inside")
+    };
+    let content = pieces.concat();
+    let len = content.len() as u64;
+    let sums: Vec<u8> = (0..block_count(len))
+        .map(|block| block_range(len, block))
+        .flat_map(|span| value_hash(&content[span.start as usize..span.end as usize]).to_le_bytes())
+        .collect();
+    (region(&content), region(&sums))
+}
+
+fn source(packed: &Packed, place: u64) -> Source {
+    let (value, sums) = bytes(&packed.pieces());
+    Source {
+        blocks: Blocks::new(value, Some(sums), 0),
+        at: 0,
+        place,
+        sum: 0,
+        listed: Vec::new(),
+        bits: None,
+        trusted: false,
+    }
+}
+
+/// Segments, an end, and what a reader with both sees.
+type Pin = (Pinned, u64, BTreeMap<u8, u64>);
+
+struct Model {
+    index: PartitionIndex,
+    log: Log,
+    /// State of the map after each commit, with its end.
+    states: Vec<(u64, BTreeMap<u8, u64>)>,
+    place: u64,
+    frozen: Option<(Frozen, u64)>,
+}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            index: PartitionIndex::default(),
+            log: Log::default(),
+            states: vec![(1, BTreeMap::new())],
+            place: 1,
+            frozen: None,
+        }
+    }
+
+    fn newest(&self, pinned: &Pinned, key: u8, end: u64) -> u64 {
+        let same = |place| self.log.0[&place].0 == key;
+        let found = pinned.find(hash(key), end, same);
+        if found & ATTENTION == 0 {
+            return found;
+        }
+        let Ok(found) = pinned.find_checked(hash(key), end, &Keyed(&self.log, key));
+        found
+    }
+
+    fn find(&self, pinned: &Pinned, key: u8, end: u64) -> Option<u64> {
+        let found = self.newest(pinned, key, end);
+        let mut found = Some(found).filter(|&place| place != 0);
+        while let Some(place) = found.filter(|&place| place >= end) {
+            found = Some(self.log.0[&place].1).filter(|&previous| previous != 0);
+        }
+        found.filter(|place| !self.log.0[place].2)
+    }
+
+    fn pin(&self) -> Pin {
+        let (end, state) = self.states.last().expect("one").clone();
+        (self.index.pin(|| end).0, end, state)
+    }
+
+    /// Commits; what readers pinned between the operations.
+    fn commit(&mut self, operations: &[(u8, bool)]) -> Vec<Pin> {
+        let (before, mut state) = self.states.last().expect("one").clone();
+        let mut pins = Vec::new();
+        let (pinned, ..) = self.pin();
+        let previous: Vec<u64> = operations
+            .iter()
+            .map(|&(key, _)| {
+                let Ok(place) = pinned.find_for_writer(hash(key), &Keyed(&self.log, key));
+                place
+            })
+            .collect();
+        for (&(key, tombstone), previous) in operations.iter().zip(previous) {
+            self.index.reserve(1, before);
+            pins.push(self.pin());
+            let pinned = self.index.newest();
+            let place = self.place;
+            self.place += 1;
+            self.log.0.insert(place, (key, previous, tombstone));
+            let log = &self.log;
+            let same = |at| log.0[&at].0 == key;
+            let inserted = self
+                .index
+                .insert(&pinned, hash(key), place, tombstone, previous, same);
+            inserted.expect("whole");
+            if tombstone {
+                state.remove(&key);
+            } else {
+                state.insert(key, place);
+            }
+        }
+        self.states.push((self.place, state));
+        pins
+    }
+
+    fn freeze(&mut self) {
+        let end = self.states.last().expect("one").0;
+        self.frozen = Some((self.index.freeze(end, false), end));
+    }
+
+    /// Ends a checkpoint; `Some`: what the file then has.
+    fn end_checkpoint(&mut self, fails: bool) -> Option<(Vec<Segment>, u64)> {
+        let (frozen, end) = self.frozen.take()?;
+        if fails {
+            self.index.thaw(self.states.last().expect("one").0);
+            return None;
+        }
+        let log = &self.log;
+        let compare = |a, b| Ok::<_, Fault>(log.0[&a].0.cmp(&log.0[&b].0));
+        let packed = frozen
+            .pack(
+                7,
+                end,
+                (0, end * 8),
+                &HashSet::new(),
+                |fault| fault,
+                compare,
+            )
+            .expect("whole");
+        assert_eq!(packed.entries(), frozen.entries);
+        let mut saved = Vec::new();
+        for (number, segment) in frozen.kept().iter().enumerate() {
+            let dead = segment.dead_before(end, &[]).expect("whole");
+            let words = segment.kept(0).expect("whole");
+            let (order, tops) = words.unzip();
+            let compare = |a: u64, b: u64| Ok::<_, Fault>(log.0[&a].0.cmp(&log.0[&b].0));
+            let span = (segment.head().from, segment.head().to);
+            let packed = Packed::of(7, order, tops, span, compare).expect("packed");
+            let mut source = source(&packed, segment.record().0);
+            // Both ways in which a file has them.
+            if number % 2 == 0 {
+                let bits = DeadBits::of(segment, &dead).expect("whole");
+                let (value, sums) = bytes(&bits.pieces());
+                let count = bits.count();
+                source.bits = Some((Blocks::new(value, Some(sums), 0), count));
+            } else {
+                source.listed = dead;
+            }
+            saved.push(Segment::open(source).expect("opens"));
+        }
+        saved.push(Segment::open(source(&packed, end)).expect("opens"));
+        let new = Segment::open(source(&packed, end)).expect("opens");
+        self.index.install(&frozen, vec![new], end).expect("whole");
+        Some((saved, end))
+    }
+
+    fn check(&self, pinned: &Pinned, end: u64, state: &BTreeMap<u8, u64>) {
+        for key in 0..20 {
+            assert_eq!(
+                self.find(pinned, key, end),
+                state.get(&key).copied(),
+                "key {key}"
+            );
+        }
+        let mut expected: Vec<u64> = state.values().copied().collect();
+        expected.sort_unstable();
+        let mut cursor = Cursor::default();
+        let mut walked = Vec::new();
+        while let Ok(Some(place)) = pinned.next(&mut cursor, end, &Keyed(&self.log, 0)) {
+            walked.push(place);
+        }
+        assert_eq!(walked, expected);
+    }
+}
+
+/// What happens between commits.
+#[derive(Clone, Copy, Debug)]
+enum Between {
+    Nothing,
+    Freeze,
+    Install,
+    Fail,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+    #[test]
+    fn pinned_readers_keep_seeing_the_state_of_their_end(
+        commits in proptest::collection::vec((
+            proptest::collection::vec((0u8..20, proptest::bool::weighted(0.3)), 1..6),
+            prop_oneof![Just(Between::Nothing), Just(Between::Freeze),
+                Just(Between::Install), Just(Between::Fail)],
+        ), 1..40),
+    ) {
+        let mut model = Model::new();
+        let mut pins = Vec::new();
+        // What another process has that follows, and adopts checkpoints.
+        let follower = PartitionIndex::default();
+        follower.follow();
+        let mut followed = 1;
+        for (commit, between) in &commits {
+            pins.extend(model.commit(commit));
+            pins.push(model.pin());
+            for (&place, &(key, previous, tombstone)) in model.log.0.range(followed..) {
+                follower.reserve(1, place);
+                let log = &model.log;
+                let same = |at| log.0[&at].0 == key;
+                let pinned = follower.newest();
+                follower
+                    .insert(&pinned, hash(key), place, tombstone, previous, same)
+                    .expect("whole");
+            }
+            followed = model.place;
+            let saved = match between {
+                Between::Freeze if model.frozen.is_none() => {
+                    model.freeze();
+                    None
+                }
+                Between::Install => model.end_checkpoint(false),
+                Between::Fail => model.end_checkpoint(true),
+                _ => None,
+            };
+            if let Some((saved, since)) = saved {
+                follower.adopt(saved, since, model.place).expect("whole");
+            }
+            let (end, state) = model.states.last().expect("one");
+            model.check(&follower.pin(|| *end).0, *end, state);
+        }
+        for (pinned, end, state) in &pins {
+            model.check(pinned, *end, state);
+        }
+        let (pinned, end, state) = model.pin();
+        model.check(&pinned, end, &state);
+    }
+}
+
+/// Places of keys of one hash or of many, all in one segment.
+fn segment(count: u64, hash: impl Fn(u64) -> Hash) -> Segment {
+    let order = (1..=count).map(|place| hash(place).word(place)).collect();
+    let tops = (1..=count).map(|place| hash(place).top()).collect();
+    let compare = |a: u64, b: u64| Ok::<_, Fault>(a.cmp(&b));
+    let packed = Packed::of(7, order, tops, (0, count * 8 + 8), compare).expect("packed");
+    Segment::open(source(&packed, 1)).expect("opens")
+}
+
+struct Numbered(u64, std::cell::Cell<u32>);
+
+impl Records for Numbered {
+    type Error = Infallible;
+
+    fn fault(&self, fault: Fault) -> Infallible {
+        panic!("{fault:?}")
+    }
+
+    fn has_key(&self, place: u64) -> bool {
+        place == self.0
+    }
+
+    fn check(&self, _place: u64) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn compare(&self, place: u64) -> Result<Ordering, Infallible> {
+        self.1.set(self.1.get() + 1);
+        Ok(self.0.cmp(&place))
+    }
+}
+
+#[test]
+fn scalar_and_vector_probes_find_the_same_keys() {
+    use crate::index::group::Variant;
+    let hash = |place: u64| Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let segment = segment(5000, hash);
+    for variant in [Variant::Scalar, Variant::Baseline, Variant::Avx2] {
+        Variant::force(Some(variant));
+        for place in 1..=5000u64 {
+            let mut found = segment.find(hash(place), u64::MAX, |at| at == place);
+            if found & ATTENTION != 0 {
+                let records = Numbered(place, Default::default());
+                let Ok(checked) = segment.find_checked(hash(place), u64::MAX, &records);
+                assert_eq!(checked, place);
+                found = segment.find(hash(place), u64::MAX, |at| at == place);
+            }
+            assert_eq!(found, place, "{variant:?}, after everything was compared");
+        }
+    }
+    Variant::force(None);
+}
+
+#[test]
+fn a_hundred_thousand_keys_of_one_hash_are_found_by_bisection() {
+    let count = 100_000;
+    let segment = segment(count, |_| Hash(42 << 32 | 7));
+    for place in (1..=count).step_by(997).chain([count, count + 1]) {
+        let records = Numbered(place, Default::default());
+        let Ok(found) = segment.find_checked(Hash(42 << 32 | 7), u64::MAX, &records);
+        assert_eq!(found, if place <= count { place } else { 0 });
+        assert!(records.1.get() <= count.ilog2() + 2, "{}", records.1.get());
+    }
+    let mut cursor = 0;
+    let records = Numbered(0, Default::default());
+    for ordinal in 0..segment.len() {
+        let Ok(visible) = segment.visible(ordinal, u64::MAX, &records);
+        cursor += 1;
+        assert_eq!(visible, Some(cursor));
+    }
+}
+
+#[test]
+fn a_flipped_bit_of_a_segment_is_a_fault_at_first_touch() {
+    let hash = |place: u64| Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let order: Vec<u64> = (1..=20_000).map(|place| hash(place).word(place)).collect();
+    let tops = (1..=20_000).map(|place| hash(place).top()).collect();
+    let compare = |a: u64, b: u64| Ok::<_, Fault>(a.cmp(&b));
+    let packed = Packed::of(7, order, tops, (0, 160_008), compare).expect("packed");
+    let content = packed.pieces().concat();
+    let (_, sums) = bytes(&packed.pieces());
+    for at in (0..content.len()).step_by(4999) {
+        let mut flipped = content.clone();
+        flipped[at] ^= 4;
+        let (value, _) = bytes(&[&flipped]);
+        let blocks = Blocks::new(value, Some(sums.clone()), 4096);
+        let source = Source {
+            blocks,
+            ..source(&packed, 1)
+        };
+        let fault = match Segment::open(source) {
+            Err(fault) => fault,
+            Ok(segment) => segment.kept(0).map(Iterator::count).expect_err("flipped"),
+        };
+        let block = block_count(content.len() as u64) - 1;
+        let block = (at as u64 / 65536).min(block);
+        assert_eq!(fault.at, 4096 + block * 65536, "byte {at}");
+    }
+}

@@ -1,0 +1,156 @@
+//! Entries under another key, here or elsewhere.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Partition;
+use crate::condition::Condition;
+use crate::entry::Entry;
+use crate::error::{Error, Result, describe_key, no_key};
+use crate::log::{Log, Stored};
+use crate::staged::{Change, Sums};
+
+impl Partition {
+    /// Copies an entry, arrays and attributes included, to the key `new` of `target`, a
+    /// partition of this store or of another, in one commit.
+    ///
+    /// `Error::NotFound`; `Error::Conflict` if `new` exists and `overwrite` is false;
+    /// `Error::Invalid` for a copy onto itself. Where this store is mapped, a value of 64
+    /// KiB and more, and within one store an entry, goes from the mapping to the file
+    /// without a copy on the heap; between stores that holds for each array of 4 KiB and
+    /// more, except for the lengths of `String` and `Bytes`.
+    pub fn copy(
+        &self,
+        key: impl AsRef<[u8]>,
+        target: &Self,
+        new: impl AsRef<[u8]>,
+        overwrite: bool,
+    ) -> Result<()> {
+        let (key, new) = (key.as_ref(), new.as_ref());
+        if key == new && self.is_same(target) {
+            return Err(Error::Invalid {
+                what: format!("copy of key {:?}", describe_key(key)),
+                detail: format!(
+                    "source and target are both this key of {:?}/{:?}; \
+                     a copy needs another key, partition or store",
+                    self.collection(),
+                    self.name()
+                ),
+            });
+        }
+        let entry = self.entry(key)?.ok_or_else(|| no_key(key))?;
+        target.write_entry(new, &entry, Condition::overwriting(overwrite))
+    }
+
+    /// Stores what `entry`, of any store, holds, if `condition` holds. Errors and cost as
+    /// those of [`copy`](Self::copy).
+    pub fn write_entry(
+        &self,
+        key: impl AsRef<[u8]>,
+        entry: &Entry,
+        condition: Condition,
+    ) -> Result<()> {
+        if !entry.is_of(&self.inner().log)
+            && let Some(parts) = entry.parts()?
+        {
+            return self.write_if(key, &parts.specs(), &parts.attrs, condition);
+        }
+        let (kind, value) = entry.record()?;
+        self.commit(
+            "copy an entry",
+            kind,
+            key.as_ref(),
+            &[&value],
+            &[],
+            condition,
+        )
+    }
+
+    /// Gives an entry another key, in one commit; it moves to the end of the order.
+    /// `Error::NotFound`; `Error::Conflict` if `new` exists and `overwrite` is false.
+    pub fn rename(
+        &self,
+        key: impl AsRef<[u8]>,
+        new: impl AsRef<[u8]>,
+        overwrite: bool,
+    ) -> Result<()> {
+        self.rename_to(key, self, new, overwrite)
+    }
+
+    /// Moves an entry to the key `new` of `target`; it goes to the end of the order there.
+    ///
+    /// Within a store in one commit. Between stores in two: the entry is copied, then
+    /// removed here, so that a failure in between leaves it in both; if it was written
+    /// again meanwhile, what was written stays here, and `Error::Conflict` says so.
+    /// Otherwise errors are those of [`copy`](Self::copy), but that an entry may be
+    /// renamed to itself, which changes nothing.
+    pub fn rename_to(
+        &self,
+        key: impl AsRef<[u8]>,
+        target: &Self,
+        new: impl AsRef<[u8]>,
+        overwrite: bool,
+    ) -> Result<()> {
+        const ACTION: &str = "rename an entry";
+        let (key, new) = (key.as_ref(), new.as_ref());
+        let condition = Condition::overwriting(overwrite);
+        let inner = self.inner();
+        if !Arc::ptr_eq(&inner.log, &target.inner().log) {
+            return self.move_between_stores(key, target, new, condition);
+        }
+        let (hash, new_hash) = (inner.hash(key)?, inner.hash(new)?);
+        let mut writer = inner.log.writer(ACTION)?;
+        let state = self.state(ACTION)?.ok_or_else(|| no_key(key))?;
+        let located = writer.find(&state.index, hash, key)?;
+        let located = located.ok_or_else(|| no_key(key))?;
+        if key == new && self.is_same(target) {
+            return Ok(());
+        }
+        target.check(&writer, ACTION, new_hash, new, condition)?;
+        let bytes = Stored::new(&inner.log, located)?.value()?;
+        let pieces: [&[u8]; 1] = [&bytes];
+        let sums = Sums::of(&pieces, bytes.len() as u64);
+        let put = Change {
+            target: &target.target,
+            kind: located.head.kind,
+            key: new,
+            hash: new_hash,
+            value: sums.value(&pieces, bytes.len() as u64),
+        };
+        let changes = [put, self.tombstone(hash, key)];
+        inner.commit(&mut writer, &changes, &[], inner.log.durability())?;
+        Ok(())
+    }
+
+    fn move_between_stores(
+        &self,
+        key: &[u8],
+        target: &Self,
+        new: &[u8],
+        condition: Condition,
+    ) -> Result<()> {
+        // Before the copy: nothing is copied that could not be removed.
+        drop(self.inner().log.writer("rename an entry")?);
+        let entry = self.entry(key)?.ok_or_else(|| no_key(key))?;
+        target.write_entry(new, &entry, condition)?;
+        self.remove_if(key, Condition::Version(entry.version()))?;
+        Ok(())
+    }
+
+    /// Whether both are the same partition of the same file.
+    fn is_same(&self, other: &Self) -> bool {
+        self.name() == other.name()
+            && self.collection() == other.collection()
+            && is_same_file(&self.inner().log, &other.inner().log)
+    }
+}
+
+/// A file may be open more than once, and a copy of it has the same id.
+fn is_same_file(a: &Arc<Log>, b: &Arc<Log>) -> bool {
+    let same_path = |a: &Path, b: &Path| match (a.canonicalize(), b.canonicalize()) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    };
+    Arc::ptr_eq(a, b)
+        || (a.identity().store_id == b.identity().store_id && same_path(a.path(), b.path()))
+}

@@ -1,0 +1,98 @@
+//! A mapping of keys to entries.
+
+mod copy;
+mod history;
+mod many;
+mod read;
+mod reader;
+mod walk;
+mod write;
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use crate::catalog::PartitionState;
+use crate::error::Result;
+use crate::format::place;
+use crate::index::Pinned;
+use crate::staged::Target;
+use crate::store::{Inner, Store};
+
+pub use history::{History, KeyVersion};
+pub use reader::Reader;
+pub use walk::{Entries, Keys};
+
+/// A partition of a collection: keys and what they map to.
+///
+/// A handle; cloning counts a reference. Any thread may read while another writes:
+/// reads take no lock and wait for nobody. Each write is a commit of its own.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    store: Store,
+    pub(crate) target: Arc<Target>,
+}
+
+impl Partition {
+    pub(crate) fn new(store: &Store, collection: &str, name: &str) -> Self {
+        Self {
+            store: store.clone(),
+            target: Arc::new(Target::new(collection, name)),
+        }
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Name of the collection.
+    #[must_use]
+    pub fn collection(&self) -> &str {
+        &self.target.collection
+    }
+
+    /// Name of the partition.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.target.name
+    }
+
+    #[inline]
+    fn inner(&self) -> &Inner {
+        self.store.inner()
+    }
+
+    /// The partition that the names lead to, if there is one; fails if the store was
+    /// closed.
+    #[inline]
+    pub(crate) fn state(
+        &self,
+        action: &'static str,
+    ) -> Result<Option<Cow<'_, Arc<PartitionState>>>> {
+        self.inner().log.check_open(action)?;
+        self.inner().resolve(&self.target)
+    }
+
+    /// Number of entries.
+    pub fn len(&self) -> Result<u64> {
+        Ok(self
+            .state("count entries")?
+            .map_or(0, |state| state.index.len()))
+    }
+
+    /// Whether there is no entry.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// The state of the partition, if it exists, and its end.
+    fn pin(&self, action: &'static str) -> Result<(Option<Pinned>, u64)> {
+        let published = || place(self.inner().log.published());
+        let Some(state) = self.state(action)? else {
+            return Ok((None, published()));
+        };
+        let (pinned, end) = state.index.pin(published);
+        Ok((Some(pinned), end))
+    }
+}

@@ -1,0 +1,97 @@
+//! Reading one entry.
+
+use crate::entry::{Array, Entry};
+use crate::error::{Result, no_key};
+use crate::format::place;
+use crate::format::record::RecordKind;
+use crate::log::{Located, Stored};
+use crate::value::Value;
+
+use super::Partition;
+
+impl Partition {
+    /// What a reader sees at `key` now.
+    #[inline]
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Located>> {
+        let Some(state) = self.state("read a key")? else {
+            return Ok(None);
+        };
+        let inner = self.inner();
+        let hash = inner.hash(key)?;
+        let end = place(inner.log.published());
+        Ok(inner
+            .log
+            .find(&state.index, hash, key, end)?
+            .filter(Located::is_live))
+    }
+
+    /// Whether `key` is there.
+    pub fn contains(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        Ok(self.find(key.as_ref())?.is_some())
+    }
+
+    /// The plain value of `key`, without a copy. `Error::Kind` if it holds arrays,
+    /// `Error::Corrupt` if its bytes do not have their checksum.
+    ///
+    /// Costs one line of the index, the record, and a count of a reference;
+    /// [`Partition::reader`] saves the last.
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
+        let key = key.as_ref();
+        let Some(state) = self.state("read a key")? else {
+            return Ok(None);
+        };
+        let inner = self.inner();
+        let hash = inner.hash(key)?;
+        let end = place(inner.log.published());
+        let newest = inner.log.find_newest(&state.index, hash, key, end)?;
+        if newest == 0 {
+            return Ok(None);
+        }
+        if let Some(bytes) = inner.log.plain_bytes(newest, end) {
+            return Ok(Some(Value::new(bytes)));
+        }
+        let seen = inner.log.seen(newest, key, end)?;
+        let Some(located) = seen.filter(Located::is_live) else {
+            return Ok(None);
+        };
+        if located.head.kind == RecordKind::Put {
+            let stored = self.inner().log.value(&located)?;
+            return Ok(Some(Value::new(stored)));
+        }
+        self.stored_entry(key, located)?.value().map(Some)
+    }
+
+    /// The entry of `key`, value or arrays.
+    pub fn entry(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry>> {
+        let key = key.as_ref();
+        let found = self.find(key)?;
+        found
+            .map(|located| self.stored_entry(key, located))
+            .transpose()
+    }
+
+    pub(super) fn stored_entry(&self, key: &[u8], located: Located) -> Result<Entry> {
+        self.inner().stored_entry(key, located)
+    }
+
+    /// One array of one entry. `Error::NotFound` names the key or the array,
+    /// `Error::Kind` if the entry is a plain value.
+    ///
+    /// As [`Entry::array`] without making the entry: for hot loops.
+    pub fn array(&self, key: impl AsRef<[u8]>, name: &str) -> Result<Array> {
+        let key = key.as_ref();
+        let located = self.find(key)?.ok_or_else(|| no_key(key))?;
+        let inner = self.inner();
+        if located.head.kind == RecordKind::Entry {
+            let stored = Stored::new(&inner.log, located)?;
+            let schema = inner.schema(&stored)?;
+            if let Some(field) = schema.position(name)
+                && let Some(array) = Array::locate(&stored, schema, field)?
+            {
+                return Ok(array);
+            }
+        }
+        // Says what is there instead.
+        self.stored_entry(key, located)?.array(name)
+    }
+}

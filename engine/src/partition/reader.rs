@@ -1,0 +1,123 @@
+//! Reading without counting references.
+
+use std::fmt;
+
+use super::Partition;
+use super::many::View;
+use crate::error::{Error, Result, describe_key};
+use crate::format::record::RecordKind;
+use crate::index::{Hash, Pinned};
+use crate::log::Log;
+
+impl Partition {
+    /// A fixed state that lends values without counting references: the fastest path
+    /// for many reads. `Error::Invalid` if the store was opened for copying reads.
+    pub fn reader(&self) -> Result<Reader<'_>> {
+        let inner = self.inner();
+        if !inner.log.is_mapped() {
+            return Err(Error::Invalid {
+                what: "reader".to_owned(),
+                detail: "a store whose reads copy has nothing to lend; use `Partition::get`"
+                    .to_owned(),
+            });
+        }
+        let (pinned, end) = self.pin("read keys")?;
+        let seed = inner.log.identity().seed;
+        Ok(Reader {
+            log: &inner.log,
+            pinned,
+            end,
+            seed,
+        })
+    }
+}
+
+/// A fixed state of a partition that lends slices.
+pub struct Reader<'a> {
+    log: &'a Log,
+    pinned: Option<Pinned>,
+    end: u64,
+    seed: u64,
+}
+
+impl fmt::Debug for Reader<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reader(end {})", self.end)
+    }
+}
+
+impl Reader<'_> {
+    /// The plain value of `key`, borrowed. `Error::Kind` if the entry holds arrays,
+    /// `Error::Corrupt`.
+    #[inline]
+    pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<&[u8]>> {
+        let key = key.as_ref();
+        let Some(pinned) = &self.pinned else {
+            return Ok(None);
+        };
+        let hash = Hash(crate::format::record::key_hash(key, self.seed));
+        let place = self.log.find_place(pinned, hash, key, self.end)?;
+        if place == 0 {
+            return Ok(None);
+        }
+        if let Some(value) = self.log.lend_plain(place, self.end) {
+            return Ok(Some(value));
+        }
+        self.lend(place, key)
+    }
+
+    /// The plain values of many keys, in their order; `None` for a key that is not there.
+    /// Errors as those of [`get`](Self::get).
+    ///
+    /// The lookups of 32 keys at a time overlap, so that a key costs less than in a loop
+    /// of `get`. [`visit`](Self::visit) saves the list.
+    pub fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<&[u8]>>> {
+        let mut values = Vec::with_capacity(keys.len());
+        self.visit(keys, |value| values.push(value))?;
+        Ok(values)
+    }
+
+    /// Gives `visit` the value of each key in order, as [`get_many`](Self::get_many)
+    /// without a list. After an error no more are given.
+    #[inline]
+    pub fn visit<'r, K: AsRef<[u8]>>(
+        &'r self,
+        keys: &[K],
+        mut visit: impl FnMut(Option<&'r [u8]>),
+    ) -> Result<()> {
+        let Some(pinned) = &self.pinned else {
+            keys.iter().for_each(|_| visit(None));
+            return Ok(());
+        };
+        let view = View {
+            log: self.log,
+            pinned,
+            end: self.end,
+        };
+        view.find(keys, |key, place| {
+            let lent = self.log.lend_plain(place, self.end);
+            visit(match lent.filter(|_| place != 0) {
+                None => self.lend(place, key)?,
+                value => value,
+            });
+            Ok(())
+        })
+    }
+
+    /// The value of the version that this reader sees, from that at `place` back.
+    #[cold]
+    fn lend(&self, place: u64, key: &[u8]) -> Result<Option<&[u8]>> {
+        let Some(located) = self.log.seen(place, key, self.end)? else {
+            return Ok(None);
+        };
+        match located.head.kind {
+            RecordKind::Put => self.log.lend(&located).transpose(),
+            RecordKind::Entry => Err(Error::Kind {
+                key: describe_key(key),
+                expected: "a value",
+                found: "arrays".to_owned(),
+            }),
+            _ => Ok(None),
+        }
+    }
+}

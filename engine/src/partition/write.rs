@@ -1,0 +1,249 @@
+//! Writing: each call is a commit of its own.
+
+use std::collections::HashSet;
+
+use super::Partition;
+use crate::array::{ArraySpec, Attrs};
+use crate::catalog::Interning;
+use crate::condition::{Condition, Version};
+use crate::error::Result;
+use crate::format::record::RecordKind;
+use crate::index::Hash;
+use crate::log::WriterGuard;
+use crate::staged::{Change, Sums};
+
+impl Partition {
+    /// Stores a plain value; replaces the whole entry, of whatever kind. `Error::Invalid`
+    /// for a key above 65,535 bytes, `Error::NotCommitted` if the disk is full.
+    pub fn put(&self, key: impl AsRef<[u8]>, value: impl AsRef<[u8]>) -> Result<()> {
+        self.put_if(key, value, Condition::Always)
+    }
+
+    /// As [`put`](Self::put), if `condition` holds; else `Error::Conflict`, and nothing is
+    /// stored. Costs one more lookup of the key.
+    ///
+    /// ```
+    /// # fn main() -> arraylog::Result<()> {
+    /// use arraylog::Condition;
+    ///
+    /// let part = arraylog::Store::memory()?.default_partition()?;
+    /// part.put_if("owner", "alice", Condition::Absent)?;
+    /// let lost = part.put_if("owner", "bob", Condition::Absent);
+    /// assert_eq!(lost.expect_err("there is one").kind(), "conflict");
+    ///
+    /// let version = part.entry("owner")?.expect("stored").version();
+    /// part.put_if("owner", "carol", Condition::Version(version))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn put_if(
+        &self,
+        key: impl AsRef<[u8]>,
+        value: impl AsRef<[u8]>,
+        condition: Condition,
+    ) -> Result<()> {
+        self.commit(
+            "store a value",
+            RecordKind::Put,
+            key.as_ref(),
+            &[value.as_ref()],
+            &[],
+            condition,
+        )
+    }
+
+    /// Stores an entry of arrays; replaces the whole entry, attributes included.
+    ///
+    /// Arrays of 4 KiB and more go from the caller's memory to the file without a copy;
+    /// it must not change meanwhile. `Error::Shape`, `Error::DType` and `Error::Invalid`
+    /// name the array.
+    pub fn write(
+        &self,
+        key: impl AsRef<[u8]>,
+        arrays: &[(&str, ArraySpec<'_>)],
+        attrs: &Attrs,
+    ) -> Result<()> {
+        self.write_if(key, arrays, attrs, Condition::Always)
+    }
+
+    /// As [`write`](Self::write), if `condition` holds; else `Error::Conflict`, and nothing
+    /// is stored. Costs one more lookup of the key.
+    pub fn write_if(
+        &self,
+        key: impl AsRef<[u8]>,
+        arrays: &[(&str, ArraySpec<'_>)],
+        attrs: &Attrs,
+        condition: Condition,
+    ) -> Result<()> {
+        let inner = self.inner();
+        let mut plan = crate::array::plan(arrays, attrs)?;
+        plan.align_arrays(self.state("store arrays")?.and_then(|state| state.align()));
+        let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
+        let pieces = plan.pieces(interning.id);
+        let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
+        let needed = if inner.catalog.is_new(&interning) {
+            vec![interning]
+        } else {
+            Vec::new()
+        };
+        let joined;
+        let parts = if pieces.len < crate::format::BLOCK && parts.len() != 1 {
+            joined = [parts.concat()];
+            vec![joined[0].as_slice()]
+        } else {
+            parts
+        };
+        self.commit(
+            "store arrays",
+            RecordKind::Entry,
+            key.as_ref(),
+            &parts,
+            &needed,
+            condition,
+        )
+    }
+
+    /// Commits one record. Pieces of values below 64 KiB have to be one.
+    pub(super) fn commit(
+        &self,
+        action: &'static str,
+        kind: RecordKind,
+        key: &[u8],
+        pieces: &[&[u8]],
+        interned: &[Interning],
+        condition: Condition,
+    ) -> Result<()> {
+        let inner = self.inner();
+        let hash = inner.hash(key)?;
+        let len = pieces.iter().map(|piece| piece.len() as u64).sum();
+        let sums = Sums::of(pieces, len);
+        let change = Change {
+            target: &self.target,
+            kind,
+            key,
+            hash,
+            value: sums.value(pieces, len),
+        };
+        let mut writer = inner.log.writer(action)?;
+        self.check(&writer, action, hash, key, condition)?;
+        inner.commit(&mut writer, &[change], interned, inner.log.durability())?;
+        Ok(())
+    }
+
+    /// Fails unless `condition` holds at `key`.
+    pub(crate) fn check(
+        &self,
+        writer: &WriterGuard<'_>,
+        action: &'static str,
+        hash: Hash,
+        key: &[u8],
+        condition: Condition,
+    ) -> Result<()> {
+        if condition == Condition::Always {
+            return Ok(());
+        }
+        condition.check(key, self.current(writer, action, hash, key)?)
+    }
+
+    /// The newest version of `key`, for the writer.
+    fn current(
+        &self,
+        writer: &WriterGuard<'_>,
+        action: &'static str,
+        hash: Hash,
+        key: &[u8],
+    ) -> Result<Option<Version>> {
+        let Some(state) = self.state(action)? else {
+            return Ok(None);
+        };
+        let found = writer.find(&state.index, hash, key)?;
+        Ok(found.map(|located| Version::of(&self.inner().log, &located)))
+    }
+
+    /// Removes an entry; false if it was not there.
+    pub fn remove(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        self.remove_if(key, Condition::Always)
+    }
+
+    /// As [`remove`](Self::remove), if `condition` holds; else `Error::Conflict`, and
+    /// nothing is removed.
+    pub fn remove_if(&self, key: impl AsRef<[u8]>, condition: Condition) -> Result<bool> {
+        const ACTION: &str = "remove an entry";
+        let key = key.as_ref();
+        let inner = self.inner();
+        let hash = inner.hash(key)?;
+        let mut writer = inner.log.writer(ACTION)?;
+        let current = self.current(&writer, ACTION, hash, key)?;
+        condition.check(key, current)?;
+        if current.is_none() {
+            return Ok(false);
+        }
+        let change = self.tombstone(hash, key);
+        inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
+        Ok(true)
+    }
+
+    /// Removes the entries of many keys in one commit; how many there were. Absent keys
+    /// are passed over, a key that is given twice counts once. Nothing is committed if
+    /// none is there.
+    pub fn remove_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<u64> {
+        const ACTION: &str = "remove entries";
+        let inner = self.inner();
+        let keys = keys.iter().map(AsRef::as_ref);
+        let hashed: Result<Vec<(Hash, &[u8])>> =
+            keys.map(|key| Ok((inner.hash(key)?, key))).collect();
+        let hashed = hashed?;
+        let mut writer = inner.log.writer(ACTION)?;
+        let mut seen = HashSet::with_capacity(hashed.len());
+        let mut changes = Vec::new();
+        for (hash, key) in hashed {
+            if seen.insert(key) && self.current(&writer, ACTION, hash, key)?.is_some() {
+                changes.push(self.tombstone(hash, key));
+            }
+        }
+        if !changes.is_empty() {
+            inner.commit(&mut writer, &changes, &[], inner.log.durability())?;
+        }
+        Ok(changes.len() as u64)
+    }
+
+    pub(super) fn tombstone<'a>(&'a self, hash: Hash, key: &'a [u8]) -> Change<'a> {
+        Change {
+            target: &self.target,
+            kind: RecordKind::Tombstone,
+            key,
+            hash,
+            value: NOTHING.value(&[], 0),
+        }
+    }
+
+    /// Removes every entry in one commit; how many.
+    pub fn clear(&self) -> Result<u64> {
+        let inner = self.inner();
+        let mut writer = inner.log.writer("clear a partition")?;
+        let keys: Result<Vec<Vec<u8>>> = self.keys()?.collect();
+        let keys = keys?;
+        if keys.is_empty() {
+            return Ok(0);
+        }
+        let changes: Result<Vec<Change<'_>>> = keys
+            .iter()
+            .map(|key| Ok(self.tombstone(inner.hash(key)?, key)))
+            .collect();
+        inner.commit(&mut writer, &changes?, &[], inner.log.durability())?;
+        Ok(keys.len() as u64)
+    }
+}
+
+static NOTHING: Sums = Sums::Small(EMPTY_HASH);
+
+/// Hash of no bytes: XXH3-64 of an empty input, which a test holds.
+const EMPTY_HASH: u64 = 0x2D06_8005_38D3_94C2;
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_hash_of_nothing_is_that_of_no_bytes() {
+        assert_eq!(super::EMPTY_HASH, crate::format::record::value_hash(&[]));
+    }
+}

@@ -1,0 +1,92 @@
+//! `arraylog history`: the versions of a key.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::path::PathBuf;
+
+use arraylog::KeyVersion;
+use serde::Serialize;
+
+use super::ls::kind_name;
+use super::{json, line};
+use crate::Context;
+use crate::failure::Outcome;
+use crate::key;
+use crate::open::{self, Io};
+use crate::text::{self, Table};
+
+/// List the versions of a key that the file still has, newest first
+///
+/// Removals are versions, too. A key that was never written makes the exit code 1.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// The store
+    store: PathBuf,
+    /// Collection of the entry
+    collection: String,
+    /// Partition of the entry
+    partition: String,
+    /// Key of the entry, which may have been removed
+    key: OsString,
+    /// One JSON object a line, sizes in bytes
+    #[arg(long)]
+    json: bool,
+    /// How the store is read
+    #[arg(long, value_enum, default_value_t)]
+    io: Io,
+}
+
+#[derive(Serialize)]
+struct VersionLine {
+    version: u64,
+    /// "value", "arrays" or "removed".
+    kind: &'static str,
+    arrays: u64,
+    bytes_stored: u64,
+}
+
+impl VersionLine {
+    fn of(version: &KeyVersion) -> Self {
+        let entry = version.entry.as_ref();
+        Self {
+            version: version.version.into(),
+            kind: entry.map_or("removed", |entry| kind_name(entry.kind())),
+            arrays: entry.map_or(0, |entry| entry.len() as u64),
+            bytes_stored: entry.map_or(0, arraylog::Entry::nbytes_stored),
+        }
+    }
+
+    fn cells(&self) -> Vec<String> {
+        vec![
+            text::grouped(self.version),
+            self.kind.to_owned(),
+            text::grouped(self.arrays),
+            text::bytes(self.bytes_stored),
+        ]
+    }
+}
+
+pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
+    let store = open::for_reading(&args.store, args.io)?;
+    let partition = open::partition(&store, &args.collection, &args.partition)?;
+    let key = key::bytes(&args.key)?;
+    let mut table = Table::new(&["version", "kind", "arrays", "bytes"], &[0, 2, 3]);
+    let mut count = 0;
+    for version in partition.history(&key)? {
+        context.interrupt.check()?;
+        let version = VersionLine::of(&version?);
+        if args.json {
+            json(out, &version)?;
+        } else {
+            table.row(version.cells());
+        }
+        count += 1;
+    }
+    if count == 0 {
+        return Err(key::absent(&key));
+    }
+    if args.json {
+        return Ok(());
+    }
+    table.lines().try_for_each(|row| line(out, &row))
+}
