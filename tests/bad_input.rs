@@ -119,7 +119,7 @@ fn a_store_from_the_future_is_refused_untouched_and_both_versions_are_named() {
         }
     }
     assert!(support::fingerprint(&path).expect("read") == before);
-    change_identity(&path, 10, &1u16.to_le_bytes());
+    change_identity(&path, 10, &2u16.to_le_bytes());
     assert_eq!(value_of(&path), b"value");
 }
 

@@ -119,7 +119,9 @@ fn fixture(path: &Path, closed: bool, fill: impl Fn(&Store, &mut dyn FnMut(&Stor
     }
     drop(store);
     let bytes = std::fs::read(path).expect("read");
-    assert_eq!(states.keys().next_back(), Some(&bytes.len()));
+    // Closing a long log appends its index.
+    let last = states.last_key_value().map(|(_, state)| state.clone());
+    states.extend(last.map(|state| (bytes.len(), state)));
     Fixture { bytes, states }
 }
 

@@ -160,7 +160,10 @@ fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
             id: state.id,
             index: Indexed(state),
         };
-        catalog.in_use().into_iter().map(goal).collect()
+        let mut goals: Vec<_> = catalog.in_use().into_iter().map(goal).collect();
+        // The same writes give the same bytes.
+        goals.sort_unstable_by_key(|goal| goal.id);
+        goals
     };
     log.checkpoint(&catalog.index, goals, || catalog.next.to_saved())
 }

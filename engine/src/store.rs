@@ -8,13 +8,13 @@ use crate::arena::Pool;
 use crate::array::Schema;
 use crate::batch::Batch;
 use crate::catalog::{
-    CATALOG, Catalog, Drafts, Interning, Listed, PartitionState, Row, RowValue, check_name,
+    CATALOG, Catalog, Drafts, Interning, PartitionState, Row, RowValue, check_name,
 };
 use crate::checkpoint::{Background, Start};
 use crate::entry::Entry;
 use crate::error::{Error, Result};
+use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
-use crate::format::{FORMAT_VERSION, place};
 use crate::index::Hash;
 use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
 use crate::open;
@@ -68,32 +68,6 @@ pub struct Recovery {
     pub checkpoint: u64,
     /// Why newer checkpoints were passed over, the newest first; usually none.
     pub passed_over: Vec<String>,
-}
-
-/// Sizes and counts of a store.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct Info {
-    /// Format version, "0.1".
-    pub format: String,
-    /// Bytes of the file up to the end of the last commit.
-    pub file_bytes: u64,
-    /// Number of the newest commit.
-    pub seqno: u64,
-    /// Each partition in the order first written.
-    pub partitions: Vec<PartitionInfo>,
-}
-
-/// Counts of a partition.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct PartitionInfo {
-    /// Its collection.
-    pub collection: String,
-    /// Its name.
-    pub name: String,
-    /// Number of entries.
-    pub entries: u64,
 }
 
 impl Store {
@@ -300,31 +274,6 @@ impl Store {
         self.inner.checkpoint_at_close();
         let closed = self.inner.log.close();
         closed.and(self.inner.log.unlock())
-    }
-
-    /// Sizes and counts, for people.
-    pub fn info(&self) -> Result<Info> {
-        self.inner.log.check_open("describe a store")?;
-        let listed = self.inner.catalog.partitions(&self.inner.log)?;
-        let info = |listed: Listed| {
-            Ok(PartitionInfo {
-                collection: listed.collection.to_string(),
-                name: listed.name,
-                entries: self
-                    .inner
-                    .catalog
-                    .state(&self.inner.log, listed.id)?
-                    .index
-                    .len(),
-            })
-        };
-        let partitions: Result<Vec<_>> = listed.into_iter().map(info).collect();
-        Ok(Info {
-            format: FORMAT_VERSION.to_owned(),
-            file_bytes: self.inner.log.published(),
-            seqno: self.inner.log.seqno(),
-            partitions: partitions?,
-        })
     }
 }
 

@@ -96,9 +96,10 @@ impl Log {
     #[inline(always)]
     pub(crate) fn locate(&self, place: u64) -> Result<Located> {
         let at = offset(place);
-        // The shortest record.
-        let Some(bytes) = self.lent(at..at.saturating_add(record::HEAD_LEN).saturating_add(8))
-        else {
+        // The head with the wide word; the shortest record is shorter, at the end of the log.
+        let limit = self.limit.load(Ordering::Acquire);
+        let end = at.saturating_add(record::HEAD_LEN + 8).min(limit);
+        let Some(bytes) = self.lent(at..end) else {
             let (head, _) = self.head_and_key(at)?;
             return Ok(Located { at, head });
         };

@@ -35,7 +35,6 @@ pub(crate) use access::Located;
 pub(crate) use append::WriterGuard;
 pub(crate) use checkpoint::{Goal, Saved};
 pub(crate) use commit::{Op, OpValue, wide_blocks};
-pub(crate) use find::Keyed;
 pub(crate) use recovery::{Found, Replayed, Until, replay, slots};
 pub(crate) use stored::Stored;
 

@@ -1,6 +1,7 @@
 //! Comparing records with their sums.
 
 use std::ops::Range;
+use std::sync::atomic::Ordering;
 
 use super::{Located, Log};
 use crate::error::{Error, Result};
@@ -97,6 +98,10 @@ impl Log {
     /// A copy of a part of a record.
     fn part(&self, located: &Located, range: Range<u64>) -> Result<Vec<u8>> {
         let range = located.within(range);
+        // Before memory is taken: the length is from the file.
+        if range.end > self.limit.load(Ordering::Acquire) {
+            return Err(self.torn(located.at, "a record", located.head.end(), 0));
+        }
         let len = range.end.saturating_sub(range.start) as usize;
         let mut out = vec![0; len];
         match self.lent(range.clone()) {
