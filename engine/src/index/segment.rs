@@ -92,13 +92,16 @@ impl Segment {
         let head = SegmentHead::parse(&value, value.len() as u64).map_err(fault)?;
         let misaligned = || {
             fault(Defect::Field {
-                what: "the offset of an index segment",
+                what: "the place of an index segment, or of what is dead of it",
                 found: at,
-                expected: "a multiple of 64",
+                expected: "a multiple of 64, and as many bits as it has entries and groups",
             })
         };
         let dead = source.bits.map(|(blocks, count)| {
             let bytes = blocks.value().clone();
+            if bytes.len() as u64 != head.dead_len() || count > head.entries {
+                return None;
+            }
             Some(DeadBits {
                 entries: View::new(&bytes, head.dead_entries_range())?,
                 slots: View::new(&bytes, head.dead_slots_range())?,
