@@ -115,22 +115,27 @@ impl Default for PartitionIndex {
 
 impl Segments {
     #[inline(always)]
-    fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+    fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
         for segment in &self.mapped {
-            let place = segment.find(hash, end, same);
+            let place = segment.find(hash, end, records);
             if place != 0 {
                 return place;
             }
         }
-        if self.growing.len() != 0 {
-            let place = self.growing.find(hash, same);
-            if place != 0 {
-                return place;
-            }
+        if self.growing.len() == 0 && self.frozen.is_none() {
+            return 0;
         }
+        self.find_in_tables(hash, end, records)
+    }
+
+    /// As [`Self::find`], in the tables in memory.
+    #[inline(never)]
+    fn find_in_tables<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
+        let same = |place| records.has_key(place);
+        let place = self.growing.find(hash, same);
         match &self.frozen {
-            Some(frozen) => frozen.find_seen(hash, end, same),
-            None => 0,
+            Some(frozen) if place == 0 => frozen.find_seen(hash, end, same),
+            _ => place,
         }
     }
 
@@ -205,8 +210,8 @@ impl PartitionIndex {
 
     /// As [`Pinned::find`].
     #[inline(always)]
-    pub(crate) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
-        self.segments.load().find(hash, end, same)
+    pub(crate) fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
+        self.segments.load().find(hash, end, records)
     }
 
     /// Makes room for `more` insertions; `end` (a place) is that of what is published.
@@ -461,13 +466,12 @@ impl Frozen {
 }
 
 impl Pinned {
-    /// The place of the key with `hash`, 0 = none. `same` says whether the record at a
-    /// place has the key. The place may be at or beyond `end`, the end (a place) of what
+    /// The place of the key with `hash`, 0 = none. The place may be at or beyond `end`, the end (a place) of what
     /// the caller sees; then the record there leads to the version to use. With
     /// [`ATTENTION`] the answer is that of [`Self::find_checked`].
     #[inline(always)]
-    pub(crate) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
-        self.0.find(hash, end, same)
+    pub(crate) fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
+        self.0.find(hash, end, records)
     }
 
     /// As [`Self::find`], with everything that needs attention.
@@ -484,12 +488,7 @@ impl Pinned {
                 return Ok(place);
             }
         }
-        let same = |place| records.has_key(place);
-        let place = self.0.growing.find(hash, same);
-        Ok(match &self.0.frozen {
-            Some(frozen) if place == 0 => frozen.find_seen(hash, end, same),
-            _ => place,
-        })
+        Ok(self.0.find_in_tables(hash, end, records))
     }
 
     /// As [`Self::find`], for the one writer, who sees everything.
@@ -501,7 +500,7 @@ impl Pinned {
     ) -> Result<u64, R::Error> {
         let same = |place| records.has_key(place);
         for segment in &self.0.mapped {
-            let place = segment.find(hash, u64::MAX, same);
+            let place = segment.find(hash, u64::MAX, records);
             if place & ATTENTION != 0 {
                 return self.find_checked(hash, u64::MAX, records);
             }

@@ -159,22 +159,22 @@ impl Segment {
     }
 
     /// The place of the key with `hash`: of the words with its tag that a reader with
-    /// `end` sees, the first whose record `same` says has the key. 0 = none. With
+    /// `end` sees, the first whose record has the key. 0 = none. With
     /// [`ATTENTION`] the answer is that of [`Self::find_checked`].
     ///
-    /// Calls nothing but `same`: what calls nothing stays in registers, and the processor
+    /// Calls nothing but [`Records::has_key`]: what calls nothing stays in registers, and the processor
     /// overlaps the cache misses of lookups that follow each other.
     #[inline(always)]
-    pub(super) fn find(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
+    pub(super) fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
         match Variant::current() {
-            Variant::Baseline => self.find_with(Baseline, hash, end, same),
+            Variant::Baseline => self.find_with(Baseline, hash, end, records),
             #[cfg(target_arch = "x86_64")]
             Variant::Avx2 => match super::group::Avx2::new() {
                 // SAFETY: the value proves that the processor has AVX2.
-                Some(avx2) => unsafe { self.find_avx2(avx2, hash, end, same) },
-                None => self.find_with(Scalar, hash, end, same),
+                Some(avx2) => unsafe { self.find_avx2(avx2, hash, end, records) },
+                None => self.find_with(Scalar, hash, end, records),
             },
-            _ => self.find_with(Scalar, hash, end, same),
+            _ => self.find_with(Scalar, hash, end, records),
         }
     }
 
@@ -182,24 +182,18 @@ impl Segment {
     #[cfg(target_arch = "x86_64")]
     #[inline]
     #[target_feature(enable = "avx2")]
-    fn find_avx2(
+    fn find_avx2<R: Records>(
         &self,
         probe: super::group::Avx2,
         hash: Hash,
         end: u64,
-        same: impl Fn(u64) -> bool + Copy,
+        records: &R,
     ) -> u64 {
-        self.find_with(probe, hash, end, same)
+        self.find_with(probe, hash, end, records)
     }
 
     #[inline(always)]
-    fn find_with(
-        &self,
-        probe: impl Probe,
-        hash: Hash,
-        end: u64,
-        same: impl Fn(u64) -> bool + Copy,
-    ) -> u64 {
+    fn find_with<R: Records>(&self, probe: impl Probe, hash: Hash, end: u64, records: &R) -> u64 {
         let groups = &*self.groups;
         let (mut at, tag) = (home(hash.top(), groups.len()), hash.tag());
         for _ in 0..MAX_PROBES.min(groups.len()) {
@@ -231,7 +225,7 @@ impl Segment {
                 }
                 let place = place_of(group.word(slot));
                 let new = marks & COMPARED == 0 && !self.trusted;
-                if same(place) {
+                if records.has_key(place) {
                     return if new { ATTENTION } else { place };
                 }
                 if new {

@@ -40,6 +40,30 @@ impl Records for Keyed<'_> {
     }
 }
 
+/// The records of a log, of which each will do.
+struct Candidates<'a>(&'a Log);
+
+impl Records for Candidates<'_> {
+    type Error = Error;
+
+    fn fault(&self, fault: Fault) -> Error {
+        self.0.fault(fault)
+    }
+
+    #[inline(always)]
+    fn has_key(&self, _place: u64) -> bool {
+        true
+    }
+
+    fn check(&self, place: u64) -> Result<()> {
+        self.0.check(place)
+    }
+
+    fn compare(&self, _place: u64) -> Result<Ordering> {
+        Ok(Ordering::Equal)
+    }
+}
+
 impl Log {
     /// What is wrong in a table of the index, as an error.
     #[cold]
@@ -95,7 +119,7 @@ impl Log {
         key: &[u8],
         end: u64,
     ) -> Result<u64> {
-        let place = index.find(hash, end, |place| self.record_has_key(place, key));
+        let place = index.find(hash, end, &self.keyed(key));
         if place & ATTENTION == 0 {
             return Ok(place);
         }
@@ -111,7 +135,7 @@ impl Log {
         key: &[u8],
         end: u64,
     ) -> Result<u64> {
-        let place = pinned.find(hash, end, |place| self.record_has_key(place, key));
+        let place = pinned.find(hash, end, &self.keyed(key));
         if place & ATTENTION == 0 {
             return Ok(place);
         }
@@ -124,7 +148,14 @@ impl Log {
         pinned.find_checked(hash, end, &self.keyed(key))
     }
 
+    /// The place of the first record that `hash` leads to, whatever its key; 0 = none.
+    #[inline(always)]
+    pub(crate) fn candidate(&self, pinned: &Pinned, hash: Hash, end: u64) -> u64 {
+        pinned.find(hash, end, &Candidates(self))
+    }
+
     /// The records of this log, for a lookup of `key`.
+    #[inline(always)]
     pub(crate) fn keyed<'a>(&'a self, key: &'a [u8]) -> Keyed<'a> {
         Keyed { log: self, key }
     }

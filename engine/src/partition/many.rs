@@ -44,7 +44,7 @@ impl View<'_> {
             }
             let looked_up = candidates.iter_mut().zip(&hashes);
             for (candidate, &hash) in looked_up.take(window.len()) {
-                *candidate = pinned.find(hash, end, |_| true);
+                *candidate = log.candidate(pinned, hash, end);
                 log.prefetch(*candidate & !ATTENTION);
             }
             for ((key, &hash), &candidate) in window.iter().zip(&hashes).zip(&candidates) {

@@ -105,8 +105,7 @@ impl Model {
     }
 
     fn newest(&self, pinned: &Pinned, key: u8, end: u64) -> u64 {
-        let same = |place| self.log.0[&place].0 == key;
-        let found = pinned.find(hash(key), end, same);
+        let found = pinned.find(hash(key), end, &Keyed(&self.log, key));
         if found & ATTENTION == 0 {
             return found;
         }
@@ -334,12 +333,12 @@ fn scalar_and_vector_probes_find_the_same_keys() {
     for variant in [Variant::Scalar, Variant::Baseline, Variant::Avx2] {
         Variant::force(Some(variant));
         for place in 1..=5000u64 {
-            let mut found = segment.find(hash(place), u64::MAX, |at| at == place);
+            let records = Numbered(place, Default::default());
+            let mut found = segment.find(hash(place), u64::MAX, &records);
             if found & ATTENTION != 0 {
-                let records = Numbered(place, Default::default());
                 let Ok(checked) = segment.find_checked(hash(place), u64::MAX, &records);
                 assert_eq!(checked, place);
-                found = segment.find(hash(place), u64::MAX, |at| at == place);
+                found = segment.find(hash(place), u64::MAX, &records);
             }
             assert_eq!(found, place, "{variant:?}, after everything was compared");
         }
