@@ -7,8 +7,7 @@ use super::rows::{COLLECTION, PARTITION, collection_key, partition_key};
 use super::{Catalog, PartitionState, RowValue, name_id, parse};
 use crate::error::{Error, Result, What};
 use crate::format::{Defect, offset, place};
-use crate::index::{Cursor, Pinned};
-use crate::log::{Located, Log, Stored};
+use crate::log::{Located, Log, Stored, Walk};
 
 /// Rows that are compared with a name that is not there.
 const MAX_COMPARED: usize = 10_000;
@@ -183,8 +182,7 @@ impl Catalog {
         let (pinned, end) = self.index.pin(|| place(log.published()));
         Rows {
             log,
-            pinned,
-            cursor: Cursor::default(),
+            walk: Walk::new(Some(pinned), end),
             end,
         }
     }
@@ -193,8 +191,7 @@ impl Catalog {
 /// A walk over the rows of names, in log order, as published when it began.
 struct Rows<'a> {
     log: &'a Arc<Log>,
-    pinned: Pinned,
-    cursor: Cursor,
+    walk: Walk,
     end: u64,
 }
 
@@ -208,9 +205,8 @@ struct NameRow {
 
 impl Rows<'_> {
     fn next(&mut self) -> Result<Option<NameRow>> {
-        let records = self.log.keyed(&[]);
-        while let Some(place) = self.pinned.next(&mut self.cursor, self.end, &records)? {
-            let at = offset(place);
+        while let Some(place) = self.walk.next(self.log) {
+            let at = offset(place?);
             let (head, key) = self.log.head_and_key(at)?;
             let Some((&kind, rest)) = key.split_first() else {
                 continue;

@@ -12,6 +12,9 @@ use super::{Hash, PLACE_BITS, home, place_of, seen};
 /// Slots that may be filled before the segment grows, of eight.
 const MAX_FILLED: usize = 7;
 
+/// Words in log order whose superseded ones are counted together.
+const CHUNK: usize = 1024;
+
 /// Up to so many words a segment grows fourfold, which saves most of the work of growing;
 /// beyond, twofold, which bounds the memory.
 const SMALL: usize = 1 << 20;
@@ -59,6 +62,10 @@ pub(super) struct Growing {
     len: AtomicUsize,
     /// How many words were superseded.
     dead: AtomicUsize,
+    /// The same of each chunk of words in log order.
+    dead_by_chunk: Box<[AtomicU32]>,
+    /// A bound of the places that superseded them.
+    newest: AtomicU64,
 }
 
 impl Growing {
@@ -73,6 +80,8 @@ impl Growing {
             superseded: zeroed(capacity),
             len: AtomicUsize::new(0),
             dead: AtomicUsize::new(0),
+            dead_by_chunk: zeroed(capacity.div_ceil(CHUNK)),
+            newest: AtomicU64::new(0),
         }
     }
 
@@ -299,8 +308,8 @@ impl Growing {
             tops.store(top, Ordering::Relaxed);
             // Zero already: the pages of a table of which little is superseded stay unused.
             if superseded != 0 {
+                self.note_dead(len, superseded);
                 by.store(superseded, Ordering::Relaxed);
-                self.dead.fetch_add(1, Ordering::Relaxed);
             }
             self.len.store(len + 1, Ordering::Release);
         }
@@ -331,14 +340,78 @@ impl Growing {
     /// Notes that the word with place `old` was superseded at `by`. False if there is no
     /// such word. Only the writer calls this.
     pub(super) fn supersede(&self, old: u64, by: u64) -> bool {
-        let entry = self
-            .ordinal(old)
-            .and_then(|ordinal| self.superseded.get(ordinal));
-        let Some(entry) = entry else { return false };
+        let Some(ordinal) = self.ordinal(old) else {
+            return false;
+        };
+        let Some(entry) = self.superseded.get(ordinal) else {
+            return false;
+        };
         // A tombstone is superseded by itself from its birth; the first one counts.
-        let first = entry.compare_exchange(0, by, Ordering::AcqRel, Ordering::Relaxed);
-        self.dead.fetch_add(first.is_ok().into(), Ordering::Relaxed);
+        if entry.load(Ordering::Relaxed) == 0 {
+            // The bound before the entry, so that who sees one knows a bound of it.
+            self.note_dead(ordinal, by);
+            entry.store(by, Ordering::Release);
+        }
         true
+    }
+
+    fn note_dead(&self, ordinal: usize, by: u64) {
+        self.newest.fetch_max(by, Ordering::AcqRel);
+        if let Some(chunk) = self.dead_by_chunk.get(ordinal / CHUNK) {
+            chunk.fetch_add(1, Ordering::AcqRel);
+        }
+        self.dead.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Words with places before `end`.
+    fn len_before(&self, end: u64) -> usize {
+        let order = self.order.get(..self.len()).unwrap_or_default();
+        order.partition_point(|word| place_of(word.load(Ordering::Acquire)) < end)
+    }
+
+    /// Number of words that a reader with `end` sees.
+    pub(super) fn seen_count(&self, end: u64) -> usize {
+        let len = self.len_before(end);
+        let chunks = 0..len.div_ceil(CHUNK);
+        chunks
+            .map(|chunk| self.seen_in_chunk(chunk, len, end))
+            .sum()
+    }
+
+    /// Number of words of a chunk that a reader with `end` sees, of `len` that it may.
+    fn seen_in_chunk(&self, chunk: usize, len: usize, end: u64) -> usize {
+        let words = chunk * CHUNK..((chunk + 1) * CHUNK).min(len);
+        let dead = self.dead_by_chunk.get(chunk);
+        let dead = dead.map_or(0, |dead| dead.load(Ordering::Acquire) as usize);
+        // Counted as they come: what comes now is not for this reader, nor are words that
+        // its end cuts off.
+        let settled = self.newest.load(Ordering::Acquire) < end;
+        if dead == 0 || (settled && words.len() == CHUNK) {
+            return words.len() - dead.min(words.len());
+        }
+        words
+            .filter(|&ordinal| self.visible(ordinal, end).is_some())
+            .count()
+    }
+
+    /// The place of the word number `nth` of those that a reader with `end` sees, or how
+    /// many it sees. Costs a look at each chunk before, and at one of them.
+    pub(super) fn select(&self, mut nth: usize, end: u64) -> Result<u64, usize> {
+        let len = self.len_before(end);
+        let mut seen = 0;
+        for chunk in 0..len.div_ceil(CHUNK) {
+            let here = self.seen_in_chunk(chunk, len, end);
+            if nth < here {
+                let words = chunk * CHUNK..((chunk + 1) * CHUNK).min(len);
+                let mut places = words.filter_map(|ordinal| self.visible(ordinal, end));
+                if let Some(place) = places.nth(nth) {
+                    return Ok(place);
+                }
+            }
+            nth -= here.min(nth);
+            seen += here;
+        }
+        Err(seen)
     }
 
     /// The place at `ordinal` in log order, if a reader with `end` sees it.

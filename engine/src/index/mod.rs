@@ -26,6 +26,7 @@ mod growing;
 mod memory;
 mod pack;
 mod partition;
+mod rank;
 mod segment;
 mod superseded;
 #[cfg(test)]
@@ -66,6 +67,41 @@ pub(crate) trait Records {
 
     /// How the key compares with that of the record at `place`.
     fn compare(&self, place: u64) -> Result<std::cmp::Ordering, Self::Error>;
+}
+
+/// Places that follow each other in a walk: so many that their cache misses overlap.
+#[derive(Clone, Debug)]
+pub(crate) struct Window {
+    places: [u64; Self::LEN],
+    len: usize,
+}
+
+impl Window {
+    const LEN: usize = 32;
+
+    /// No places.
+    pub(crate) fn new() -> Self {
+        Self {
+            places: [0; Self::LEN],
+            len: 0,
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.len == Self::LEN
+    }
+
+    fn push(&mut self, place: u64) {
+        if let Some(next) = self.places.get_mut(self.len) {
+            *next = place;
+            self.len += 1;
+        }
+    }
+
+    /// The places.
+    pub(crate) fn places(&self) -> &[u64] {
+        self.places.get(..self.len).unwrap_or_default()
+    }
 }
 
 /// Bits of a place in a slot.

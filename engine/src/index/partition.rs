@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::growing::Growing;
 use super::segment::Segment;
-use super::{ATTENTION, Fault, Hash, Records};
+use super::{ATTENTION, Fault, Hash, Records, Window};
 
 /// Segments of the file that lookups probe one after the other: a checkpoint merges so
 /// that there are no more.
@@ -526,33 +526,80 @@ impl Pinned {
         }
     }
 
-    /// The next place in log order that a reader with `end` sees.
+    /// Gives `window` the next places in log order that a reader with `end` sees; none at
+    /// the end. After an error the walk goes on behind what was damaged.
     pub(crate) fn next<R: Records>(
         &self,
         cursor: &mut Cursor,
         end: u64,
         records: &R,
-    ) -> Result<Option<u64>, R::Error> {
+        window: &mut Window,
+    ) -> Result<(), R::Error> {
         let mut before = 0;
         for segment in &self.0.mapped {
-            while cursor.0 < before + segment.len() {
-                let ordinal = cursor.0 - before;
-                cursor.0 += 1;
-                if let Some(place) = segment.visible(ordinal, end, records)? {
-                    return Ok(Some(place));
+            let after = before + segment.len();
+            if cursor.0 < after && !window.is_full() {
+                let mut ordinal = cursor.0 - before;
+                let walked = segment.walk(&mut ordinal, end, records, window);
+                cursor.0 = before + ordinal;
+                walked?;
+                if cursor.0 < after {
+                    return Ok(());
                 }
             }
-            before += segment.len();
+            before = after;
         }
         for table in self.0.tables() {
-            while cursor.0 < before + table.len() {
-                let ordinal = cursor.0 - before;
-                cursor.0 += 1;
-                if let Some(place) = table.visible(ordinal, end) {
-                    return Ok(Some(place));
+            let after = before + table.len();
+            while cursor.0 < after && !window.is_full() {
+                if let Some(place) = table.visible(cursor.0 - before, end) {
+                    window.push(place);
                 }
+                cursor.0 += 1;
             }
-            before += table.len();
+            before = after;
+        }
+        Ok(())
+    }
+
+    /// Number of entries that a reader with `end` sees.
+    pub(crate) fn count<R: Records>(&self, end: u64, records: &R) -> Result<u64, R::Error> {
+        let mut count = 0u64;
+        for segment in &self.0.mapped {
+            let seen = segment.seen_count(end);
+            count += seen.map_err(|fault| records.fault(fault))? as u64;
+        }
+        Ok(count
+            + self
+                .0
+                .tables()
+                .map(|table| table.seen_count(end) as u64)
+                .sum::<u64>())
+    }
+
+    /// The place of the entry number `nth` in log order of those that a reader with `end`
+    /// sees; its record was compared with its sum.
+    pub(crate) fn nth<R: Records>(
+        &self,
+        nth: u64,
+        end: u64,
+        records: &R,
+    ) -> Result<Option<u64>, R::Error> {
+        let fault = |fault| records.fault(fault);
+        let Ok(mut nth) = usize::try_from(nth) else {
+            return Ok(None);
+        };
+        for segment in &self.0.mapped {
+            if let Some(ordinal) = segment.select(nth, end).map_err(fault)? {
+                return segment.compared(ordinal, records).map(Some);
+            }
+            nth -= segment.seen_count(end).map_err(fault)?.min(nth);
+        }
+        for table in self.0.tables() {
+            match table.select(nth, end) {
+                Ok(place) => return Ok(Some(place)),
+                Err(seen) => nth -= seen.min(nth),
+            }
         }
         Ok(None)
     }

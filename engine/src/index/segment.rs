@@ -6,18 +6,20 @@
 )]
 
 use std::cmp::Ordering::{Equal, Greater, Less};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use arc_swap::ArcSwapOption;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::blocks::Blocks;
 use super::group::{Baseline, Group, Probe, SLOTS, Scalar, Variant};
 use super::memory::zeroed;
+use super::rank::Ranks;
 use super::superseded::Superseded;
 use super::view::View;
-use super::{ATTENTION, Fault, Hash, PLACE_BITS, Records, home, place_of, seen};
+use super::{ATTENTION, Fault, Hash, PLACE_BITS, Records, Window, home, place_of, seen};
 use crate::format::Defect;
 use crate::format::segment::{HEAD_LEN, MAX_PROBES, SegmentHead};
 
@@ -69,6 +71,8 @@ pub(crate) struct Segment {
     dead: Option<DeadBits>,
     /// One bit an entry in log order: compared with its sum by a walk.
     walked: OnceLock<Box<[AtomicU64]>>,
+    /// Positions of what readers see, for the newest that asked.
+    ranks: ArcSwapOption<Ranks>,
     trusted: bool,
     place: u64,
     sum: u64,
@@ -119,6 +123,7 @@ impl Segment {
             superseded: Superseded::default(),
             dead,
             walked: OnceLock::new(),
+            ranks: ArcSwapOption::empty(),
             trusted: source.trusted,
             place: source.place,
             sum: source.sum,
@@ -156,6 +161,52 @@ impl Segment {
     pub(super) fn dead_count(&self) -> u64 {
         let before = self.dead.as_ref().map_or(0, |dead| dead.count);
         before.saturating_add(self.superseded.count() as u64)
+    }
+
+    /// Number of entries that were superseded since it was opened.
+    pub(super) fn superseded_count(&self) -> usize {
+        self.superseded.count()
+    }
+
+    /// A bound of the places that superseded them.
+    pub(super) fn newest_superseded(&self) -> u64 {
+        self.superseded.newest()
+    }
+
+    /// Number of entries that a reader with `end` sees, without a look at each if nothing
+    /// was superseded.
+    pub(super) fn seen_count(&self, end: u64) -> Result<usize, Fault> {
+        match self.is_whole() {
+            true => Ok(self.len()),
+            false => Ok(self.ranks(end)?.count()),
+        }
+    }
+
+    /// The position in log order of the entry number `nth` of those that a reader with
+    /// `end` sees.
+    pub(super) fn select(&self, nth: usize, end: u64) -> Result<Option<usize>, Fault> {
+        match self.is_whole() {
+            true => Ok((nth < self.len()).then_some(nth)),
+            false => Ok(self.ranks(end)?.select(nth)),
+        }
+    }
+
+    /// Whether no entry was ever superseded.
+    fn is_whole(&self) -> bool {
+        self.dead.is_none() && self.superseded.count() == 0
+    }
+
+    fn ranks(&self, end: u64) -> Result<Arc<Ranks>, Fault> {
+        if let Some(ranks) = self
+            .ranks
+            .load_full()
+            .filter(|ranks| ranks.hold_for(self, end))
+        {
+            return Ok(ranks);
+        }
+        let ranks = Arc::new(Ranks::of(self, end)?);
+        self.ranks.store(Some(Arc::clone(&ranks)));
+        Ok(ranks)
     }
 
     /// The place of the key with `hash`: of the words with its tag that a reader with
@@ -468,18 +519,52 @@ impl Segment {
         Ok(None)
     }
 
-    /// The place at `ordinal` in log order, if a reader with `end` sees it; its record was
-    /// compared with its sum.
-    pub(super) fn visible<R: Records>(
+    /// Gives `out` the places from `ordinal` on in log order that a reader with `end`
+    /// sees, until it is full, and moves `ordinal` on. Their records were compared with
+    /// their sums. Damage ends the window; it is an error of the next one.
+    pub(super) fn walk<R: Records>(
         &self,
-        ordinal: usize,
+        ordinal: &mut usize,
         end: u64,
         records: &R,
-    ) -> Result<Option<u64>, R::Error> {
-        let fault = |fault| records.fault(fault);
-        if !self.sees(ordinal, end).map_err(fault)? {
-            return Ok(None);
+        out: &mut Window,
+    ) -> Result<(), R::Error> {
+        let whole = self.is_whole();
+        while *ordinal < self.len() && !out.is_full() {
+            let seen = match whole {
+                true => Ok(true),
+                false => self
+                    .sees(*ordinal, end)
+                    .map_err(|fault| records.fault(fault)),
+            };
+            let place = match seen {
+                Ok(true) => self.compared(*ordinal, records).map(Some),
+                Ok(false) => Ok(None),
+                Err(error) => Err(error),
+            };
+            match place {
+                Ok(Some(place)) => out.push(place),
+                Ok(None) => {}
+                Err(_) if !out.places().is_empty() => return Ok(()),
+                Err(error) => {
+                    *ordinal += 1;
+                    return Err(error);
+                }
+            }
+            *ordinal += 1;
         }
+        Ok(())
+    }
+
+    /// The place at a position in log order, which is below [`Self::len`]; its record was
+    /// compared with its sum.
+    #[inline]
+    pub(super) fn compared<R: Records>(
+        &self,
+        ordinal: usize,
+        records: &R,
+    ) -> Result<u64, R::Error> {
+        let fault = |fault| records.fault(fault);
         let place = self.place_at(ordinal).map_err(fault)?;
         if !self.trusted {
             let words = || {
@@ -496,7 +581,7 @@ impl Segment {
                 word.fetch_or(bit, Ordering::Relaxed);
             }
         }
-        Ok(Some(place))
+        Ok(place)
     }
 
     /// The words with the upper halves of their hashes, in log order, of entries that

@@ -153,6 +153,21 @@ impl Log {
         Some(Ok(value))
     }
 
+    /// Key and value of the record at `place`, which the reader sees, if it is a plain value
+    /// and reads lend.
+    #[inline]
+    pub(crate) fn lend_record(&self, place: u64) -> Result<Option<(&[u8], &[u8])>> {
+        let located = self.locate(place)?;
+        if located.head.kind != RecordKind::Put {
+            return Ok(None);
+        }
+        let key = self.lent(located.within(located.head.key_range()));
+        match (key.transpose()?, self.lend(&located).transpose()?) {
+            (Some(key), Some(value)) => Ok(Some((key, value))),
+            _ => Ok(None),
+        }
+    }
+
     /// The value of a record with a reference that keeps it; not verified yet, unless
     /// it had to be copied.
     pub(crate) fn bytes(&self, located: &Located) -> Result<Bytes> {

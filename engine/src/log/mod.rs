@@ -16,6 +16,7 @@ mod settle;
 mod stored;
 mod verified;
 mod verify;
+mod walk;
 mod window;
 mod writer;
 
@@ -37,6 +38,7 @@ pub(crate) use checkpoint::{Goal, Saved};
 pub(crate) use commit::{Op, OpValue, wide_blocks};
 pub(crate) use recovery::{Found, Replayed, Until, replay, slots};
 pub(crate) use stored::Stored;
+pub(crate) use walk::Walk;
 
 use regions::Regions;
 use verified::Verified;

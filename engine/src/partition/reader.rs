@@ -7,7 +7,7 @@ use super::many::View;
 use crate::error::{Error, Result, describe_key};
 use crate::format::record::RecordKind;
 use crate::index::{Hash, Pinned};
-use crate::log::Log;
+use crate::log::{Log, Walk};
 
 impl Partition {
     /// A fixed state that lends values without counting references: the fastest path
@@ -102,6 +102,33 @@ impl Reader<'_> {
             });
             Ok(())
         })
+    }
+
+    /// Number of entries in this state. Costs no look at each, as [`Partition::nth`].
+    pub fn len(&self) -> Result<u64> {
+        match &self.pinned {
+            Some(pinned) => pinned.count(self.end, &self.log.keyed(&[])),
+            None => Ok(0),
+        }
+    }
+
+    /// Whether there is no entry in this state.
+    pub fn is_empty(&self) -> Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Gives `visit` the key and the plain value of every entry, in the order of the latest
+    /// writes, without a copy: the fastest way through a partition. Entries of arrays are
+    /// passed over. After an error no more are given.
+    pub fn scan<'r>(&'r self, mut visit: impl FnMut(&'r [u8], &'r [u8])) -> Result<()> {
+        let mut walk = Walk::new(self.pinned.clone(), self.end);
+        while let Some(place) = walk.next(self.log) {
+            let place = place?;
+            if let Some((key, value)) = self.log.lend_record(place)? {
+                visit(key, value);
+            }
+        }
+        Ok(())
     }
 
     /// The value of the version that this reader sees, from that at `place` back.

@@ -5,30 +5,27 @@ use std::sync::Arc;
 use super::Partition;
 use crate::entry::Entry;
 use crate::error::Result;
-use crate::index::{Cursor, Pinned};
-use crate::log::{Located, Log};
+use crate::log::{Located, Log, Walk};
 
 impl Partition {
-    fn walk(&self) -> Result<Walk> {
+    fn records(&self) -> Result<Records> {
         let (pinned, end) = self.pin("list keys")?;
-        Ok(Walk {
+        Ok(Records {
             log: Arc::clone(&self.inner().log),
-            pinned,
-            cursor: Cursor::default(),
-            end,
+            walk: Walk::new(pinned, end),
         })
     }
 
     /// Keys in the order of their latest whole write, as of this call. Costs a read of
     /// each record's head.
     pub fn keys(&self) -> Result<Keys> {
-        Ok(Keys(self.walk()?))
+        Ok(Keys(self.records()?))
     }
 
     /// Entries in that order, as of this call.
     pub fn entries(&self) -> Result<Entries> {
         Ok(Entries {
-            walk: self.walk()?,
+            records: self.records()?,
             partition: self.clone(),
         })
     }
@@ -36,29 +33,26 @@ impl Partition {
 
 /// The records that a reader saw at one moment, in log order.
 #[derive(Debug)]
-struct Walk {
+struct Records {
     log: Arc<Log>,
-    pinned: Option<Pinned>,
-    cursor: Cursor,
-    end: u64,
+    walk: Walk,
 }
 
-impl Walk {
+impl Records {
     fn next(&mut self) -> Option<Result<(Located, Vec<u8>)>> {
-        let pinned = self.pinned.as_ref()?;
-        let next = pinned.next(&mut self.cursor, self.end, &self.log.keyed(&[]));
-        let record = next.transpose()?.and_then(|place| {
-            let at = crate::format::offset(place);
-            let (head, key) = self.log.head_and_key(at)?;
-            Ok((Located { at, head }, key))
-        });
-        Some(record)
+        let place = match self.walk.next(&self.log)? {
+            Ok(place) => place,
+            Err(error) => return Some(Err(error)),
+        };
+        let at = crate::format::offset(place);
+        let record = self.log.head_and_key(at);
+        Some(record.map(|(head, key)| (Located { at, head }, key)))
     }
 }
 
 /// Iterator over keys.
 #[derive(Debug)]
-pub struct Keys(Walk);
+pub struct Keys(Records);
 
 impl Iterator for Keys {
     type Item = Result<Vec<u8>>;
@@ -71,7 +65,7 @@ impl Iterator for Keys {
 /// Iterator over entries.
 #[derive(Debug)]
 pub struct Entries {
-    walk: Walk,
+    records: Records,
     partition: Partition,
 }
 
@@ -79,7 +73,7 @@ impl Iterator for Entries {
     type Item = Result<Entry>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let record = self.walk.next()?;
+        let record = self.records.next()?;
         Some(record.and_then(|(located, key)| self.partition.stored_entry(&key, located)))
     }
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::{
     ATTENTION, Blocks, Cursor, DeadBits, Fault, Frozen, Hash, Packed, PartitionIndex, Pinned,
-    Records, Segment, Source,
+    Records, Segment, Source, Window,
 };
 use crate::format::record::{block_count, block_range, value_hash};
 use crate::storage::{Bytes, Region};
@@ -223,12 +223,25 @@ impl Model {
         }
         let mut expected: Vec<u64> = state.values().copied().collect();
         expected.sort_unstable();
+        let records = Keyed(&self.log, 0);
         let mut cursor = Cursor::default();
         let mut walked = Vec::new();
-        while let Ok(Some(place)) = pinned.next(&mut cursor, end, &Keyed(&self.log, 0)) {
-            walked.push(place);
+        loop {
+            let mut window = Window::new();
+            let Ok(()) = pinned.next(&mut cursor, end, &records, &mut window);
+            if window.places().is_empty() {
+                break;
+            }
+            walked.extend_from_slice(window.places());
         }
         assert_eq!(walked, expected);
+        assert_eq!(pinned.count(end, &records), Ok(expected.len() as u64));
+        for (nth, place) in expected.iter().enumerate() {
+            let found = pinned.nth(nth as u64, end, &records);
+            assert_eq!(found, Ok(Some(*place)), "position {nth}");
+        }
+        let beyond = pinned.nth(expected.len() as u64, end, &records);
+        assert_eq!(beyond, Ok(None));
     }
 }
 
@@ -359,9 +372,9 @@ fn a_hundred_thousand_keys_of_one_hash_are_found_by_bisection() {
     let mut cursor = 0;
     let records = Numbered(0, Default::default());
     for ordinal in 0..segment.len() {
-        let Ok(visible) = segment.visible(ordinal, u64::MAX, &records);
+        let Ok(place) = segment.compared(ordinal, &records);
         cursor += 1;
-        assert_eq!(visible, Some(cursor));
+        assert_eq!(place, cursor);
     }
 }
 

@@ -1,0 +1,61 @@
+//! Walking over the records of a partition in the order of the log.
+
+use super::Log;
+use crate::error::Result;
+use crate::index::{Cursor, Pinned, Window};
+
+/// The places of the records that a reader saw at one moment, in log order. Those of a
+/// window are loaded ahead, so that their cache misses overlap.
+#[derive(Debug)]
+pub(crate) struct Walk {
+    pinned: Option<Pinned>,
+    cursor: Cursor,
+    /// A place.
+    end: u64,
+    window: Window,
+    /// How many places of the window were given out.
+    given: usize,
+}
+
+impl Walk {
+    /// What a reader with `end` (a place) sees in `pinned`.
+    pub(crate) fn new(pinned: Option<Pinned>, end: u64) -> Self {
+        Self {
+            pinned,
+            cursor: Cursor::default(),
+            end,
+            window: Window::new(),
+            given: 0,
+        }
+    }
+
+    /// The next place; its record was compared with its sum. After an error the walk goes
+    /// on behind what was damaged.
+    #[inline]
+    pub(crate) fn next(&mut self, log: &Log) -> Option<Result<u64>> {
+        if self.given == self.window.places().len()
+            && let Err(error) = self.refill(log)
+        {
+            return Some(Err(error));
+        }
+        let place = self.window.places().get(self.given).copied()?;
+        self.given += 1;
+        Some(Ok(place))
+    }
+
+    fn refill(&mut self, log: &Log) -> Result<()> {
+        self.window = Window::new();
+        self.given = 0;
+        if let Some(pinned) = &self.pinned {
+            pinned.next(
+                &mut self.cursor,
+                self.end,
+                &log.keyed(&[]),
+                &mut self.window,
+            )?;
+            let places = self.window.places();
+            places.iter().for_each(|&place| log.prefetch(place));
+        }
+        Ok(())
+    }
+}
