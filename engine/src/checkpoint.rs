@@ -28,6 +28,8 @@ pub(crate) struct Start {
     pub(crate) passed_over: Vec<String>,
     /// Sequence number of the slot that named the checkpoint.
     pub(crate) slot: u64,
+    /// The checkpoint and the end of its frame, if no slot names it.
+    pub(crate) unnamed: Option<(u64, u64)>,
 }
 
 impl Start {
@@ -39,22 +41,31 @@ impl Start {
             seqno: 0,
             passed_over: Vec::new(),
             slot: 0,
+            unnamed: None,
         };
         let slots = if options.scan {
             Vec::new()
         } else {
             slots(log)?
         };
-        for slot in slots {
-            if slot.checkpoint == 0 {
+        let named = slots
+            .iter()
+            .map(|slot| (slot.seq, slot.checkpoint, slot.checkpoint_end));
+        let unsynced = match options.scan {
+            true => None,
+            false => Self::unsynced(log)?,
+        };
+        for (slot, at, end) in unsynced.into_iter().chain(named) {
+            if at == 0 {
                 break;
             }
-            match Self::at(log, slot.checkpoint, slot.checkpoint_end) {
+            match Self::at(log, at, end) {
                 Ok(found) => {
                     let passed_over = start.passed_over;
                     let found = Self {
                         passed_over,
-                        slot: slot.seq,
+                        slot,
+                        unnamed: (slot == 0).then_some((at, end)),
                         ..found
                     };
                     return Ok(found.following(options));
@@ -78,6 +89,15 @@ impl Start {
         self
     }
 
+    /// The checkpoint that the live page names, if it is of this run of the system: no slot
+    /// number, its offset and the end of its frame.
+    fn unsynced(log: &Log) -> Result<Option<(u64, u64, u64)>> {
+        let live = log.live()?;
+        let named = log.storage().boot_id();
+        let named = named.and_then(|id| live.unsynced_checkpoint(&id));
+        Ok(named.map(|(at, end)| (0, at, end)))
+    }
+
     /// The newest checkpoint before the commit `seqno`, or the start of the log.
     pub(crate) fn before(log: &Arc<Log>, seqno: u64) -> Result<Self> {
         let newest = slots(log)?;
@@ -96,6 +116,7 @@ impl Start {
             seqno: 0,
             passed_over: Vec::new(),
             slot: 0,
+            unnamed: None,
         })
     }
 
@@ -121,6 +142,7 @@ impl Start {
             seqno: checkpoint.seqno,
             passed_over: Vec::new(),
             slot: 0,
+            unnamed: None,
         })
     }
 }
@@ -174,7 +196,9 @@ impl Store {
     /// in the background whenever much was written.
     pub fn checkpoint(&self) -> Result<bool> {
         let Inner { log, catalog, .. } = self.inner();
-        Ok(save(log, catalog)?.is_some())
+        let saved = save(log, catalog)?;
+        log.name_checkpoints(true)?;
+        Ok(saved.is_some())
     }
 }
 
@@ -191,13 +215,16 @@ impl Inner {
         let done = Arc::clone(running);
         let (log, catalog) = (Arc::clone(&self.log), Arc::clone(&self.catalog));
         let work = move || {
-            if let Err(error) = save(&log, &catalog) {
-                // A store that was closed meanwhile has nothing to say.
-                if !log.is_closed() {
-                    log::warn!("no checkpoint was taken: {error}");
-                }
-            }
+            let saved = save(&log, &catalog);
+            // The next one need not wait for the device.
             done.store(false, Ordering::Release);
+            let named = saved.and_then(|_| log.name_checkpoints(false));
+            // A store that was closed meanwhile has nothing to say.
+            if let Err(error) = named
+                && !log.is_closed()
+            {
+                log::warn!("no checkpoint was taken: {error}");
+            }
         };
         let thread = std::thread::Builder::new().name("arraylog-checkpoint".to_owned());
         if let Err(error) = thread.spawn(work) {
@@ -216,7 +243,8 @@ impl Inner {
             return;
         }
         // The store can be closed all the same: opening replays more.
-        if let Err(error) = save(log, &self.catalog) {
+        let saved = save(log, &self.catalog);
+        if let Err(error) = saved.and_then(|_| log.name_checkpoints(true)) {
             log::warn!("no checkpoint was taken at closing: {error}");
         }
     }

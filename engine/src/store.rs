@@ -1,6 +1,8 @@
 //! A store: one file, opened.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::collections::hash_map;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::index::Hash;
-use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
+use crate::log::{Found, Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
@@ -101,6 +103,7 @@ impl Store {
         };
         let mut replayed = inner.replay(until, false)?;
         replayed.indexed = start.indexed;
+        replayed.unnamed = start.unnamed;
         inner.recovery = Recovery {
             commits: replayed.commits,
             records: replayed.records,
@@ -329,35 +332,41 @@ impl Inner {
     pub(crate) fn replay(&self, until: Until, shared: bool) -> Result<Replayed> {
         self.log.follow(|tip| {
             let seen = place(self.log.published());
-            let mut last: Option<Arc<PartitionState>> = None;
-            let mut touched = Vec::new();
+            let mut touched: HashMap<u32, Arc<PartitionState>> = HashMap::new();
             let replayed = replay(&self.log, tip, until, |found| {
-                // What a frame superseded still counts for its later records.
-                let end = if shared { seen } else { place(found.frame) };
-                if found.head.partition == CATALOG {
-                    self.log.take_in(&self.catalog.index, &found, end)?;
-                    return self.catalog.take(&self.log, &found);
-                }
-                if last
-                    .as_ref()
-                    .is_none_or(|state| state.id != found.head.partition)
-                {
-                    last = match self.catalog.knows(found.head.partition) {
-                        true => Some(self.catalog.state(&self.log, found.head.partition)?),
-                        false => None,
+                let same = |a: &Found<'_>, b: &Found<'_>| a.head.partition == b.head.partition;
+                for run in found.chunk_by(same) {
+                    let Some(Found { frame, head, .. }) = run.first() else {
+                        continue;
                     };
-                    touched.extend(last.clone().filter(|_| shared));
+                    // What a frame superseded still counts for its later records.
+                    let end = if shared { seen } else { place(*frame) };
+                    if head.partition == CATALOG {
+                        for found in run {
+                            let index = &self.catalog.index;
+                            self.log.take_in(index, std::slice::from_ref(found), end)?;
+                            self.catalog.take(&self.log, found)?;
+                        }
+                        continue;
+                    }
+                    let state = match touched.entry(head.partition) {
+                        hash_map::Entry::Occupied(known) => known.into_mut(),
+                        // Records of a partition that is not in the catalog are dead.
+                        hash_map::Entry::Vacant(_) if !self.catalog.knows(head.partition) => {
+                            continue;
+                        }
+                        hash_map::Entry::Vacant(new) => {
+                            new.insert(self.catalog.state(&self.log, head.partition)?)
+                        }
+                    };
+                    self.log.take_in(&state.index, run, end)?;
                 }
-                // Records of a partition that is not in the catalog are dead.
-                let Some(state) = &last else { return Ok(()) };
-                self.log.take_in(&state.index, &found, end)
+                Ok(())
             });
             self.log.publish(*tip);
             self.catalog.show_changes();
-            if !shared {
-                touched = self.catalog.in_use();
-            }
-            touched.iter().for_each(|state| state.index.show_counted());
+            let touched = touched.values();
+            touched.for_each(|state| state.index.show_counted());
             replayed
         })
     }

@@ -12,8 +12,9 @@
 //!           60 crc32(store id, own offset, 0..60) u32
 //!
 //! live       0 published end u64   8 seqno u64   16 durable end u64
-//! (64 B)    24 xxh3(store id, durable end) u64   32 slot seq u64   40 state u64
+//! (88 B)    24 xxh3(store id, durable end) u64   32 slot seq u64   40 state u64
 //!           48 pid u64   56 opened, seconds since 1970 u64
+//!           64 checkpoint u64   72 its end u64   80 xxh3(boot id, these two) u64
 //! ```
 //!
 //! * The magic is not text and holds the line ends that a transfer in text mode
@@ -26,7 +27,9 @@
 //!   a torn slot leaves the other one.
 //! * The live page is written at every commit through a mapping. Recovery trusts
 //!   only its durable end, which is stored after the sync that covers it and
-//!   carries a check; `pid` and `opened` are hints for messages.
+//!   carries a check; `pid` and `opened` are hints for messages. The checkpoint is one
+//!   that is written and not synced yet: it counts as long as the system runs on, whose
+//!   memory has it, and the check says whether it is the same run.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zerocopy::little_endian::{U16, U32, U64};
@@ -291,10 +294,16 @@ pub(crate) struct Live {
     pub(crate) pid: u64,
     /// When it opened the store, in seconds since 1970.
     pub(crate) opened: u64,
+    /// Offset of the newest checkpoint record, synced or not; 0 = none.
+    pub(crate) checkpoint: u64,
+    /// End of its frame.
+    pub(crate) checkpoint_end: u64,
+    /// `boot_check` of these two.
+    pub(crate) boot_check: u64,
 }
 
 /// Number of words in the live page.
-pub(crate) const LIVE_WORDS: usize = 8;
+pub(crate) const LIVE_WORDS: usize = 11;
 
 impl Live {
     /// The words as they stand in the file.
@@ -308,6 +317,9 @@ impl Live {
             self.state,
             self.pid,
             self.opened,
+            self.checkpoint,
+            self.checkpoint_end,
+            self.boot_check,
         ]
     }
 
@@ -322,6 +334,9 @@ impl Live {
             state,
             pid,
             opened,
+            checkpoint,
+            checkpoint_end,
+            boot_check,
         ] = words;
         Self {
             published_end,
@@ -332,7 +347,18 @@ impl Live {
             state,
             pid,
             opened,
+            checkpoint,
+            checkpoint_end,
+            boot_check,
         }
+    }
+
+    /// The checkpoint that was written since the system started, if there is one and the
+    /// words that name it are of one commit: its offset and the end of its frame.
+    pub(crate) fn unsynced_checkpoint(&self, boot_id: &[u8; 16]) -> Option<(u64, u64)> {
+        let named = (self.checkpoint, self.checkpoint_end);
+        let holds = self.boot_check == boot_check(boot_id, named);
+        (holds && self.checkpoint != 0).then_some(named)
     }
 
     /// Whether the last writer closed the store.
@@ -344,6 +370,11 @@ impl Live {
     pub(crate) fn trusted_durable_end(&self, store_id: &[u8; 16]) -> Option<u64> {
         (self.check == durable_check(store_id, self.durable_end)).then_some(self.durable_end)
     }
+}
+
+/// What the live page carries beside the newest checkpoint.
+pub(crate) fn boot_check(boot_id: &[u8; 16], (checkpoint, end): (u64, u64)) -> u64 {
+    xxh3_64_with_seed(boot_id, checkpoint ^ end.rotate_left(32))
 }
 
 /// What the live page carries beside a durable end.
@@ -418,7 +449,7 @@ mod tests {
 
     #[test]
     fn live_words_keep_their_order() {
-        let words = [1, 2, 3, 4, 5, 6, 7, 8];
+        let words = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11];
         assert_eq!(Live::from_words(words).words(), words);
     }
 }

@@ -8,7 +8,8 @@
 //! 3. Under the lock the CHECKPOINT frame is appended: the roots of the partitions, a
 //!    segment of partition 0 that leads to them, the checkpoint record. The new segments
 //!    take the place of what was frozen.
-//! 4. Without the lock everything is synced; then a slot names the checkpoint.
+//! 4. The live page names it, which holds while the system runs on. Without the lock
+//!    everything is synced; then a slot names it for good.
 
 use std::collections::HashSet;
 use std::io::IoSlice;
@@ -217,7 +218,6 @@ impl Log {
         )?;
         self.place_all(&mut room, targets(&mut own))?;
         let bytes = self.append_checkpoint(&mut own, works, from, next)?;
-        self.name_checkpoint()?;
         Ok(Saved {
             partitions: works.len() as u64,
             bytes,
@@ -422,10 +422,24 @@ impl Log {
         Ok(guard.written_since_start())
     }
 
-    /// Syncs the checkpoint and everything before it, and has a slot name it.
-    fn name_checkpoint(&self) -> Result<()> {
-        let synced = self.storage.sync();
-        self.writer("take a checkpoint")?.name_checkpoint(synced)
+    /// Syncs the newest checkpoint and everything before it, and has a slot name it. If
+    /// that is under way it is left to whoever does it, unless `wait`.
+    pub(crate) fn name_checkpoints(&self, wait: bool) -> Result<()> {
+        const ACTION: &str = "take a checkpoint";
+        let naming = match wait {
+            true => Some(self.naming.lock()),
+            false => self.naming.try_lock(),
+        };
+        if naming.is_none() {
+            return Ok(());
+        }
+        loop {
+            let Some(unnamed) = self.writer(ACTION)?.unnamed() else {
+                return Ok(());
+            };
+            let synced = self.storage.sync();
+            self.writer(ACTION)?.name_checkpoint(unnamed, synced)?;
+        }
     }
 }
 

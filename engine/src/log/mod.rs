@@ -68,6 +68,8 @@ pub(crate) struct Log {
     closed: AtomicBool,
     /// Held while a checkpoint is taken.
     checkpointing: Mutex<()>,
+    /// Held while a checkpoint is synced and named.
+    naming: Mutex<()>,
     /// Held while what another process committed is taken in.
     following: Mutex<Tip>,
 }
@@ -133,6 +135,7 @@ impl Log {
             owner: 0,
             closed: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
+            naming: Mutex::new(()),
             following: Mutex::new(tip),
         })
     }
@@ -230,6 +233,7 @@ impl Log {
             owner: 0,
             closed: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
+            naming: Mutex::new(()),
             following: Mutex::new(Tip::start(&self.identity)),
         })
     }

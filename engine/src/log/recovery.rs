@@ -45,6 +45,8 @@ pub(crate) struct Replayed {
     pub(crate) slot: Slot,
     /// Where the walk started (an offset).
     pub(crate) from: u64,
+    /// A checkpoint that was used and that no slot names; whoever opened it fills it in.
+    pub(crate) unnamed: Option<(u64, u64)>,
     /// Entries of the segments in the file; whoever opened them fills it in.
     pub(crate) indexed: u64,
 }
@@ -69,14 +71,14 @@ pub(crate) enum Until {
     Seqno(u64),
 }
 
-/// Walks the log from `tip`, gives each record to `take` once its whole frame was
-/// accepted, and tells where the log ends. Moves `tip` behind the last frame that was
+/// Walks the log from `tip`, gives the records of each batch to `take` once it was accepted
+/// whole, and tells where the log ends. Moves `tip` behind the last frame that was
 /// taken, after an error too, so that none is taken twice. Writes nothing.
 pub(crate) fn replay(
     log: &Log,
     tip: &mut Tip,
     until: Until,
-    take: impl FnMut(Found<'_>) -> Result<()>,
+    take: impl FnMut(&[Found<'_>]) -> Result<()>,
 ) -> Result<Replayed> {
     let slot = newest_slot(log)?;
     let mut witness = slot.durable_end;
@@ -112,6 +114,8 @@ pub(crate) fn replay(
         commits: 0,
         records: 0,
         sums: Vec::new(),
+        heads: Vec::new(),
+        keys: Vec::new(),
     };
     let stop = walk.run(until);
     *tip = walk.tip;
@@ -155,10 +159,15 @@ struct Walk<'a, F> {
     witness: u64,
     commits: u64,
     records: u64,
+    /// Sums of the records of the frame.
     sums: Vec<u8>,
+    /// Their offsets and heads.
+    heads: Vec<(u64, Head)>,
+    /// Their keys, one behind the other.
+    keys: Vec<u8>,
 }
 
-impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
+impl<F: FnMut(&[Found<'_>]) -> Result<()>> Walk<'_, F> {
     fn replayed(&self, slot: Slot, torn: u64) -> Replayed {
         Replayed {
             tip: self.tip,
@@ -168,6 +177,7 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
             torn,
             slot,
             from: self.from,
+            unnamed: None,
             indexed: 0,
         }
     }
@@ -258,7 +268,7 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
         self.log.reach(whole).map_err(Stop::Error)?;
         self.log.limit.fetch_max(whole, Ordering::AcqRel);
         if header.kind == FrameKind::Batch {
-            self.take_records(body, end)?;
+            self.take_records()?;
         }
         self.commits += u64::from(header.kind == FrameKind::Batch);
         self.tip = Tip {
@@ -273,6 +283,8 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
     /// collects them.
     fn check_records(&mut self, body: u64, end: u64, kind: FrameKind) -> Result<(), Stop> {
         self.sums.clear();
+        self.heads.clear();
+        self.keys.clear();
         let mut at = body;
         while at < end {
             let head = self.head(at, end)?;
@@ -286,6 +298,7 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
             }
             self.check_record(at, &head)?;
             self.sums.extend_from_slice(&head.sum.to_le_bytes());
+            self.heads.push((at, head));
             at = at.saturating_add(head.end());
         }
         Ok(())
@@ -311,13 +324,19 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
     fn check_record(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
         let seed = self.log.identity().seed;
         let hashed_end = head.hashed_end();
-        let hashed = self.bytes(at, hashed_end)?;
-        let mut computed = record::head_hash(hashed.get(8..).unwrap_or_default(), seed, at);
+        // All of a record that is not wide: it is short.
+        let want = if head.wide { hashed_end } else { head.end() };
+        let path = self.log.path();
+        let bytes = self.window.get(at, want as usize);
+        let bytes = bytes.map_err(|source| Stop::Error(Error::io("read", path)(source)))?;
+        let part = |from: u64, to: u64| bytes.get(from as usize..to as usize).unwrap_or_default();
+        let mut computed = record::head_hash(part(8, hashed_end), seed, at);
         if !head.wide {
             let value = head.value_range();
-            let bytes = self.bytes(at.saturating_add(value.start), head.value_len())?;
-            computed = computed.wrapping_add(record::value_hash(bytes));
+            computed = computed.wrapping_add(record::value_hash(part(value.start, value.end)));
         }
+        let key = head.key_range();
+        self.keys.extend_from_slice(part(key.start, key.end));
         if computed != head.sum {
             let stored = head.sum;
             return Err(Stop::Defect(
@@ -396,29 +415,23 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
         Ok(())
     }
 
-    fn take_records(&mut self, body: u64, end: u64) -> Result<(), Stop> {
-        let mut at = body;
-        while at < end {
-            let head = self.head(at, end)?;
-            let range = head.key_range();
-            let path = self.log.path();
-            let bytes = self
-                .window
-                .get(at, range.end as usize)
-                .map_err(|source| Stop::Error(Error::io("read", path)(source)))?;
-            let key = bytes.get(range.start as usize..).unwrap_or_default();
-            let frame = self.tip.end;
-            (self.take)(Found {
+    fn take_records(&mut self) -> Result<(), Stop> {
+        let frame = self.tip.end;
+        let mut keys = self.keys.as_slice();
+        let found = self.heads.iter().map(|&(at, head)| {
+            let len = head.key_range().end.saturating_sub(head.key_range().start);
+            let (key, rest) = keys.split_at_checked(len as usize).unwrap_or_default();
+            keys = rest;
+            Found {
                 frame,
                 at,
                 head,
                 key,
-            })
-            .map_err(Stop::Error)?;
-            self.records += 1;
-            at = at.saturating_add(head.end());
-        }
-        Ok(())
+            }
+        });
+        let found: Vec<Found<'_>> = found.collect();
+        self.records += found.len() as u64;
+        (self.take)(&found).map_err(Stop::Error)
     }
 
     /// Whether a valid header after the tip says that the tip was durable once.

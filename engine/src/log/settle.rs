@@ -8,19 +8,49 @@ use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::record::{self, RecordKind};
 use crate::format::{Defect, align_up, place};
-use crate::index::{Hash, PartitionIndex};
+use crate::index::{Hash, PartitionIndex, Pinned};
+
+/// Records whose groups of the index are loaded ahead of their turn.
+const AHEAD: usize = 16;
 
 impl Log {
-    /// Tells the index of its partition about a record that was replayed; the caller has
-    /// the index show its count. `end` is the place of the earliest end that a reader
-    /// may have.
+    /// Tells the index of a partition about records of a batch that was replayed; the
+    /// caller has the index show its count. `end` is the place of the earliest end that a
+    /// reader may have.
     pub(crate) fn take_in(
         &self,
         index: &PartitionIndex,
-        found: &Found<'_>,
+        records: &[Found<'_>],
         end: u64,
     ) -> Result<()> {
-        let hash = Hash(record::key_hash(found.key, self.identity().seed));
+        let seed = self.identity().seed;
+        index.reserve(records.len(), end);
+        let pinned = index.newest();
+        let hash = |found: &Found<'_>| Hash(record::key_hash(found.key, seed));
+        let mut coming = records.iter().map(hash);
+        let mut hashes = std::collections::VecDeque::with_capacity(AHEAD + 1);
+        for found in records {
+            while hashes.len() <= AHEAD
+                && let Some(next) = coming.next()
+            {
+                pinned.prefetch(next);
+                hashes.push_back(next);
+            }
+            let Some(hash) = hashes.pop_front() else {
+                break;
+            };
+            self.take_one(index, &pinned, found, hash)?;
+        }
+        Ok(())
+    }
+
+    fn take_one(
+        &self,
+        index: &PartitionIndex,
+        pinned: &Pinned,
+        found: &Found<'_>,
+        hash: Hash,
+    ) -> Result<()> {
         let (at, previous) = (place(found.at), found.head.previous);
         if previous >= at {
             let defect = Defect::Field {
@@ -43,11 +73,9 @@ impl Log {
                 return Err(self.corrupt(found.at, defect));
             }
         };
-        index.reserve(1, end);
+        let same = |place| self.record_has_key(place, found.key);
         let replaced = index
-            .insert(&index.newest(), hash, at, tombstone, previous, |place| {
-                self.record_has_key(place, found.key)
-            })
+            .insert(pinned, hash, at, tombstone, previous, same)
             .map_err(|fault| self.fault(fault))?;
         let before = match replaced {
             0 => before,

@@ -9,7 +9,7 @@ use super::commit::Room;
 use super::recovery::Replayed;
 use super::{Log, Tip, settle};
 use crate::error::{Error, Result};
-use crate::format::header::{Live, LiveState, SLOTS, Slot, durable_check};
+use crate::format::header::{Live, LiveState, SLOTS, Slot, boot_check, durable_check};
 
 /// A replay of more bytes is not waited for.
 const MOST_REPLAYED: u64 = 1 << 30;
@@ -37,6 +37,8 @@ pub(crate) struct Writer {
     covered: (u64, u64),
     /// The same of a checkpoint that is being taken.
     covering: (u64, u64),
+    /// What names this run of the system, if the live page may name a checkpoint by it.
+    boot_id: Option<[u8; 16]>,
     opened: u64,
     /// The first failure of a sync: nothing is written after it.
     pub(super) poison: Option<io::Error>,
@@ -73,11 +75,14 @@ impl Log {
             epoch,
             slot_seq: replayed.slot.seq,
             checkpoint: (replayed.slot.checkpoint, replayed.slot.checkpoint_end),
-            unnamed: None,
+            unnamed: replayed
+                .unnamed
+                .map(|(at, end)| (at, end, replayed.tip.seqno)),
             indexed: replayed.indexed,
             records: replayed.records,
             covered: (0, replayed.from),
             covering: (0, replayed.from),
+            boot_id: self.storage.boot_id(),
             opened,
             poison: None,
             room: Room::default(),
@@ -155,6 +160,10 @@ impl Log {
         }
         let end = writer.tip.end;
         self.sync_writer(&mut writer, end)?;
+        // Synced by now.
+        if let Some((at, end, _)) = writer.unnamed.take() {
+            writer.checkpoint = (at, end);
+        }
         self.write_slot(&mut writer)?;
         // What is closed takes no more of the disk than it needs.
         if writer.reserved > writer.tip.end {
@@ -258,14 +267,21 @@ impl WriterGuard<'_> {
     pub(super) fn checkpoint_written(&mut self, at: u64, end: u64, indexed: u64) {
         self.writer.unnamed = Some((at, end, self.writer.tip.seqno));
         self.writer.indexed = indexed;
+        self.tell_others();
     }
 
-    /// Has a slot name the checkpoint that was written, if it and everything before were
-    /// synced.
-    pub(super) fn name_checkpoint(&mut self, synced: io::Result<()>) -> Result<()> {
-        let Some((at, end, seqno)) = self.writer.unnamed.take() else {
-            return Ok(());
-        };
+    /// The checkpoint that no slot names yet.
+    pub(super) fn unnamed(&self) -> Option<(u64, u64, u64)> {
+        self.writer.unnamed
+    }
+
+    /// Has a slot name a checkpoint, if it and everything before were synced.
+    pub(super) fn name_checkpoint(
+        &mut self,
+        unnamed: (u64, u64, u64),
+        synced: io::Result<()>,
+    ) -> Result<()> {
+        let (at, end, seqno) = unnamed;
         let log = self.log;
         let writer = &mut *self.writer;
         if let Err(source) = synced {
@@ -276,6 +292,9 @@ impl WriterGuard<'_> {
             writer.durable_seqno = seqno;
         }
         writer.checkpoint = (at, end);
+        if writer.unnamed == Some(unnamed) {
+            writer.unnamed = None;
+        }
         log.write_slot(writer)?;
         self.tell_others();
         Ok(())
@@ -294,11 +313,16 @@ impl Writer {
     /// Bytes of the log behind the newest checkpoint.
     pub(super) fn behind_checkpoint(&self) -> u64 {
         // A checkpoint that nothing followed leaves its own frames.
-        let end = self.checkpoint.1.max(self.covered.1);
+        let newest = self.unnamed.map_or(self.checkpoint.1, |(_, end, _)| end);
+        let end = newest.max(self.covered.1);
         self.tip.end.saturating_sub(end)
     }
 
     pub(super) fn live(&self, store_id: &[u8; 16], state: LiveState) -> Live {
+        let checkpoint = match self.unnamed {
+            Some((at, end, _)) => (at, end),
+            None => self.checkpoint,
+        };
         Live {
             published_end: self.tip.end,
             seqno: self.tip.seqno,
@@ -308,6 +332,9 @@ impl Writer {
             state: state as u64,
             pid: std::process::id().into(),
             opened: self.opened,
+            checkpoint: checkpoint.0,
+            checkpoint_end: checkpoint.1,
+            boot_check: self.boot_id.map_or(0, |id| boot_check(&id, checkpoint)),
         }
     }
 }

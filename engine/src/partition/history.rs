@@ -75,9 +75,10 @@ impl Partition {
         let mut places = Vec::new();
         let mut tip = Tip::start(log.identity());
         replay(log, &mut tip, Until::Published(log.published()), |found| {
-            if found.head.partition == state.id && found.key == key {
-                places.push(place(found.at));
-            }
+            let of_key = found
+                .iter()
+                .filter(|found| found.head.partition == state.id && found.key == key);
+            places.extend(of_key.map(|found| place(found.at)));
             Ok(())
         })?;
         Ok(places)

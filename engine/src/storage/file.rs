@@ -207,6 +207,19 @@ impl Storage for FileStorage {
         &self.live
     }
 
+    #[cfg(target_os = "linux")]
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+        let digits = text.chars().filter_map(|letter| letter.to_digit(16));
+        let digits: Vec<u8> = digits.map(|digit| digit as u8).collect();
+        let mut id = [0; 16];
+        for (byte, pair) in id.iter_mut().zip(digits.as_chunks::<2>().0) {
+            let [high, low] = *pair;
+            *byte = high << 4 | low;
+        }
+        (digits.len() == 32).then_some(id)
+    }
+
     fn has_writer(&self) -> io::Result<bool> {
         WriterLock::is_held(&self.file)
     }

@@ -63,6 +63,12 @@ pub(crate) trait Storage: Debug + Send + Sync {
         Ok(false)
     }
 
+    /// What names this run of the system: as long as it is the same, everything written is
+    /// there, synced or not. `None` where that is not known.
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        None
+    }
+
     /// Whether what is stored can be opened again by others.
     fn is_kept(&self) -> bool {
         true
