@@ -294,7 +294,7 @@ pub(crate) struct Live {
     pub(crate) pid: u64,
     /// When it opened the store, in seconds since 1970.
     pub(crate) opened: u64,
-    /// Offset of the newest checkpoint record, synced or not; 0 = none.
+    /// Offset of a checkpoint record that no slot names yet; 0 = none.
     pub(crate) checkpoint: u64,
     /// End of its frame.
     pub(crate) checkpoint_end: u64,

@@ -23,9 +23,11 @@
 mod blocks;
 pub(crate) mod group;
 mod growing;
+mod lookup;
 mod memory;
 mod pack;
 mod partition;
+mod pinned;
 mod rank;
 mod segment;
 mod superseded;
@@ -36,7 +38,8 @@ mod view;
 pub(crate) use blocks::Blocks;
 pub(crate) use group::prefetch;
 pub(crate) use pack::{DeadBits, Packed};
-pub(crate) use partition::{Cursor, Frozen, PartitionIndex, Pinned};
+pub(crate) use partition::{Frozen, PartitionIndex};
+pub(crate) use pinned::{Cursor, Pinned};
 pub(crate) use segment::{Segment, Source};
 
 use crate::format::Defect;

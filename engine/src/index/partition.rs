@@ -8,8 +8,9 @@ use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::growing::Growing;
+use super::pinned::Pinned;
 use super::segment::Segment;
-use super::{ATTENTION, Fault, Hash, Records, Window};
+use super::{Fault, Hash, Records};
 
 /// Segments of the file that lookups probe one after the other: a checkpoint merges so
 /// that there are no more.
@@ -63,15 +64,15 @@ impl Counter {
 }
 
 #[derive(Clone, Debug)]
-struct Segments {
+pub(super) struct Segments {
     /// The place from which on they hold everything: what was superseded before is left
     /// out when a table is made anew.
     since: u64,
     /// In log order.
-    mapped: Vec<Arc<Segment>>,
+    pub(super) mapped: Vec<Arc<Segment>>,
     /// The growing table from before a checkpoint that is being written.
-    frozen: Option<Arc<Growing>>,
-    growing: Arc<Growing>,
+    pub(super) frozen: Option<Arc<Growing>>,
+    pub(super) growing: Arc<Growing>,
 }
 
 /// What was superseded since something that will want to know.
@@ -82,11 +83,6 @@ struct Journal {
     /// Places, and what superseded them.
     noted: Vec<(u64, u64)>,
 }
-
-/// The segments at one moment: what is inserted into them later leads back, by the
-/// places of previous versions, to what was there.
-#[derive(Clone, Debug)]
-pub(crate) struct Pinned(Arc<Segments>);
 
 /// What a checkpoint saves of a partition: its state where replay will start.
 #[derive(Debug)]
@@ -103,10 +99,6 @@ pub(crate) struct Frozen {
     pub(crate) live_bytes: u64,
 }
 
-/// A position in log order.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Cursor(usize);
-
 impl Default for PartitionIndex {
     fn default() -> Self {
         Self::of(Vec::new(), 0, 0)
@@ -115,7 +107,7 @@ impl Default for PartitionIndex {
 
 impl Segments {
     #[inline(always)]
-    fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
+    pub(super) fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
         for segment in &self.mapped {
             let place = segment.find(hash, end, records);
             if place != 0 {
@@ -130,7 +122,7 @@ impl Segments {
 
     /// As [`Self::find`], in the tables in memory.
     #[inline(never)]
-    fn find_in_tables<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
+    pub(super) fn find_in_tables<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
         let same = |place| records.has_key(place);
         let place = self.growing.find(hash, same);
         match &self.frozen {
@@ -140,7 +132,7 @@ impl Segments {
     }
 
     /// The tables in memory, older first.
-    fn tables(&self) -> impl Iterator<Item = &Growing> {
+    pub(super) fn tables(&self) -> impl Iterator<Item = &Growing> {
         self.frozen.as_deref().into_iter().chain([&*self.growing])
     }
 }
@@ -462,145 +454,5 @@ impl Frozen {
             fault,
             compare,
         )
-    }
-}
-
-impl Pinned {
-    /// The place of the key with `hash`, 0 = none. The place may be at or beyond `end`, the end (a place) of what
-    /// the caller sees; then the record there leads to the version to use. With
-    /// [`ATTENTION`] the answer is that of [`Self::find_checked`].
-    #[inline(always)]
-    pub(crate) fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
-        self.0.find(hash, end, records)
-    }
-
-    /// As [`Self::find`], with everything that needs attention.
-    #[cold]
-    pub(crate) fn find_checked<R: Records>(
-        &self,
-        hash: Hash,
-        end: u64,
-        records: &R,
-    ) -> Result<u64, R::Error> {
-        for segment in &self.0.mapped {
-            let place = segment.find_checked(hash, end, records)?;
-            if place != 0 {
-                return Ok(place);
-            }
-        }
-        Ok(self.0.find_in_tables(hash, end, records))
-    }
-
-    /// As [`Self::find`], for the one writer, who sees everything.
-    #[inline(always)]
-    pub(crate) fn find_for_writer<R: Records>(
-        &self,
-        hash: Hash,
-        records: &R,
-    ) -> Result<u64, R::Error> {
-        let same = |place| records.has_key(place);
-        for segment in &self.0.mapped {
-            let place = segment.find(hash, u64::MAX, records);
-            if place & ATTENTION != 0 {
-                return self.find_checked(hash, u64::MAX, records);
-            }
-            if place != 0 {
-                return Ok(place);
-            }
-        }
-        let place = self.0.growing.find_for_writer(hash, same);
-        Ok(match &self.0.frozen {
-            Some(frozen) if place == 0 => frozen.find_seen(hash, u64::MAX, same),
-            _ => place,
-        })
-    }
-
-    /// Starts to load what [`Self::find`] and [`PartitionIndex::insert`] will need.
-    #[inline]
-    pub(crate) fn prefetch(&self, hash: Hash) {
-        for segment in &self.0.mapped {
-            segment.prefetch(hash);
-        }
-        if self.0.growing.len() != 0 {
-            self.0.growing.prefetch(hash);
-        }
-    }
-
-    /// Gives `window` the next places in log order that a reader with `end` sees; none at
-    /// the end. After an error the walk goes on behind what was damaged.
-    pub(crate) fn next<R: Records>(
-        &self,
-        cursor: &mut Cursor,
-        end: u64,
-        records: &R,
-        window: &mut Window,
-    ) -> Result<(), R::Error> {
-        let mut before = 0;
-        for segment in &self.0.mapped {
-            let after = before + segment.len();
-            if cursor.0 < after && !window.is_full() {
-                let mut ordinal = cursor.0 - before;
-                let walked = segment.walk(&mut ordinal, end, records, window);
-                cursor.0 = before + ordinal;
-                walked?;
-                if cursor.0 < after {
-                    return Ok(());
-                }
-            }
-            before = after;
-        }
-        for table in self.0.tables() {
-            let after = before + table.len();
-            while cursor.0 < after && !window.is_full() {
-                if let Some(place) = table.visible(cursor.0 - before, end) {
-                    window.push(place);
-                }
-                cursor.0 += 1;
-            }
-            before = after;
-        }
-        Ok(())
-    }
-
-    /// Number of entries that a reader with `end` sees.
-    pub(crate) fn count<R: Records>(&self, end: u64, records: &R) -> Result<u64, R::Error> {
-        let mut count = 0u64;
-        for segment in &self.0.mapped {
-            let seen = segment.seen_count(end);
-            count += seen.map_err(|fault| records.fault(fault))? as u64;
-        }
-        Ok(count
-            + self
-                .0
-                .tables()
-                .map(|table| table.seen_count(end) as u64)
-                .sum::<u64>())
-    }
-
-    /// The place of the entry number `nth` in log order of those that a reader with `end`
-    /// sees; its record was compared with its sum.
-    pub(crate) fn nth<R: Records>(
-        &self,
-        nth: u64,
-        end: u64,
-        records: &R,
-    ) -> Result<Option<u64>, R::Error> {
-        let fault = |fault| records.fault(fault);
-        let Ok(mut nth) = usize::try_from(nth) else {
-            return Ok(None);
-        };
-        for segment in &self.0.mapped {
-            if let Some(ordinal) = segment.select(nth, end).map_err(fault)? {
-                return segment.compared(ordinal, records).map(Some);
-            }
-            nth -= segment.seen_count(end).map_err(fault)?.min(nth);
-        }
-        for table in self.0.tables() {
-            match table.select(nth, end) {
-                Ok(place) => return Ok(Some(place)),
-                Err(seen) => nth -= seen.min(nth),
-            }
-        }
-        Ok(None)
     }
 }

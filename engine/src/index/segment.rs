@@ -1,9 +1,5 @@
 //! A segment of the file: immutable groups that are probed with vectors, and what this
 //! process knows about them.
-#![cfg_attr(
-    target_arch = "x86_64",
-    expect(unsafe_code, reason = "calls code for one processor")
-)]
 
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
@@ -14,12 +10,12 @@ use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
 use super::blocks::Blocks;
-use super::group::{Baseline, Group, Probe, SLOTS, Scalar, Variant};
+use super::group::{Group, SLOTS};
 use super::memory::zeroed;
 use super::rank::Ranks;
 use super::superseded::Superseded;
 use super::view::View;
-use super::{ATTENTION, Fault, Hash, PLACE_BITS, Records, Window, home, place_of, seen};
+use super::{Fault, Hash, Records, Window, home, place_of, seen};
 use crate::format::Defect;
 use crate::format::segment::{HEAD_LEN, MAX_PROBES, SegmentHead};
 
@@ -57,32 +53,32 @@ pub(crate) struct Source {
 
 /// A segment, opened.
 pub(crate) struct Segment {
-    head: SegmentHead,
-    blocks: Blocks,
-    groups: View<Group>,
+    pub(super) head: SegmentHead,
+    pub(super) blocks: Blocks,
+    pub(super) groups: View<Group>,
     order: View<u64>,
     tops: View<u32>,
-    spilled: View<Spilled>,
+    pub(super) spilled: View<Spilled>,
     /// Two bits a slot: superseded, in the lower half; compared with its sum, in the
     /// upper one.
-    marks: Box<[AtomicU16]>,
-    superseded: Superseded,
+    pub(super) marks: Box<[AtomicU16]>,
+    pub(super) superseded: Superseded,
     /// What was dead at opening, if the file has it as bits.
-    dead: Option<DeadBits>,
+    pub(super) dead: Option<DeadBits>,
     /// One bit an entry in log order: compared with its sum by a walk.
     walked: OnceLock<Box<[AtomicU64]>>,
     /// Positions of what readers see, for the newest that asked.
     ranks: ArcSwapOption<Ranks>,
-    trusted: bool,
+    pub(super) trusted: bool,
     place: u64,
     sum: u64,
 }
 
 #[derive(Debug)]
-struct DeadBits {
+pub(super) struct DeadBits {
     entries: View<u64>,
-    slots: View<u8>,
-    blocks: Blocks,
+    pub(super) slots: View<u8>,
+    pub(super) blocks: Blocks,
     count: u64,
 }
 
@@ -209,219 +205,8 @@ impl Segment {
         Ok(ranks)
     }
 
-    /// The place of the key with `hash`: of the words with its tag that a reader with
-    /// `end` sees, the first whose record has the key. 0 = none. With
-    /// [`ATTENTION`] the answer is that of [`Self::find_checked`].
-    ///
-    /// Calls nothing but [`Records::has_key`]: what calls nothing stays in registers, and the processor
-    /// overlaps the cache misses of lookups that follow each other.
-    #[inline(always)]
-    pub(super) fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
-        match Variant::current() {
-            Variant::Baseline => self.find_with(Baseline, hash, end, records),
-            #[cfg(target_arch = "x86_64")]
-            Variant::Avx2 => match super::group::Avx2::new() {
-                // SAFETY: the value proves that the processor has AVX2.
-                Some(avx2) => unsafe { self.find_avx2(avx2, hash, end, records) },
-                None => self.find_with(Scalar, hash, end, records),
-            },
-            _ => self.find_with(Scalar, hash, end, records),
-        }
-    }
-
-    /// As [`Self::find_with`], compiled for AVX2 so that the probes are inlined.
-    #[cfg(target_arch = "x86_64")]
-    #[inline]
-    #[target_feature(enable = "avx2")]
-    fn find_avx2<R: Records>(
-        &self,
-        probe: super::group::Avx2,
-        hash: Hash,
-        end: u64,
-        records: &R,
-    ) -> u64 {
-        self.find_with(probe, hash, end, records)
-    }
-
-    #[inline(always)]
-    fn find_with<R: Records>(&self, probe: impl Probe, hash: Hash, end: u64, records: &R) -> u64 {
-        let groups = &*self.groups;
-        let (mut at, tag) = (home(hash.top(), groups.len()), hash.tag());
-        for _ in 0..MAX_PROBES.min(groups.len()) {
-            let Some(group) = groups.get(at) else {
-                break;
-            };
-            if !self.blocks.is_checked(group_offset(at)) {
-                return ATTENTION;
-            }
-            for slot in probe.tagged(group, tag) {
-                let marks = self
-                    .marks
-                    .get(at)
-                    .map_or(0, |marks| marks.load(Ordering::Acquire))
-                    >> slot;
-                if let Some(dead) = &self.dead {
-                    if !dead.blocks.is_checked(self.dead_offset(at)) {
-                        return ATTENTION;
-                    }
-                    if dead.slots.get(at).is_some_and(|bits| bits >> slot & 1 == 1) {
-                        continue;
-                    }
-                }
-                if marks & DEAD != 0 {
-                    if self.superseded.newest() >= end {
-                        return ATTENTION;
-                    }
-                    continue;
-                }
-                let place = place_of(group.word(slot));
-                let new = marks & COMPARED == 0 && !self.trusted;
-                if records.has_key(place) {
-                    return if new { ATTENTION } else { place };
-                }
-                if new {
-                    return ATTENTION;
-                }
-            }
-            if !probe.empty(group).is_empty() {
-                return 0;
-            }
-            at = next(at, groups.len());
-        }
-        if self.spilled.is_empty() {
-            0
-        } else {
-            ATTENTION
-        }
-    }
-
-    /// As [`Self::find`], with everything that needs attention: compares blocks of the
-    /// index and records with their sums, and decides which superseded ones are seen.
-    #[cold]
-    pub(super) fn find_checked<R: Records>(
-        &self,
-        hash: Hash,
-        end: u64,
-        records: &R,
-    ) -> Result<u64, R::Error> {
-        let groups = &*self.groups;
-        let mut at = home(hash.top(), groups.len());
-        for _ in 0..MAX_PROBES.min(groups.len()) {
-            let Some(group) = groups.get(at) else {
-                break;
-            };
-            let checked = self.blocks.check(group_offset(at));
-            checked.map_err(|fault| records.fault(fault))?;
-            for slot in Scalar.tagged(group, hash.tag()) {
-                let place = place_of(group.word(slot));
-                let hidden = self.is_hidden(at, slot, place, end);
-                if hidden.map_err(|fault| records.fault(fault))? {
-                    continue;
-                }
-                let same = records.has_key(place);
-                self.compare(at, slot, place, records)?;
-                if same {
-                    return Ok(place);
-                }
-            }
-            if !Scalar.empty(group).is_empty() {
-                return Ok(0);
-            }
-            at = next(at, groups.len());
-        }
-        self.find_spilled(hash, end, records)
-    }
-
-    /// Where the bits of a group lie in the dead record.
-    #[inline(always)]
-    fn dead_offset(&self, at: usize) -> u64 {
-        self.head.dead_slots_range().start.saturating_add(at as u64)
-    }
-
-    /// Whether a reader with `end` passes over the word in a slot.
-    fn is_hidden(&self, at: usize, slot: usize, place: u64, end: u64) -> Result<bool, Fault> {
-        if let Some(dead) = &self.dead {
-            dead.blocks.check(self.dead_offset(at))?;
-            if dead.slots.get(at).is_some_and(|bits| bits >> slot & 1 == 1) {
-                return Ok(true);
-            }
-        }
-        let marks = self
-            .marks
-            .get(at)
-            .map_or(0, |marks| marks.load(Ordering::Acquire));
-        if marks >> slot & DEAD == 0 {
-            return Ok(false);
-        }
-        let by = self
-            .ordinal(place)?
-            .map_or(0, |ordinal| self.superseded.by(ordinal));
-        Ok(!seen(by, end))
-    }
-
-    /// Compares the record that a slot leads to with its sum, once.
-    fn compare<R: Records>(
-        &self,
-        at: usize,
-        slot: usize,
-        place: u64,
-        records: &R,
-    ) -> Result<(), R::Error> {
-        let Some(marks) = self.marks.get(at).filter(|_| !self.trusted) else {
-            return Ok(());
-        };
-        if marks.load(Ordering::Relaxed) >> slot & COMPARED == 0 {
-            records.check(place)?;
-            marks.fetch_or(COMPARED << slot, Ordering::Relaxed);
-        }
-        Ok(())
-    }
-
-    /// Looks in the overflow, by bisection: at most log2 of its length keys are compared,
-    /// and one.
-    fn find_spilled<R: Records>(&self, hash: Hash, end: u64, records: &R) -> Result<u64, R::Error> {
-        let spilled = &*self.spilled;
-        let start = self.head.overflow_range().start;
-        let fault = |fault| records.fault(fault);
-        let key_of = |entry: &Spilled| (entry.top.get(), (entry.word.get() >> PLACE_BITS) as u16);
-        let wanted = (hash.top(), hash.tag());
-        let (mut low, mut high) = (0, spilled.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            self.blocks
-                .check(start.saturating_add(middle as u64 * 16))
-                .map_err(fault)?;
-            let Some(entry) = spilled.get(middle) else {
-                break;
-            };
-            let place = place_of(entry.word.get());
-            let order = match wanted.cmp(&key_of(entry)) {
-                Equal => {
-                    if !self.trusted {
-                        records.check(place)?;
-                    }
-                    records.compare(place)?
-                }
-                other => other,
-            };
-            match order {
-                Less => high = middle,
-                Greater => low = middle + 1,
-                Equal => {
-                    let ordinal = self.ordinal(place).map_err(fault)?;
-                    let hidden = match ordinal {
-                        Some(ordinal) => !self.sees(ordinal, end).map_err(fault)?,
-                        None => false,
-                    };
-                    return Ok(if hidden { 0 } else { place });
-                }
-            }
-        }
-        Ok(0)
-    }
-
     /// Position in log order of the word with `place`.
-    fn ordinal(&self, place: u64) -> Result<Option<usize>, Fault> {
+    pub(super) fn ordinal(&self, place: u64) -> Result<Option<usize>, Fault> {
         let (mut low, mut high) = (0, self.order.len());
         while low < high {
             let middle = low + (high - low) / 2;
@@ -446,7 +231,7 @@ impl Segment {
     }
 
     /// Whether a reader with `end` sees the entry at a position in log order.
-    fn sees(&self, ordinal: usize, end: u64) -> Result<bool, Fault> {
+    pub(super) fn sees(&self, ordinal: usize, end: u64) -> Result<bool, Fault> {
         if let Some(dead) = &self.dead {
             dead.blocks.check(ordinal as u64 / 64 * 8)?;
             if is_set(&dead.entries, ordinal) {
@@ -651,17 +436,18 @@ impl Segment {
     }
 }
 
-const DEAD: u16 = 1;
-const COMPARED: u16 = 1 << SLOTS;
+/// The bits of slot 0 in the marks of a group.
+pub(super) const DEAD: u16 = 1;
+pub(super) const COMPARED: u16 = 1 << SLOTS;
 
 /// Where a group lies in the segment.
 #[inline(always)]
-fn group_offset(at: usize) -> u64 {
+pub(super) fn group_offset(at: usize) -> u64 {
     HEAD_LEN + at as u64 * 64
 }
 
 #[inline(always)]
-fn next(at: usize, count: usize) -> usize {
+pub(super) fn next(at: usize, count: usize) -> usize {
     if at + 1 == count { 0 } else { at + 1 }
 }
 

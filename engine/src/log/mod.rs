@@ -8,6 +8,7 @@ mod append;
 mod blocks;
 mod checkpoint;
 mod commit;
+mod fill;
 mod find;
 mod indexed;
 mod recovery;

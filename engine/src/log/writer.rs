@@ -319,9 +319,11 @@ impl Writer {
     }
 
     pub(super) fn live(&self, store_id: &[u8; 16], state: LiveState) -> Live {
-        let checkpoint = match self.unnamed {
-            Some((at, end, _)) => (at, end),
-            None => self.checkpoint,
+        // A slot says the rest.
+        let unnamed = self.unnamed.zip(self.boot_id);
+        let (checkpoint, boot_check) = match unnamed {
+            Some(((at, end, _), id)) => ((at, end), boot_check(&id, (at, end))),
+            None => ((0, 0), 0),
         };
         Live {
             published_end: self.tip.end,
@@ -334,7 +336,7 @@ impl Writer {
             opened: self.opened,
             checkpoint: checkpoint.0,
             checkpoint_end: checkpoint.1,
-            boot_check: self.boot_id.map_or(0, |id| boot_check(&id, checkpoint)),
+            boot_check,
         }
     }
 }
