@@ -271,7 +271,7 @@ impl Segment {
                     continue;
                 }
                 let same = records.has_key(place);
-                self.compare(at, slot, place, records)?;
+                self.compare(at, slot, records)?;
                 if same {
                     return Ok(place);
                 }
@@ -312,21 +312,23 @@ impl Segment {
     }
 
     /// Compares the record that a slot leads to with its sum, once.
-    fn compare<R: Records>(
-        &self,
-        at: usize,
-        slot: usize,
-        place: u64,
-        records: &R,
-    ) -> Result<(), R::Error> {
+    fn compare<R: Records>(&self, at: usize, slot: usize, records: &R) -> Result<(), R::Error> {
         let Some(marks) = self.marks.get(at).filter(|_| !self.trusted) else {
             return Ok(());
         };
         if marks.load(Ordering::Relaxed) >> slot & COMPARED == 0 {
-            records.check(place)?;
+            let word = self.groups.get(at).map_or(0, |group| group.word(slot));
+            let word = (word, group_offset(at).saturating_add(slot as u64 * 8));
+            self.blocks.check_behind(word, &self.head, records)?;
             marks.fetch_or(COMPARED << slot, Ordering::Relaxed);
         }
         Ok(())
+    }
+
+    /// Where the word at a position in log order lies in the segment.
+    fn order_offset(&self, ordinal: usize) -> u64 {
+        let start = self.head.order_range().start;
+        start.saturating_add(ordinal as u64 * 8)
     }
 
     /// Looks in the overflow, by bisection: at most log2 of its length keys are compared,
@@ -340,9 +342,8 @@ impl Segment {
         let (mut low, mut high) = (0, spilled.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            self.blocks
-                .check(start.saturating_add(middle as u64 * 16))
-                .map_err(fault)?;
+            let at = start.saturating_add(middle as u64 * 16);
+            self.blocks.check(at).map_err(fault)?;
             let Some(entry) = spilled.get(middle) else {
                 break;
             };
@@ -350,7 +351,8 @@ impl Segment {
             let order = match wanted.cmp(&key_of(entry)) {
                 Equal => {
                     if !self.trusted {
-                        records.check(place)?;
+                        let word = (entry.word.get(), at);
+                        self.blocks.check_behind(word, &self.head, records)?;
                     }
                     records.compare(place)?
                 }
@@ -388,12 +390,7 @@ impl Segment {
 
     /// The place at a position in log order, which is below [`Self::len`].
     fn place_at(&self, ordinal: usize) -> Result<u64, Fault> {
-        let at = self
-            .head
-            .order_range()
-            .start
-            .saturating_add(ordinal as u64 * 8);
-        self.blocks.check(at)?;
+        self.blocks.check(self.order_offset(ordinal))?;
         Ok(self.order.get(ordinal).map_or(0, |&word| place_of(word)))
     }
 
@@ -450,12 +447,9 @@ impl Segment {
         let (Some(&word), Some(&top)) = (self.order.get(ordinal), self.tops.get(ordinal)) else {
             return Ok(None);
         };
-        let at = self
-            .head
-            .tops_range()
-            .start
-            .saturating_add(ordinal as u64 * 4);
-        self.blocks.check(at)?;
+        let start = self.head.tops_range().start;
+        self.blocks
+            .check(start.saturating_add(ordinal as u64 * 4))?;
         let count = self.groups.len();
         let mut at = home(top, count);
         for _ in 0..MAX_PROBES.min(count) {
@@ -485,17 +479,15 @@ impl Segment {
         }
         let place = self.place_at(ordinal).map_err(fault)?;
         if !self.trusted {
-            let words = || {
-                (0..self.order.len().div_ceil(64))
-                    .map(|_| AtomicU64::new(0))
-                    .collect()
-            };
+            let words = || zeroed(self.order.len().div_ceil(64));
             let walked = self.walked.get_or_init(words);
             let bit = 1 << (ordinal % 64);
             if let Some(word) = walked.get(ordinal / 64)
                 && word.load(Ordering::Relaxed) & bit == 0
             {
-                records.check(place)?;
+                let slot = self.order.get(ordinal).copied().unwrap_or_default();
+                let slot = (slot, self.order_offset(ordinal));
+                self.blocks.check_behind(slot, &self.head, records)?;
                 word.fetch_or(bit, Ordering::Relaxed);
             }
         }

@@ -44,10 +44,9 @@ impl Log {
             }
         };
         index.reserve(1, end);
+        let records = self.keyed(found.key);
         let replaced = index
-            .insert(&index.newest(), hash, at, tombstone, previous, |place| {
-                self.record_has_key(place, found.key)
-            })
+            .insert(&index.newest(), hash, at, tombstone, previous, &records)
             .map_err(|fault| self.fault(fault))?;
         let before = match replaced {
             0 => before,
