@@ -28,6 +28,8 @@ pub(crate) struct Start {
     pub(crate) passed_over: Vec<String>,
     /// Sequence number of the slot that named the checkpoint.
     pub(crate) slot: u64,
+    /// Offset of the checkpoint's record, and the end of its frame; 0 = none.
+    pub(crate) named: (u64, u64),
 }
 
 impl Start {
@@ -39,6 +41,7 @@ impl Start {
             seqno: 0,
             passed_over: Vec::new(),
             slot: 0,
+            named: (0, 0),
         };
         let slots = if options.scan {
             Vec::new()
@@ -55,6 +58,7 @@ impl Start {
                     let found = Self {
                         passed_over,
                         slot: slot.seq,
+                        named: (slot.checkpoint, slot.checkpoint_end),
                         ..found
                     };
                     return Ok(found.following(options));
@@ -83,11 +87,20 @@ impl Start {
         let newest = slots(log)?;
         let mut at = newest.first().map_or(0, |slot| slot.checkpoint);
         while at != 0 && at < log.published() {
-            let (checkpoint, end) = log.read_checkpoint(at)?;
-            if checkpoint.seqno <= seqno {
-                return Self::from(log, &checkpoint, end);
+            let found = log.read_checkpoint(at).and_then(|(checkpoint, end)| {
+                let before = checkpoint.seqno <= seqno;
+                let start = before.then(|| Self::from(log, &checkpoint, end));
+                Ok((start.transpose()?, checkpoint.previous))
+            });
+            match found {
+                Ok((Some(start), _)) => return Ok(start),
+                Ok((None, previous)) => at = previous,
+                Err(error @ Error::Corrupt { .. }) => {
+                    log::warn!("{error}: the checkpoint is passed over");
+                    break;
+                }
+                Err(error) => return Err(error),
             }
-            at = checkpoint.previous;
         }
         log.start_from(Tip::start(log.identity()), LOG_START);
         Ok(Self {
@@ -96,6 +109,7 @@ impl Start {
             seqno: 0,
             passed_over: Vec::new(),
             slot: 0,
+            named: (0, 0),
         })
     }
 
@@ -121,6 +135,7 @@ impl Start {
             seqno: checkpoint.seqno,
             passed_over: Vec::new(),
             slot: 0,
+            named: (0, 0),
         })
     }
 }

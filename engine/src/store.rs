@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::index::Hash;
-use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
+use crate::log::{Located, Log, Op, Replayed, Stored, Tip, Until, WriterGuard, replay};
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
@@ -101,6 +101,8 @@ impl Store {
         };
         let mut replayed = inner.replay(until, false)?;
         replayed.indexed = start.indexed;
+        // The one that was used: the next slot must not name what was passed over.
+        (replayed.slot.checkpoint, replayed.slot.checkpoint_end) = start.named;
         inner.recovery = Recovery {
             commits: replayed.commits,
             records: replayed.records,
@@ -352,7 +354,10 @@ impl Inner {
                 let Some(state) = &last else { return Ok(()) };
                 self.log.take_in(&state.index, &found, end)
             });
-            self.log.publish(*tip);
+            // Not back behind the checkpoint that this started from, where the roots of
+            // partitions stand.
+            let end = tip.end.max(self.log.published());
+            self.log.publish(Tip { end, ..*tip });
             self.catalog.show_changes();
             if !shared {
                 touched = self.catalog.in_use();

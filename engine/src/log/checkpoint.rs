@@ -13,7 +13,8 @@
 use std::collections::HashSet;
 use std::io::IoSlice;
 
-use super::{Log, Tip, wide_blocks};
+use super::index_record::before_value;
+use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::format::checkpoint::{
     Checkpoint, Dead, MAX_LISTED, NextIds, Root, SegmentRef, root_key,
@@ -129,6 +130,10 @@ impl Log {
         goals: impl FnOnce() -> Vec<Goal<I>>,
         next: impl FnOnce() -> NextIds,
     ) -> Result<Option<Saved>> {
+        if !self.owns_writer() {
+            // In a fork another thread may have held that lock.
+            self.writer("take a checkpoint")?;
+        }
         let _one_at_a_time = self.checkpointing.lock();
         let mut guard = self.writer("take a checkpoint")?;
         let from = guard.tip();
@@ -260,10 +265,13 @@ impl Log {
             }
             root.segments.push(named);
         }
-        if frozen.entries > 0 {
+        if !frozen.is_empty() {
             let keys = |a, b| self.compare_keys(a, b);
             let skip: HashSet<u64> = also.iter().copied().collect();
             let packed = frozen.pack(id, end, (covered, from.end), &skip, fault, keys)?;
+            if packed.entries() == 0 {
+                return Ok(());
+            }
             root.segments.push(SegmentRef {
                 entries: packed.entries(),
                 ..SegmentRef::default()
@@ -396,14 +404,33 @@ impl Log {
         let at = frame.push(RecordKind::Checkpoint, &[], &[&value], None, 0)?;
         let tip = guard.append_frame(&mut frame.bytes, &frame.sums, FrameKind::Checkpoint)?;
         guard.checkpoint_written(at, tip.end, entries);
+        let named = checkpoint.catalog.segments.last();
+        let installed = self.install(own, works, &rows, named, place(from.end));
+        if let Err(error) = installed {
+            // Some of the partitions have new segments, and no root may ever lead to them:
+            // a later checkpoint would have the log replayed from behind their entries.
+            guard.writer.poison = Some(std::io::Error::other(error.to_string()));
+            return Err(error);
+        }
+        Ok(guard.written_since_start())
+    }
+
+    /// Has the new segments serve. `rows` are the places of the roots before and now,
+    /// `named` is the segment that leads to them.
+    fn install<I: AsRef<PartitionIndex>>(
+        &self,
+        own: &mut Work<&PartitionIndex>,
+        works: &mut [Work<I>],
+        rows: &[(u64, u64)],
+        named: Option<&SegmentRef>,
+        since: u64,
+    ) -> Result<()> {
         let fault = |fault| self.fault(fault);
-        let since = place(from.end);
         for work in works {
             let new = work.new.take().into_iter().collect();
             let installed = work.goal.index.as_ref().install(&work.frozen, new, since);
             installed.map_err(fault)?;
         }
-        let named = checkpoint.catalog.segments.last();
         let mut new: Vec<Segment> = own.new.take().into_iter().collect();
         if let Some(named) = named.filter(|_| !rows.is_empty()) {
             let only = Root {
@@ -416,10 +443,10 @@ impl Log {
             .index
             .install(&own.frozen, new, since)
             .map_err(fault)?;
-        for (previous, row) in rows.into_iter().filter(|&(previous, _)| previous != 0) {
+        for &(previous, row) in rows.iter().filter(|(previous, _)| *previous != 0) {
             own.goal.index.replace(previous, row).map_err(fault)?;
         }
-        Ok(guard.written_since_start())
+        Ok(())
     }
 
     /// Syncs the checkpoint and everything before it, and has a slot name it.
@@ -443,36 +470,6 @@ fn lay_out(at: u64, content: &Content, id: u32) -> Option<Head> {
         Content::Dead(..) => 3,
     };
     Head::lay_out(at, content.kind(), id, 0, content.len(), Some(align))
-}
-
-/// The bytes of a record before its value, with its sum; fills in the sum of `head`.
-fn before_value(head: &mut Head, key: &[u8], pieces: &[&[u8]], seed: u64, at: u64) -> Vec<u8> {
-    let value = head.value_range();
-    let mut bytes = vec![0; value.start as usize];
-    head.write(&mut bytes);
-    let mut put = |at: u64, part: &[u8]| {
-        let at = at as usize;
-        if let Some(place) = bytes.get_mut(at..at.saturating_add(part.len())) {
-            place.copy_from_slice(part);
-        }
-    };
-    put(head.key_range().start, key);
-    let mut value_hash = 0;
-    if head.wide {
-        let table = head.table_range().unwrap_or_default();
-        let sums = wide_blocks(pieces, head.value_len());
-        for (at, sum) in (table.start..).step_by(8).zip(sums) {
-            put(at, &sum.to_le_bytes());
-        }
-    } else {
-        value_hash = record::value_hash(&pieces.concat());
-    }
-    let hashed = bytes.get(8..head.hashed_end() as usize).unwrap_or_default();
-    head.sum = record::head_hash(hashed, seed, at).wrapping_add(value_hash);
-    if let Some(sum) = bytes.first_chunk_mut() {
-        *sum = head.sum.to_le_bytes();
-    }
-    bytes
 }
 
 /// Writes records into a SPACE frame, short ones together.

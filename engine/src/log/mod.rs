@@ -9,6 +9,7 @@ mod blocks;
 mod checkpoint;
 mod commit;
 mod find;
+mod index_record;
 mod indexed;
 mod recovery;
 mod regions;
