@@ -2,10 +2,11 @@
 #![expect(unsafe_code, reason = "the writer reads its own words with vectors")]
 
 use std::collections::HashSet;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
 use zerocopy::FromZeros;
 
+use super::atomics::{AtomicU32, AtomicU64, AtomicUsize};
 use super::group::{Baseline, Group, Probe, SLOTS, Scalar, prefetch};
 use super::memory::zeroed;
 use super::overflow::Overflow;

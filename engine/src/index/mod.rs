@@ -20,6 +20,7 @@
 //! (The bucket of tagged places over a log is that of FASTER, SIGMOD 2018; probing
 //! by tags that of Swiss tables and F14.)
 
+mod atomics;
 mod blocks;
 mod checked;
 pub(crate) mod group;

@@ -7,11 +7,12 @@
 
 use std::cmp::Ordering::{Equal, Greater, Less};
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::atomics::AtomicU16;
 use super::blocks::Blocks;
 use super::group::{Baseline, Group, Probe, SLOTS, Scalar, Variant};
 use super::memory::zeroed;

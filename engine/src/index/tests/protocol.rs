@@ -132,7 +132,14 @@ impl Shared {
         between();
         let log = &self.plan.log;
         let compare = |a, b| Ok::<_, Fault>(log.0[&a].0.cmp(&log.0[&b].0));
-        let packed = frozen.pack(7, end, (0, end * 8), &HashSet::new(), |fault| fault, compare);
+        let packed = frozen.pack(
+            7,
+            end,
+            (0, end * 8),
+            &HashSet::new(),
+            |fault| fault,
+            compare,
+        );
         let packed = packed.expect("whole");
         if fails {
             return self.index.thaw(self.published());
@@ -194,7 +201,9 @@ fn holds(order: Order, orders: usize) -> bool {
             })
             .collect();
         shared.write(order);
-        readers.into_iter().for_each(|reader| reader.join().expect("right"));
+        readers
+            .into_iter()
+            .for_each(|reader| reader.join().expect("right"));
         shared.read(order);
     };
     let mut config = Config::new();
