@@ -15,7 +15,7 @@ WHEELS := target/wheels
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help demo test test-rust test-python check fmt bench wheel sdist clean
+.PHONY: help demo soak test test-rust test-python check fmt bench wheel sdist clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -29,6 +29,10 @@ test: test-rust test-python
 
 test-rust:
 	cargo test
+
+## make soak     ten minutes of a writer, readers and a follower
+soak:
+	ARRAYLOG_SOAK_SECONDS=600 cargo test --release -p arraylog-tests --test soak -- --nocapture
 
 test-python: wheel $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/python

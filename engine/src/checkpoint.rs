@@ -30,6 +30,8 @@ pub(crate) struct Start {
     pub(crate) slot: u64,
     /// The checkpoint and the end of its frame, if no slot names it.
     pub(crate) unnamed: Option<(u64, u64)>,
+    /// The checkpoint and the end of its frame, if a slot names it; 0 = there is none.
+    pub(crate) named: Option<(u64, u64)>,
 }
 
 impl Start {
@@ -42,6 +44,7 @@ impl Start {
             passed_over: Vec::new(),
             slot: 0,
             unnamed: None,
+            named: Some((0, 0)),
         };
         let slots = if options.scan {
             Vec::new()
@@ -66,6 +69,7 @@ impl Start {
                         passed_over,
                         slot,
                         unnamed: (slot == 0).then_some((at, end)),
+                        named: (slot != 0).then_some((at, end)),
                         ..found
                     };
                     return Ok(found.following(options));
@@ -103,11 +107,20 @@ impl Start {
         let newest = slots(log)?;
         let mut at = newest.first().map_or(0, |slot| slot.checkpoint);
         while at != 0 && at < log.published() {
-            let (checkpoint, end) = log.read_checkpoint(at)?;
-            if checkpoint.seqno <= seqno {
-                return Self::from(log, &checkpoint, end);
+            let found = log.read_checkpoint(at).and_then(|(checkpoint, end)| {
+                let before = checkpoint.seqno <= seqno;
+                let start = before.then(|| Self::from(log, &checkpoint, end));
+                Ok((start.transpose()?, checkpoint.previous))
+            });
+            match found {
+                Ok((Some(start), _)) => return Ok(start),
+                Ok((None, previous)) => at = previous,
+                Err(error @ Error::Corrupt { .. }) => {
+                    log::warn!("{error}: the checkpoint is passed over");
+                    break;
+                }
+                Err(error) => return Err(error),
             }
-            at = checkpoint.previous;
         }
         log.start_from(Tip::start(log.identity()), LOG_START);
         Ok(Self {
@@ -117,6 +130,7 @@ impl Start {
             passed_over: Vec::new(),
             slot: 0,
             unnamed: None,
+            named: Some((0, 0)),
         })
     }
 
@@ -143,6 +157,7 @@ impl Start {
             passed_over: Vec::new(),
             slot: 0,
             unnamed: None,
+            named: Some((0, 0)),
         })
     }
 }

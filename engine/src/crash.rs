@@ -5,6 +5,8 @@
 //! subset of 512-byte sectors. Each image is opened by the real code, and must hold the
 //! state after some number of commits, at least those that were acknowledged as durable.
 
+mod checkpoints;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::index::Hash;
-use crate::log::{Found, Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
+use crate::log::{Found, Located, Log, Op, Replayed, Stored, Tip, Until, WriterGuard, replay};
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
@@ -104,6 +104,10 @@ impl Store {
         let mut replayed = inner.replay(until, false)?;
         replayed.indexed = start.indexed;
         replayed.unnamed = start.unnamed;
+        if let Some(named) = start.named {
+            // The one that was used: the next slot must not name what was passed over.
+            (replayed.slot.checkpoint, replayed.slot.checkpoint_end) = named;
+        }
         inner.recovery = Recovery {
             commits: replayed.commits,
             records: replayed.records,
@@ -363,7 +367,10 @@ impl Inner {
                 }
                 Ok(())
             });
-            self.log.publish(*tip);
+            // Not back behind the checkpoint that this started from, where the roots of
+            // partitions stand.
+            let end = tip.end.max(self.log.published());
+            self.log.publish(Tip { end, ..*tip });
             self.catalog.show_changes();
             let touched = touched.values();
             touched.for_each(|state| state.index.show_counted());

@@ -36,6 +36,7 @@ fn main() -> Outcome {
         ["large-batch", path, count, len] => {
             bounded::large_batch(Path::new(path), count.parse()?, len.parse()?)
         }
+        ["soak", path] => soak(Path::new(path)),
         ["full-disk", path] => bounded::full_disk(Path::new(path)),
         _ => Err(format!("unknown words {words:?}").into()),
     }
@@ -68,6 +69,28 @@ fn hold(path: &Path) -> Outcome {
     store.default_partition()?.put("held", "1")?;
     say("open")?;
     wait_for_sign()
+}
+
+/// Follows a writer until the input ends, and checks whatever it sees.
+fn soak(path: &Path) -> Outcome {
+    let store = support::open(path, Mode::Read)?;
+    say("follows")?;
+    let stop = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let stopped = std::sync::Arc::clone(&stop);
+    std::thread::spawn(move || {
+        let _ = wait_for_sign();
+        stopped.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    let (mut seen, mut rounds) = (support::soak::Seen::default(), 0u64);
+    while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+        store.refresh()?;
+        if let Err(error) = support::soak::look(&store, &mut seen) {
+            say(&error)?;
+            return Err(error.to_string().into());
+        }
+        rounds += 1;
+    }
+    say(format!("{rounds} rounds, up to batch {}", seen.number()))
 }
 
 /// Says how opening ends.

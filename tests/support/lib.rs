@@ -2,6 +2,7 @@
 
 pub mod dump;
 pub mod process;
+pub mod soak;
 pub mod source;
 
 use std::path::Path;

@@ -2,8 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::Fault;
+use super::{Fault, Records, place_of};
 use crate::format::record::{block_count, block_range, value_hash};
+use crate::format::segment::SegmentHead;
 use crate::format::{BLOCK, Defect};
 use crate::storage::Bytes;
 
@@ -44,6 +45,19 @@ impl Blocks {
     /// The bytes.
     pub(super) fn value(&self) -> &Bytes {
         &self.value
+    }
+
+    /// Compares the record that a word, at byte `at` of the segment with this head, leads
+    /// to with its sum and with the word.
+    pub(super) fn check_behind<R: Records>(
+        &self,
+        (word, at): (u64, u64),
+        head: &SegmentHead,
+        records: &R,
+    ) -> Result<(), R::Error> {
+        let behind = records.check(place_of(word))?;
+        let fits = behind.fits(word, head.partition, self.at.saturating_add(at));
+        fits.map_err(|fault| records.fault(fault))
     }
 
     /// The block that byte `at` of the value is in.

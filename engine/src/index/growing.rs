@@ -1,13 +1,17 @@
 //! The segment that the writer inserts into while others read.
 #![expect(unsafe_code, reason = "the writer reads its own words with vectors")]
 
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use zerocopy::FromZeros;
 
+use super::atomics::{AtomicU32, AtomicU64, AtomicUsize};
 use super::group::{Baseline, Group, Probe, SLOTS, Scalar, prefetch};
 use super::memory::zeroed;
-use super::{Hash, PLACE_BITS, home, place_of, seen};
+use super::overflow::Overflow;
+use super::{ATTENTION, Hash, PLACE_BITS, Records, home, place_of, seen};
+use crate::format::segment::MAX_PROBES;
 
 /// Slots that may be filled before the segment grows, of eight.
 const MAX_FILLED: usize = 7;
@@ -66,6 +70,10 @@ pub(super) struct Growing {
     dead_by_chunk: Box<[AtomicU32]>,
     /// A bound of the places that superseded them.
     newest: AtomicU64,
+    /// Groups that are probed for a key, at most all; what found no slot there is in
+    /// `overflow`.
+    reach: usize,
+    overflow: Overflow,
 }
 
 impl Growing {
@@ -82,6 +90,8 @@ impl Growing {
             dead: AtomicUsize::new(0),
             dead_by_chunk: zeroed(capacity.div_ceil(CHUNK)),
             newest: AtomicU64::new(0),
+            reach: MAX_PROBES.min(groups),
+            overflow: Overflow::default(),
         }
     }
 
@@ -123,8 +133,9 @@ impl Growing {
             .map(|table| table.kept(end).count())
             .sum::<usize>();
         let factor = if kept < SMALL { 4 } else { 2 };
-        let joined = Self::with_room((kept + more).max(kept * factor));
+        let mut joined = Self::with_room((kept + more).max(kept * factor));
         for table in tables {
+            let spilled: HashSet<u64> = table.overflow.iter().map(|(.., place)| place).collect();
             let mut coming = table.kept(end).skip(AHEAD);
             for (word, top, by) in table.kept(end) {
                 if let Some((_, next, _)) = coming.next()
@@ -135,10 +146,14 @@ impl Growing {
                 joined.append(word, top, by);
                 // A tombstone is superseded from its birth, and leads all the same.
                 let leads = by == 0 || table.leads_to(word, top);
-                if leads && !hidden(place_of(word)) {
+                let place = place_of(word);
+                if leads && !spilled.contains(&place) && !hidden(place) {
                     joined.store_in_empty_slot(word, top);
                 }
             }
+        }
+        for table in tables {
+            joined.take_overflow(table, |place| table.sees(place, end) && !hidden(place));
         }
         joined
     }
@@ -148,14 +163,28 @@ impl Growing {
         let first = self.order.get(..self.len()).unwrap_or_default();
         let first = first.partition_point(|word| place_of(word.load(Ordering::Relaxed)) < since);
         let kept = self.len() - first;
-        let table = Self::with_room(kept.max(1));
+        let mut table = Self::with_room(kept.max(1));
+        let spilled: HashSet<u64> = self.overflow.iter().map(|(.., place)| place).collect();
         for (word, top, by) in self.all().skip(first) {
             table.append(word, top, by);
-            if by == 0 || self.leads_to(word, top) {
+            let leads = by == 0 || self.leads_to(word, top);
+            if leads && !spilled.contains(&place_of(word)) {
                 table.store_in_empty_slot(word, top);
             }
         }
+        table.take_overflow(self, |place| place >= since);
         table
+    }
+
+    /// Takes in the overflow of another table, those whose places `keep` has. A key is in
+    /// the overflow only if its groups are full, since a lookup ends at an empty slot.
+    fn take_overflow(&self, of: &Self, keep: impl Fn(u64) -> bool) {
+        for (hash, key, place) in of.overflow.iter().filter(|&(.., place)| keep(place)) {
+            match self.slot_or_empty(hash, |_| false) {
+                Some((slot, _)) => slot.store(hash.word(place), Ordering::Release),
+                None => _ = self.overflow.upsert(hash, &key, place),
+            }
+        }
     }
 
     fn all(&self) -> impl Iterator<Item = (u64, u32, u64)> + '_ {
@@ -175,15 +204,25 @@ impl Growing {
     fn leads_to(&self, word: u64, top: u32) -> bool {
         let hash = Hash(u64::from(top) << 32 | word >> PLACE_BITS);
         let place = place_of(word);
-        self.find_for_writer(hash, |found| found == place) != 0
+        let found = self.slot_or_empty(hash, |found| found == place);
+        found.is_some_and(|(_, word)| word != 0)
+    }
+
+    /// Whether a reader with `end` sees the word with `place`.
+    fn sees(&self, place: u64, end: u64) -> bool {
+        let by = self
+            .ordinal(place)
+            .and_then(|ordinal| self.superseded.get(ordinal));
+        by.is_none_or(|by| seen(by.load(Ordering::Acquire), end))
     }
 
     /// The place of the key with `hash`: of the words with its tag the first whose
-    /// record `same` says has the key. 0 = none.
+    /// record `same` says has the key. 0 = none. With [`ATTENTION`] the answer is that of
+    /// [`Self::find_checked`].
     #[inline]
     pub(super) fn find(&self, hash: Hash, same: impl Fn(u64) -> bool + Copy) -> u64 {
         let mut at = home(hash.top(), self.groups.len());
-        for _ in 0..self.groups.len() {
+        for _ in 0..self.reach {
             let Some(group) = self.groups.get(at) else {
                 break;
             };
@@ -195,7 +234,7 @@ impl Growing {
                 }
             }
             if !Scalar.empty(&words).is_empty() {
-                break;
+                return 0;
             }
             at = if at + 1 == self.groups.len() {
                 0
@@ -203,21 +242,36 @@ impl Growing {
                 at + 1
             };
         }
-        0
+        if self.overflow.is_empty() {
+            0
+        } else {
+            ATTENTION
+        }
+    }
+
+    /// As [`Self::find`], with the overflow.
+    pub(super) fn find_checked<R: Records>(&self, hash: Hash, records: &R) -> u64 {
+        match self.find(hash, |place| records.has_key(place)) {
+            ATTENTION => self.overflow.find(hash, records.key()),
+            place => place,
+        }
     }
 
     /// As [`Self::find`], of a table that newer words are not inserted into: without those
     /// that something before place `end` superseded.
     #[inline(never)]
     pub(super) fn find_seen(&self, hash: Hash, end: u64, same: impl Fn(u64) -> bool + Copy) -> u64 {
-        let place = self.find(hash, same);
-        let by = self
-            .ordinal(place)
-            .and_then(|ordinal| self.superseded.get(ordinal));
-        match by {
-            Some(by) if !seen(by.load(Ordering::Acquire), end) => 0,
-            _ => place,
+        match self.find(hash, same) {
+            ATTENTION => ATTENTION,
+            place if self.sees(place, end) => place,
+            _ => 0,
         }
+    }
+
+    /// As [`Self::find_seen`], with the overflow.
+    pub(super) fn find_seen_checked<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
+        let place = self.find_checked(hash, records);
+        if self.sees(place, end) { place } else { 0 }
     }
 
     /// Position in log order of the word with `place`.
@@ -237,23 +291,23 @@ impl Growing {
         }
     }
 
-    /// Makes the key with `hash` lead to `place`; gives the place that it led to in
-    /// this segment, 0 = none. `same` says whether the record at a place has the key. A
-    /// tombstone is no entry of the order. Needs room. Only the writer calls this.
+    /// Makes the key of `records`, with `hash`, lead to `place`; gives the place that it
+    /// led to in this segment, 0 = none. A tombstone is no entry of the order. Needs room.
+    /// Only the writer calls this.
     pub(super) fn upsert(
         &self,
         hash: Hash,
         place: u64,
         tombstone: bool,
-        same: impl Fn(u64) -> bool + Copy,
+        records: &impl Records,
     ) -> u64 {
         let word = hash.word(place);
-        let replaced = match self.slot_or_empty(hash, same) {
+        let replaced = match self.slot_or_empty(hash, |place| records.has_key(place)) {
             Some((slot, old)) => {
                 slot.store(word, Ordering::Release);
                 place_of(old)
             }
-            None => 0,
+            None => self.overflow.upsert(hash, records.key(), place),
         };
         if replaced != 0 {
             self.supersede(replaced, place);
@@ -262,15 +316,17 @@ impl Growing {
         replaced
     }
 
-    /// As [`Self::find`], for the one writer: with vectors.
+    /// As [`Self::find_checked`], for the one writer: with vectors.
     #[inline]
-    pub(super) fn find_for_writer(&self, hash: Hash, same: impl Fn(u64) -> bool + Copy) -> u64 {
-        let found = self.slot_or_empty(hash, same);
-        found.map_or(0, |(_, word)| place_of(word))
+    pub(super) fn find_for_writer(&self, hash: Hash, records: &impl Records) -> u64 {
+        match self.slot_or_empty(hash, |place| records.has_key(place)) {
+            Some((_, word)) => place_of(word),
+            None => self.overflow.find(hash, records.key()),
+        }
     }
 
-    /// The slot of the key with `hash` and its word, or the first empty slot and 0. Only
-    /// the writer calls this.
+    /// The slot of the key with `hash` and its word, or the first empty slot and 0; none
+    /// if its groups are full of others. Only the writer calls this.
     #[inline]
     fn slot_or_empty(
         &self,
@@ -278,7 +334,7 @@ impl Growing {
         same: impl Fn(u64) -> bool + Copy,
     ) -> Option<(&AtomicU64, u64)> {
         let mut at = home(hash.top(), self.groups.len());
-        for _ in 0..self.groups.len() {
+        for _ in 0..self.reach {
             let group = self.groups.get(at)?;
             // SAFETY: the one writer is in this function, under its lock, and stores to
             // no group before the last use of these words; readers never store.
@@ -315,9 +371,13 @@ impl Growing {
         }
     }
 
-    fn store_in_empty_slot(&self, word: u64, top: u32) {
+    /// Has a word of another table stand in the first empty slot. Its key is not at hand,
+    /// so it is no matter for the overflow: what does not find a slot in the usual number
+    /// of groups makes that number larger. Words that found a slot there in a table of half
+    /// the size are never far away, however they were crafted.
+    fn store_in_empty_slot(&mut self, word: u64, top: u32) {
         let mut at = home(top, self.groups.len());
-        for _ in 0..self.groups.len() {
+        for probes in 1..=self.groups.len() {
             let Some(group) = self.groups.get(at) else {
                 break;
             };
@@ -327,6 +387,7 @@ impl Growing {
                 .find(|slot| slot.load(Ordering::Relaxed) == 0);
             if let Some(slot) = empty {
                 slot.store(word, Ordering::Release);
+                self.reach = self.reach.max(probes);
                 return;
             }
             at = if at + 1 == self.groups.len() {

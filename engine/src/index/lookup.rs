@@ -123,7 +123,7 @@ impl Segment {
                     continue;
                 }
                 let same = records.has_key(place);
-                self.compare(at, slot, place, records)?;
+                self.compare(at, slot, records)?;
                 if same {
                     return Ok(place);
                 }
@@ -164,18 +164,14 @@ impl Segment {
     }
 
     /// Compares the record that a slot leads to with its sum, once.
-    fn compare<R: Records>(
-        &self,
-        at: usize,
-        slot: usize,
-        place: u64,
-        records: &R,
-    ) -> Result<(), R::Error> {
+    fn compare<R: Records>(&self, at: usize, slot: usize, records: &R) -> Result<(), R::Error> {
         let Some(marks) = self.marks.get(at).filter(|_| !self.trusted) else {
             return Ok(());
         };
         if marks.load(Ordering::Relaxed) >> slot & COMPARED == 0 {
-            records.check(place)?;
+            let word = self.groups.get(at).map_or(0, |group| group.word(slot));
+            let word = (word, group_offset(at).saturating_add(slot as u64 * 8));
+            self.blocks.check_behind(word, &self.head, records)?;
             marks.fetch_or(COMPARED << slot, Ordering::Relaxed);
         }
         Ok(())
@@ -192,9 +188,8 @@ impl Segment {
         let (mut low, mut high) = (0, spilled.len());
         while low < high {
             let middle = low + (high - low) / 2;
-            self.blocks
-                .check(start.saturating_add(middle as u64 * 16))
-                .map_err(fault)?;
+            let at = start.saturating_add(middle as u64 * 16);
+            self.blocks.check(at).map_err(fault)?;
             let Some(entry) = spilled.get(middle) else {
                 break;
             };
@@ -202,7 +197,8 @@ impl Segment {
             let order = match wanted.cmp(&key_of(entry)) {
                 Equal => {
                     if !self.trusted {
-                        records.check(place)?;
+                        let word = (entry.word.get(), at);
+                        self.blocks.check_behind(word, &self.head, records)?;
                     }
                     records.compare(place)?
                 }

@@ -20,11 +20,14 @@
 //! (The bucket of tagged places over a log is that of FASTER, SIGMOD 2018; probing
 //! by tags that of Swiss tables and F14.)
 
+mod atomics;
 mod blocks;
+mod checked;
 pub(crate) mod group;
 mod growing;
 mod lookup;
 mod memory;
+mod overflow;
 mod pack;
 mod partition;
 mod pinned;
@@ -36,6 +39,7 @@ mod tests;
 mod view;
 
 pub(crate) use blocks::Blocks;
+pub(crate) use checked::Checked;
 pub(crate) use group::prefetch;
 pub(crate) use pack::{DeadBits, Packed};
 pub(crate) use partition::{Frozen, PartitionIndex};
@@ -59,14 +63,17 @@ pub(crate) struct Fault {
 pub(crate) trait Records {
     type Error;
 
+    /// The key.
+    fn key(&self) -> &[u8];
+
     /// The error of what is wrong in the index.
     fn fault(&self, fault: Fault) -> Self::Error;
 
     /// Whether the record at `place` has the key.
     fn has_key(&self, place: u64) -> bool;
 
-    /// Compares the record at `place` with its sum.
-    fn check(&self, place: u64) -> Result<(), Self::Error>;
+    /// Compares the record at `place` with its sum, and says what it is.
+    fn check(&self, place: u64) -> Result<Checked, Self::Error>;
 
     /// How the key compares with that of the record at `place`.
     fn compare(&self, place: u64) -> Result<std::cmp::Ordering, Self::Error>;

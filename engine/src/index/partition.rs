@@ -237,10 +237,9 @@ impl PartitionIndex {
         self.live_bytes.show();
     }
 
-    /// Makes the key with `hash` lead to the record at `place`. `previous` is the place
-    /// of the version that was there before the commit, 0 = none; `same` says whether the
-    /// record at a place has the key. Gives the place that the growing table led to, 0 =
-    /// none. Needs [`Self::reserve`], and `pinned` after it. Only the writer calls this.
+    /// Makes the key of `records`, with `hash`, lead to the record at `place`. `previous`
+    /// is the place of the version that was there before the commit, 0 = none. Gives the
+    /// place that the growing table led to, 0 = none. Needs [`Self::reserve`], and `pinned` after it. Only the writer calls this.
     pub(crate) fn insert(
         &self,
         pinned: &Pinned,
@@ -248,7 +247,7 @@ impl PartitionIndex {
         place: u64,
         tombstone: bool,
         previous: u64,
-        same: impl Fn(u64) -> bool + Copy,
+        records: &impl Records,
     ) -> Result<u64, Fault> {
         let segments = &*pinned.0;
         let mut journal = self.journal.lock();
@@ -256,7 +255,7 @@ impl PartitionIndex {
             journal.noted.push((previous, place));
         }
         drop(journal);
-        let replaced = segments.growing.upsert(hash, place, tombstone, same);
+        let replaced = segments.growing.upsert(hash, place, tombstone, records);
         // Found elsewhere: told after the word is in the growing table, so that a reader
         // who skips the old one finds the new one.
         if replaced == 0 && previous != 0 {
@@ -423,6 +422,12 @@ fn supersede(segments: &Segments, place: u64, by: u64) -> Result<(), Fault> {
 }
 
 impl Frozen {
+    /// Whether there is nothing to pack. Not by the number of entries alone: how many of a
+    /// segment are dead is for its root to say.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries == 0 && self.merged.is_empty()
+    }
+
     /// Segments that stay.
     pub(crate) fn kept(&self) -> &[Arc<Segment>] {
         &self.kept

@@ -37,7 +37,11 @@ impl Pinned {
                 return Ok(place);
             }
         }
-        Ok(self.0.find_in_tables(hash, end, records))
+        let place = self.0.growing.find_checked(hash, records);
+        Ok(match &self.0.frozen {
+            Some(frozen) if place == 0 => frozen.find_seen_checked(hash, end, records),
+            _ => place,
+        })
     }
 
     /// As [`Self::find`], for the one writer, who sees everything.
@@ -47,7 +51,6 @@ impl Pinned {
         hash: Hash,
         records: &R,
     ) -> Result<u64, R::Error> {
-        let same = |place| records.has_key(place);
         for segment in &self.0.mapped {
             let place = segment.find(hash, u64::MAX, records);
             if place & ATTENTION != 0 {
@@ -57,9 +60,9 @@ impl Pinned {
                 return Ok(place);
             }
         }
-        let place = self.0.growing.find_for_writer(hash, same);
+        let place = self.0.growing.find_for_writer(hash, records);
         Ok(match &self.0.frozen {
-            Some(frozen) if place == 0 => frozen.find_seen(hash, u64::MAX, same),
+            Some(frozen) if place == 0 => frozen.find_seen_checked(hash, u64::MAX, records),
             _ => place,
         })
     }

@@ -2,13 +2,14 @@
 //! process knows about them.
 
 use std::cmp::Ordering::{Equal, Greater, Less};
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
+use super::atomics::AtomicU16;
 use super::blocks::Blocks;
 use super::group::{Group, SLOTS};
 use super::memory::zeroed;
@@ -219,14 +220,15 @@ impl Segment {
         Ok(None)
     }
 
+    /// Where the word at a position in log order lies in the segment.
+    fn order_offset(&self, ordinal: usize) -> u64 {
+        let start = self.head.order_range().start;
+        start.saturating_add(ordinal as u64 * 8)
+    }
+
     /// The place at a position in log order, which is below [`Self::len`].
     fn place_at(&self, ordinal: usize) -> Result<u64, Fault> {
-        let at = self
-            .head
-            .order_range()
-            .start
-            .saturating_add(ordinal as u64 * 8);
-        self.blocks.check(at)?;
+        self.blocks.check(self.order_offset(ordinal))?;
         Ok(self.order.get(ordinal).map_or(0, |&word| place_of(word)))
     }
 
@@ -283,12 +285,9 @@ impl Segment {
         let (Some(&word), Some(&top)) = (self.order.get(ordinal), self.tops.get(ordinal)) else {
             return Ok(None);
         };
-        let at = self
-            .head
-            .tops_range()
-            .start
-            .saturating_add(ordinal as u64 * 4);
-        self.blocks.check(at)?;
+        let start = self.head.tops_range().start;
+        self.blocks
+            .check(start.saturating_add(ordinal as u64 * 4))?;
         let count = self.groups.len();
         let mut at = home(top, count);
         for _ in 0..MAX_PROBES.min(count) {
@@ -352,17 +351,15 @@ impl Segment {
         let fault = |fault| records.fault(fault);
         let place = self.place_at(ordinal).map_err(fault)?;
         if !self.trusted {
-            let words = || {
-                (0..self.order.len().div_ceil(64))
-                    .map(|_| AtomicU64::new(0))
-                    .collect()
-            };
+            let words = || zeroed(self.order.len().div_ceil(64));
             let walked = self.walked.get_or_init(words);
             let bit = 1 << (ordinal % 64);
             if let Some(word) = walked.get(ordinal / 64)
                 && word.load(Ordering::Relaxed) & bit == 0
             {
-                records.check(place)?;
+                let slot = self.order.get(ordinal).copied().unwrap_or_default();
+                let slot = (slot, self.order_offset(ordinal));
+                self.blocks.check_behind(slot, &self.head, records)?;
                 word.fetch_or(bit, Ordering::Relaxed);
             }
         }

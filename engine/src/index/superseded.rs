@@ -1,8 +1,9 @@
 //! Which entries of a segment were superseded, and where.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 
+use super::atomics::{AtomicU64, AtomicUsize};
 use super::memory::zeroed;
 
 /// Entries of a chunk: a page of memory.

@@ -130,6 +130,10 @@ impl Log {
         goals: impl FnOnce() -> Vec<Goal<I>>,
         next: impl FnOnce() -> NextIds,
     ) -> Result<Option<Saved>> {
+        if !self.owns_writer() {
+            // In a fork another thread may have held that lock.
+            self.writer("take a checkpoint")?;
+        }
         let _one_at_a_time = self.checkpointing.lock();
         let mut guard = self.writer("take a checkpoint")?;
         let from = guard.tip();
@@ -260,10 +264,13 @@ impl Log {
             }
             root.segments.push(named);
         }
-        if frozen.entries > 0 {
+        if !frozen.is_empty() {
             let keys = |a, b| self.compare_keys(a, b);
             let skip: HashSet<u64> = also.iter().copied().collect();
             let packed = frozen.pack(id, end, (covered, from.end), &skip, fault, keys)?;
+            if packed.entries() == 0 {
+                return Ok(());
+            }
             root.segments.push(SegmentRef {
                 entries: packed.entries(),
                 ..SegmentRef::default()
@@ -396,14 +403,33 @@ impl Log {
         let at = frame.push(RecordKind::Checkpoint, &[], &[&value], None, 0)?;
         let tip = guard.append_frame(&mut frame.bytes, &frame.sums, FrameKind::Checkpoint)?;
         guard.checkpoint_written(at, tip.end, entries);
+        let named = checkpoint.catalog.segments.last();
+        let installed = self.install(own, works, &rows, named, place(from.end));
+        if let Err(error) = installed {
+            // Some of the partitions have new segments, and no root may ever lead to them:
+            // a later checkpoint would have the log replayed from behind their entries.
+            guard.writer.poison = Some(std::io::Error::other(error.to_string()));
+            return Err(error);
+        }
+        Ok(guard.written_since_start())
+    }
+
+    /// Has the new segments serve. `rows` are the places of the roots before and now,
+    /// `named` is the segment that leads to them.
+    fn install<I: AsRef<PartitionIndex>>(
+        &self,
+        own: &mut Work<&PartitionIndex>,
+        works: &mut [Work<I>],
+        rows: &[(u64, u64)],
+        named: Option<&SegmentRef>,
+        since: u64,
+    ) -> Result<()> {
         let fault = |fault| self.fault(fault);
-        let since = place(from.end);
         for work in works {
             let new = work.new.take().into_iter().collect();
             let installed = work.goal.index.as_ref().install(&work.frozen, new, since);
             installed.map_err(fault)?;
         }
-        let named = checkpoint.catalog.segments.last();
         let mut new: Vec<Segment> = own.new.take().into_iter().collect();
         if let Some(named) = named.filter(|_| !rows.is_empty()) {
             let only = Root {
@@ -416,10 +442,10 @@ impl Log {
             .index
             .install(&own.frozen, new, since)
             .map_err(fault)?;
-        for (previous, row) in rows.into_iter().filter(|&(previous, _)| previous != 0) {
+        for &(previous, row) in rows.iter().filter(|(previous, _)| *previous != 0) {
             own.goal.index.replace(previous, row).map_err(fault)?;
         }
-        Ok(guard.written_since_start())
+        Ok(())
     }
 
     /// Syncs the newest checkpoint and everything before it, and has a slot name it. If

@@ -306,9 +306,9 @@ impl WriterGuard<'_> {
             for (op, placed) in run.iter().zip(&mut placed) {
                 let tombstone = op.kind == RecordKind::Tombstone;
                 let (place, previous) = (placed.place, placed.previous);
-                let same = |place| log.record_has_key(place, op.key);
+                let records = log.keyed(op.key);
                 let replaced = index
-                    .insert(&pinned, op.hash, place, tombstone, previous, same)
+                    .insert(&pinned, op.hash, place, tombstone, previous, &records)
                     .map_err(|fault| log.fault(fault))?;
                 // An earlier operation of this batch may have been on the same key.
                 let before = if replaced > first {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use super::{Located, Log};
 use crate::error::{Error, Result};
-use crate::format::{offset, record};
-use crate::index::{ATTENTION, Fault, Hash, PartitionIndex, Pinned, Records};
+use crate::format::record::RecordKind;
+use crate::format::{Defect, offset, record};
+use crate::index::{ATTENTION, Checked, Fault, Hash, PartitionIndex, Pinned, Records};
 use crate::options::Verify;
 use crate::storage::{Bytes, Region};
 
@@ -21,6 +22,10 @@ pub(crate) struct Keyed<'a> {
 impl Records for Keyed<'_> {
     type Error = Error;
 
+    fn key(&self) -> &[u8] {
+        self.key
+    }
+
     fn fault(&self, fault: Fault) -> Error {
         self.log.fault(fault)
     }
@@ -30,8 +35,21 @@ impl Records for Keyed<'_> {
         self.log.record_has_key(place, self.key)
     }
 
-    fn check(&self, place: u64) -> Result<()> {
-        self.log.check(place)
+    fn check(&self, place: u64) -> Result<Checked> {
+        self.log.check(place)?;
+        let (head, key) = self.log.head_and_key(offset(place))?;
+        if !(head.kind.is_data() || head.kind == RecordKind::Root) {
+            let defect = Defect::Field {
+                what: "the kind of a record that the index leads to",
+                found: head.kind as u64,
+                expected: "1 (put), 2 (tombstone), 3 (entry) or 6 (root)",
+            };
+            return Err(self.log.corrupt(offset(place), defect));
+        }
+        Ok(Checked {
+            hash: Hash(record::key_hash(&key, self.log.identity.seed)),
+            partition: head.partition,
+        })
     }
 
     fn compare(&self, place: u64) -> Result<Ordering> {
@@ -55,8 +73,12 @@ impl Records for Candidates<'_> {
         true
     }
 
-    fn check(&self, place: u64) -> Result<()> {
-        self.0.check(place)
+    fn key(&self) -> &[u8] {
+        &[]
+    }
+
+    fn check(&self, place: u64) -> Result<Checked> {
+        self.0.keyed(&[]).check(place)
     }
 
     fn compare(&self, _place: u64) -> Result<Ordering> {

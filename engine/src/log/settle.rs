@@ -73,9 +73,9 @@ impl Log {
                 return Err(self.corrupt(found.at, defect));
             }
         };
-        let same = |place| self.record_has_key(place, found.key);
+        let records = self.keyed(found.key);
         let replaced = index
-            .insert(pinned, hash, at, tombstone, previous, same)
+            .insert(pinned, hash, at, tombstone, previous, &records)
             .map_err(|fault| self.fault(fault))?;
         let before = match replaced {
             0 => before,

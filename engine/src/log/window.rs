@@ -7,8 +7,10 @@ use std::io;
 
 use crate::storage::Storage;
 
-/// Bytes read at once: amortises the call, stays in the cache of a core.
-const STEP: usize = 1 << 20;
+/// Bytes read at once, from the first step on twice as many each time: a short walk, as
+/// behind a checkpoint, reads little. The last amortises the call, and stays in the cache
+/// of a core.
+const STEPS: (usize, usize) = (16 << 10, 1 << 20);
 
 /// A moving window over a file.
 #[derive(Debug)]
@@ -17,6 +19,7 @@ pub(super) struct Window<'a> {
     /// Bytes of the file, as of the start.
     len: u64,
     start: u64,
+    step: usize,
     buffer: Vec<u8>,
 }
 
@@ -27,6 +30,7 @@ impl<'a> Window<'a> {
             storage,
             len,
             start: 0,
+            step: STEPS.0,
             buffer: Vec::new(),
         })
     }
@@ -43,7 +47,8 @@ impl<'a> Window<'a> {
             && at.saturating_add(have as u64)
                 <= self.start.saturating_add(self.buffer.len() as u64);
         if !inside {
-            let step = self.len.saturating_sub(at).min(STEP.max(have) as u64) as usize;
+            let step = self.len.saturating_sub(at).min(self.step.max(have) as u64) as usize;
+            self.step = (self.step * 2).min(STEPS.1);
             self.buffer.resize(step, 0);
             self.start = at;
             let n = self.storage.read_at(&mut self.buffer, at)?;

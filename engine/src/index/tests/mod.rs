@@ -1,29 +1,36 @@
 //! The index without a log: a model of keys, commits, checkpoints and followers.
 
+mod crowded;
+mod protocol;
+
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use proptest::prelude::*;
+use zerocopy::IntoBytes;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    ATTENTION, Blocks, Cursor, DeadBits, Fault, Frozen, Hash, Packed, PartitionIndex, Pinned,
-    Records, Segment, Source, Window,
+    ATTENTION, Blocks, Checked, Cursor, DeadBits, Fault, Frozen, Hash, Packed, PartitionIndex,
+    Pinned, Records, Segment, Source, Window,
 };
 use crate::format::record::{block_count, block_range, value_hash};
 use crate::storage::{Bytes, Region};
 
 /// A log of keys: place -> (key, previous place, tombstone).
-#[derive(Default)]
-struct Log(BTreeMap<u64, (u8, u64, bool)>);
+struct Log(BTreeMap<u64, (u8, u64, bool)>, fn(u8) -> Hash);
 
 struct Keyed<'a>(&'a Log, u8);
 
 impl Records for Keyed<'_> {
     type Error = Infallible;
+
+    fn key(&self) -> &[u8] {
+        std::slice::from_ref(&self.1)
+    }
 
     fn fault(&self, fault: Fault) -> Infallible {
         panic!("{fault:?}")
@@ -33,9 +40,9 @@ impl Records for Keyed<'_> {
         self.0.0[&place].0 == self.1
     }
 
-    fn check(&self, place: u64) -> Result<(), Infallible> {
-        assert!(self.0.0.contains_key(&place));
-        Ok(())
+    fn check(&self, place: u64) -> Result<Checked, Infallible> {
+        let hash = (self.0.1)(self.0.0[&place].0);
+        Ok(Checked { hash, partition: 7 })
     }
 
     fn compare(&self, place: u64) -> Result<Ordering, Infallible> {
@@ -85,6 +92,9 @@ fn source(packed: &Packed, place: u64) -> Source {
 type Pin = (Pinned, u64, BTreeMap<u8, u64>);
 
 struct Model {
+    hash: fn(u8) -> Hash,
+    /// Keys are below this.
+    keys: u8,
     index: PartitionIndex,
     log: Log,
     /// State of the map after each commit, with its end.
@@ -94,10 +104,12 @@ struct Model {
 }
 
 impl Model {
-    fn new() -> Self {
+    fn new(hash: fn(u8) -> Hash, keys: u8) -> Self {
         Self {
+            hash,
+            keys,
             index: PartitionIndex::default(),
-            log: Log::default(),
+            log: Log(BTreeMap::new(), hash),
             states: vec![(1, BTreeMap::new())],
             place: 1,
             frozen: None,
@@ -105,11 +117,11 @@ impl Model {
     }
 
     fn newest(&self, pinned: &Pinned, key: u8, end: u64) -> u64 {
-        let found = pinned.find(hash(key), end, &Keyed(&self.log, key));
+        let found = pinned.find((self.hash)(key), end, &Keyed(&self.log, key));
         if found & ATTENTION == 0 {
             return found;
         }
-        let Ok(found) = pinned.find_checked(hash(key), end, &Keyed(&self.log, key));
+        let Ok(found) = pinned.find_checked((self.hash)(key), end, &Keyed(&self.log, key));
         found
     }
 
@@ -135,7 +147,7 @@ impl Model {
         let previous: Vec<u64> = operations
             .iter()
             .map(|&(key, _)| {
-                let Ok(place) = pinned.find_for_writer(hash(key), &Keyed(&self.log, key));
+                let Ok(place) = pinned.find_for_writer((self.hash)(key), &Keyed(&self.log, key));
                 place
             })
             .collect();
@@ -147,10 +159,15 @@ impl Model {
             self.place += 1;
             self.log.0.insert(place, (key, previous, tombstone));
             let log = &self.log;
-            let same = |at| log.0[&at].0 == key;
-            let inserted = self
-                .index
-                .insert(&pinned, hash(key), place, tombstone, previous, same);
+            let keyed = Keyed(log, key);
+            let inserted = self.index.insert(
+                &pinned,
+                (self.hash)(key),
+                place,
+                tombstone,
+                previous,
+                &keyed,
+            );
             inserted.expect("whole");
             if tombstone {
                 state.remove(&key);
@@ -214,7 +231,7 @@ impl Model {
     }
 
     fn check(&self, pinned: &Pinned, end: u64, state: &BTreeMap<u8, u64>) {
-        for key in 0..20 {
+        for key in 0..self.keys {
             assert_eq!(
                 self.find(pinned, key, end),
                 state.get(&key).copied(),
@@ -254,6 +271,55 @@ enum Between {
     Fail,
 }
 
+/// Runs commits and what happens between them; every reader keeps what it saw.
+fn run(mut model: Model, commits: &[(Vec<(u8, bool)>, Between)]) {
+    let mut pins = Vec::new();
+    // What another process has that follows, and adopts checkpoints.
+    let follower = PartitionIndex::default();
+    follower.follow();
+    let mut followed = 1;
+    for (commit, between) in commits {
+        pins.extend(model.commit(commit));
+        pins.push(model.pin());
+        for (&place, &(key, previous, tombstone)) in model.log.0.range(followed..) {
+            follower.reserve(1, place);
+            let log = &model.log;
+            let keyed = Keyed(log, key);
+            let pinned = follower.newest();
+            follower
+                .insert(
+                    &pinned,
+                    (model.hash)(key),
+                    place,
+                    tombstone,
+                    previous,
+                    &keyed,
+                )
+                .expect("whole");
+        }
+        followed = model.place;
+        let saved = match between {
+            Between::Freeze if model.frozen.is_none() => {
+                model.freeze();
+                None
+            }
+            Between::Install => model.end_checkpoint(false),
+            Between::Fail => model.end_checkpoint(true),
+            _ => None,
+        };
+        if let Some((saved, since)) = saved {
+            follower.adopt(saved, since, model.place).expect("whole");
+        }
+        let (end, state) = model.states.last().expect("one");
+        model.check(&follower.pin(|| *end).0, *end, state);
+    }
+    for (pinned, end, state) in &pins {
+        model.check(pinned, *end, state);
+    }
+    let (pinned, end, state) = model.pin();
+    model.check(&pinned, end, &state);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
     #[test]
@@ -264,45 +330,28 @@ proptest! {
                 Just(Between::Install), Just(Between::Fail)],
         ), 1..40),
     ) {
-        let mut model = Model::new();
-        let mut pins = Vec::new();
-        // What another process has that follows, and adopts checkpoints.
-        let follower = PartitionIndex::default();
-        follower.follow();
-        let mut followed = 1;
-        for (commit, between) in &commits {
-            pins.extend(model.commit(commit));
-            pins.push(model.pin());
-            for (&place, &(key, previous, tombstone)) in model.log.0.range(followed..) {
-                follower.reserve(1, place);
-                let log = &model.log;
-                let same = |at| log.0[&at].0 == key;
-                let pinned = follower.newest();
-                follower
-                    .insert(&pinned, hash(key), place, tombstone, previous, same)
-                    .expect("whole");
-            }
-            followed = model.place;
-            let saved = match between {
-                Between::Freeze if model.frozen.is_none() => {
-                    model.freeze();
-                    None
-                }
-                Between::Install => model.end_checkpoint(false),
-                Between::Fail => model.end_checkpoint(true),
-                _ => None,
-            };
-            if let Some((saved, since)) = saved {
-                follower.adopt(saved, since, model.place).expect("whole");
-            }
-            let (end, state) = model.states.last().expect("one");
-            model.check(&follower.pin(|| *end).0, *end, state);
-        }
-        for (pinned, end, state) in &pins {
-            model.check(pinned, *end, state);
-        }
-        let (pinned, end, state) = model.pin();
-        model.check(&pinned, end, &state);
+        run(Model::new(hash, 20), &commits);
+    }
+}
+
+fn one_hash(_key: u8) -> Hash {
+    Hash(0x4242_4242_4242_4242)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+    #[test]
+    fn pinned_readers_of_keys_that_spill_keep_seeing_the_state_of_their_end(
+        commits in proptest::collection::vec((
+            proptest::collection::vec((0u8..250, proptest::bool::weighted(0.3)), 1..40),
+            prop_oneof![Just(Between::Nothing), Just(Between::Freeze),
+                Just(Between::Install), Just(Between::Fail)],
+        ), 1..12),
+    ) {
+        let all = (0..200).map(|key| (key, false)).collect();
+        let mut all = vec![(all, Between::Nothing)];
+        all.extend(commits);
+        run(Model::new(one_hash, 250), &all);
     }
 }
 
@@ -315,10 +364,14 @@ fn segment(count: u64, hash: impl Fn(u64) -> Hash) -> Segment {
     Segment::open(source(&packed, 1)).expect("opens")
 }
 
-struct Numbered(u64, std::cell::Cell<u32>);
+struct Numbered(u64, std::cell::Cell<u32>, fn(u64) -> Hash);
 
 impl Records for Numbered {
     type Error = Infallible;
+
+    fn key(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
 
     fn fault(&self, fault: Fault) -> Infallible {
         panic!("{fault:?}")
@@ -328,8 +381,9 @@ impl Records for Numbered {
         place == self.0
     }
 
-    fn check(&self, _place: u64) -> Result<(), Infallible> {
-        Ok(())
+    fn check(&self, place: u64) -> Result<Checked, Infallible> {
+        let hash = (self.2)(place);
+        Ok(Checked { hash, partition: 7 })
     }
 
     fn compare(&self, place: u64) -> Result<Ordering, Infallible> {
@@ -341,12 +395,12 @@ impl Records for Numbered {
 #[test]
 fn scalar_and_vector_probes_find_the_same_keys() {
     use crate::index::group::Variant;
-    let hash = |place: u64| Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
+    let hash: fn(u64) -> Hash = |place| Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     let segment = segment(5000, hash);
     for variant in [Variant::Scalar, Variant::Baseline, Variant::Avx2] {
         Variant::force(Some(variant));
         for place in 1..=5000u64 {
-            let records = Numbered(place, Default::default());
+            let records = Numbered(place, Default::default(), hash);
             let mut found = segment.find(hash(place), u64::MAX, &records);
             if found & ATTENTION != 0 {
                 let Ok(checked) = segment.find_checked(hash(place), u64::MAX, &records);
@@ -362,15 +416,16 @@ fn scalar_and_vector_probes_find_the_same_keys() {
 #[test]
 fn a_hundred_thousand_keys_of_one_hash_are_found_by_bisection() {
     let count = 100_000;
-    let segment = segment(count, |_| Hash(42 << 32 | 7));
+    let hash: fn(u64) -> Hash = |_| Hash(42 << 32 | 7);
+    let segment = segment(count, hash);
     for place in (1..=count).step_by(997).chain([count, count + 1]) {
-        let records = Numbered(place, Default::default());
+        let records = Numbered(place, Default::default(), hash);
         let Ok(found) = segment.find_checked(Hash(42 << 32 | 7), u64::MAX, &records);
         assert_eq!(found, if place <= count { place } else { 0 });
         assert!(records.1.get() <= count.ilog2() + 2, "{}", records.1.get());
     }
     let mut cursor = 0;
-    let records = Numbered(0, Default::default());
+    let records = Numbered(0, Default::default(), hash);
     for ordinal in 0..segment.len() {
         let Ok(place) = segment.compared(ordinal, &records);
         cursor += 1;
