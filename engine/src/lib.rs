@@ -98,6 +98,7 @@ mod batch;
 mod catalog;
 mod checkpoint;
 mod condition;
+mod counters;
 #[cfg(test)]
 mod crash;
 mod entry;
@@ -111,6 +112,8 @@ mod names;
 mod open;
 mod options;
 mod partition;
+#[cfg(test)]
+mod shared_sync;
 mod snapshot;
 mod staged;
 mod storage;
@@ -124,6 +127,7 @@ pub use array::{
 };
 pub use batch::{Batch, BatchPartition};
 pub use condition::{Condition, Version};
+pub use counters::Counters;
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};

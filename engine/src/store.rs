@@ -11,6 +11,7 @@ use crate::catalog::{
     CATALOG, Catalog, Drafts, Interning, PartitionState, Row, RowValue, check_name,
 };
 use crate::checkpoint::{Background, Start};
+use crate::counters::Counters;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::format::place;
@@ -178,6 +179,16 @@ impl Store {
     #[must_use]
     pub fn recovery(&self) -> &Recovery {
         &self.inner.recovery
+    }
+
+    /// What this store has done since it was opened. Costs a look at each partition in use.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let Inner { log, catalog, .. } = self.inner();
+        let states = catalog.in_use();
+        let segments = states.iter().map(|state| state.index.segment_count());
+        let segments = segments.sum::<u64>() + catalog.index.segment_count();
+        log.meter().read(segments)
     }
 
     /// Names of the collections in the order first written. Costs a walk over the names

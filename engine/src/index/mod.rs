@@ -21,6 +21,7 @@
 //! by tags that of Swiss tables and F14.)
 
 mod blocks;
+mod counts;
 pub(crate) mod group;
 mod growing;
 mod memory;
@@ -33,6 +34,7 @@ mod tests;
 mod view;
 
 pub(crate) use blocks::Blocks;
+pub(crate) use counts::Counted;
 pub(crate) use group::prefetch;
 pub(crate) use pack::{DeadBits, Packed};
 pub(crate) use partition::{Cursor, Frozen, PartitionIndex, Pinned};

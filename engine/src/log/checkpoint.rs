@@ -131,6 +131,8 @@ impl Log {
     ) -> Result<Option<Saved>> {
         let _one_at_a_time = self.checkpointing.lock();
         let mut guard = self.writer("take a checkpoint")?;
+        // What is saved, the number of entries too, is what everybody sees.
+        guard.settle()?;
         let from = guard.tip();
         let goals: Vec<Goal<I>> = goals()
             .into_iter()
@@ -424,8 +426,9 @@ impl Log {
 
     /// Syncs the checkpoint and everything before it, and has a slot name it.
     fn name_checkpoint(&self) -> Result<()> {
-        let synced = self.storage.sync();
-        self.writer("take a checkpoint")?.name_checkpoint(synced)
+        self.writer("take a checkpoint")?.sync()?;
+        // Anew: the store may have been closed meanwhile.
+        self.writer("take a checkpoint")?.name_checkpoint()
     }
 }
 

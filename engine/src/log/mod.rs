@@ -9,6 +9,7 @@ mod blocks;
 mod checkpoint;
 mod commit;
 mod find;
+mod group;
 mod indexed;
 mod recovery;
 mod regions;
@@ -19,12 +20,14 @@ mod verify;
 mod window;
 mod writer;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
+use crate::counters::Meter;
 use crate::error::{Error, Result};
 use crate::format::header::{Identity, Live};
 use crate::format::{Defect, LOG_START};
@@ -60,6 +63,13 @@ pub(crate) struct Log {
     verified: Arc<Verified>,
     durability: Durability,
     writer: Option<Mutex<Writer>>,
+    /// Wakes who waits for a sync that another thread does.
+    synced: Condvar,
+    /// Wakes the thread that will sync when another one has appended.
+    joined: Condvar,
+    /// Held while the device is flushed; the first failure of that.
+    device: Mutex<Option<io::Error>>,
+    meter: Arc<Meter>,
     /// The process that may write; a fork is another one. Beside the lock, which a
     /// thread that does not exist in a fork may hold there for ever.
     owner: u32,
@@ -128,6 +138,10 @@ impl Log {
             verified: Arc::default(),
             durability: parts.durability,
             writer: None,
+            synced: Condvar::new(),
+            joined: Condvar::new(),
+            device: Mutex::new(None),
+            meter: Arc::default(),
             owner: 0,
             closed: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
@@ -182,6 +196,11 @@ impl Log {
         Ok(())
     }
 
+    /// What was done, for [`crate::Counters`].
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// Whether reads lend the mapping.
     pub(crate) fn is_mapped(&self) -> bool {
         self.regions.is_some()
@@ -225,6 +244,10 @@ impl Log {
             verified: Arc::clone(&self.verified),
             durability: self.durability,
             writer: None,
+            synced: Condvar::new(),
+            joined: Condvar::new(),
+            device: Mutex::new(None),
+            meter: Arc::clone(&self.meter),
             owner: 0,
             closed: AtomicBool::new(false),
             checkpointing: Mutex::new(()),

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::append::WriterGuard;
 use super::commit::Room;
+use super::group::Group;
 use super::recovery::Replayed;
 use super::{Log, Tip, settle};
 use crate::error::{Error, Result};
@@ -16,10 +17,14 @@ const MOST_REPLAYED: u64 = 1 << 30;
 
 /// The state of the one writer.
 pub(crate) struct Writer {
+    /// Where the next frame goes.
     pub(super) tip: Tip,
+    /// Up to where readers see the log: behind the tip while commits wait for a sync.
+    pub(super) shown: Tip,
+    pub(super) group: Group,
     pub(super) durable_end: u64,
     /// Seqno of the last batch before the durable end, or a smaller one.
-    durable_seqno: u64,
+    pub(super) durable_seqno: u64,
     /// Up to here the file system has room for the log (an offset).
     pub(super) reserved: u64,
     /// Random for each opening; part of every frame sum.
@@ -67,6 +72,8 @@ impl Log {
         };
         let writer = Writer {
             tip,
+            shown: tip,
+            group: Group::default(),
             durable_end,
             durable_seqno: tip.seqno,
             reserved: 0,
@@ -109,11 +116,7 @@ impl Log {
         // Closing takes the lock too.
         self.check_open(action)?;
         if let Some(first) = &guard.poison {
-            let source = copy_of(first);
-            return Err(Error::Poisoned {
-                path: self.path.clone(),
-                source,
-            });
+            return Err(self.poisoned(first));
         }
         Ok(WriterGuard::new(self, guard))
     }
@@ -142,20 +145,16 @@ impl Log {
             self.closed.store(true, Ordering::Release);
             return Ok(());
         }
-        let mut writer = writer.lock();
+        let mut guard = WriterGuard::new(self, writer.lock());
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        if let Some(first) = &writer.poison {
-            let source = copy_of(first);
-            return Err(Error::Poisoned {
-                path: self.path.clone(),
-                source,
-            });
+        if let Some(first) = &guard.writer.poison {
+            return Err(self.poisoned(first));
         }
-        let end = writer.tip.end;
-        self.sync_writer(&mut writer, end)?;
-        self.write_slot(&mut writer)?;
+        guard.sync_holding()?;
+        let writer = &mut *guard.writer;
+        self.write_slot(writer)?;
         // What is closed takes no more of the disk than it needs.
         if writer.reserved > writer.tip.end {
             self.storage
@@ -170,14 +169,26 @@ impl Log {
             .map_err(Error::io("write the live page of", &self.path))
     }
 
-    /// Notes that a sync failed, and tells others.
-    fn poison(&self, writer: &mut Writer, source: io::Error) -> Error {
-        let path = self.path.clone();
-        writer.poison = Some(copy_of(&source));
+    /// Nothing is written any more, for this reason; tells others. The first one stays.
+    pub(super) fn poison(&self, writer: &mut Writer, source: &io::Error) {
+        if writer.poison.is_some() {
+            return;
+        }
+        log::error!(
+            "{}: nothing is written any more until it is opened again: {source}",
+            self.path.display()
+        );
+        writer.poison = Some(copy_of(source));
         let live = writer.live(&self.identity.store_id, LiveState::Poisoned);
         // A hint for others; the poison holds without it.
         let _ = self.storage.live().store(live);
-        Error::CommitUnknown { path, source }
+    }
+
+    fn poisoned(&self, first: &io::Error) -> Error {
+        Error::Poisoned {
+            path: self.path.clone(),
+            source: copy_of(first),
+        }
     }
 
     /// Writes the next slot. Everything that it says has to be on the device.
@@ -205,17 +216,6 @@ impl Log {
     /// Whether this process is the one that may write.
     pub(crate) fn owns_writer(&self) -> bool {
         self.writer.is_some() && self.check_process().is_ok()
-    }
-
-    /// Makes everything before `end` durable. If that fails nothing is written any more,
-    /// and others are told so, with the end from before.
-    pub(super) fn sync_writer(&self, writer: &mut Writer, end: u64) -> Result<()> {
-        if let Err(source) = self.storage.sync() {
-            return Err(self.poison(writer, source));
-        }
-        writer.durable_end = end;
-        writer.durable_seqno = writer.tip.seqno;
-        Ok(())
     }
 }
 
@@ -260,17 +260,14 @@ impl WriterGuard<'_> {
         self.writer.indexed = indexed;
     }
 
-    /// Has a slot name the checkpoint that was written, if it and everything before were
-    /// synced.
-    pub(super) fn name_checkpoint(&mut self, synced: io::Result<()>) -> Result<()> {
+    /// Has a slot name the checkpoint that was written, after a sync of it and everything
+    /// before.
+    pub(super) fn name_checkpoint(&mut self) -> Result<()> {
         let Some((at, end, seqno)) = self.writer.unnamed.take() else {
             return Ok(());
         };
         let log = self.log;
         let writer = &mut *self.writer;
-        if let Err(source) = synced {
-            return Err(log.poison(writer, source));
-        }
         if end > writer.durable_end {
             writer.durable_end = end;
             writer.durable_seqno = seqno;
@@ -283,7 +280,7 @@ impl WriterGuard<'_> {
 }
 
 /// The same error once more: `io::Error` cannot be cloned.
-fn copy_of(error: &io::Error) -> io::Error {
+pub(super) fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),
@@ -300,8 +297,8 @@ impl Writer {
 
     pub(super) fn live(&self, store_id: &[u8; 16], state: LiveState) -> Live {
         Live {
-            published_end: self.tip.end,
-            seqno: self.tip.seqno,
+            published_end: self.shown.end,
+            seqno: self.shown.seqno,
             durable_end: self.durable_end,
             check: durable_check(store_id, self.durable_end),
             slot_seq: self.slot_seq,
