@@ -12,13 +12,13 @@ pub struct Counters {
     pub commits: u64,
     /// Their operations: each key that was written or removed, and each name.
     pub operations: u64,
-    /// Bytes of the frames that were written.
+    /// Bytes that the log grew by, the index in it too.
     pub bytes_written: u64,
     /// Flushes of the device.
     pub syncs: u64,
     /// Checkpoints that were taken.
     pub checkpoints: u64,
-    /// Bytes of the file that they took.
+    /// Bytes of the log that they took.
     pub index_bytes_written: u64,
     /// Records that were compared with their sums when they were touched.
     pub records_compared: u64,
@@ -42,7 +42,7 @@ impl Count {
         self.0.fetch_add(more, Ordering::Relaxed);
     }
 
-    fn get(&self) -> u64 {
+    pub(crate) fn get(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
     }
 }

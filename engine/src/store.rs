@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::index::Hash;
-use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
+use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard};
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
@@ -47,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) mode: Mode,
     /// Whether this is a snapshot, which shows nothing new.
     pub(crate) fixed: bool,
+    /// Whether each lookup takes in what another process committed.
+    pub(crate) follows: bool,
     pub(crate) recovery: Recovery,
 }
 
@@ -93,6 +95,7 @@ impl Store {
             background: Background::new(options.replay_bound, start.slot),
             mode: options.mode,
             fixed: false,
+            follows: options.follow && !options.mode.writes(),
             recovery: Recovery::default(),
         };
         let live = inner.log.live()?;
@@ -115,7 +118,7 @@ impl Store {
             checkpoint: start.seqno,
             passed_over: start.passed_over,
         };
-        inner.report_torn_tail();
+        inner.report_recovery();
         inner.start(&replayed, options)?;
         Ok(Self {
             inner: Arc::new(inner),
@@ -194,7 +197,7 @@ impl Store {
     /// Names of the collections in the order first written. Costs a walk over the names
     /// of the store.
     pub fn collections(&self) -> Result<Vec<String>> {
-        self.inner.log.check_open("list collections")?;
+        self.inner.check_open("list collections")?;
         self.inner.catalog.collections(&self.inner.log)
     }
 
@@ -202,7 +205,7 @@ impl Store {
     /// `Error::NotFound` with the nearest name. Costs a walk over the names of the store.
     pub fn partitions(&self, collection: &str) -> Result<Vec<String>> {
         let Inner { log, catalog, .. } = self.inner();
-        log.check_open("list partitions")?;
+        self.inner.check_open("list partitions")?;
         catalog
             .partitions_of(log, collection)?
             .ok_or_else(|| catalog.no_collection(log, collection))
@@ -210,7 +213,7 @@ impl Store {
 
     /// Whether there is such a collection. Costs one look-up, however many there are.
     pub fn has_collection(&self, collection: &str) -> Result<bool> {
-        self.inner.log.check_open("look for a collection")?;
+        self.inner.check_open("look for a collection")?;
         let found = self.inner.catalog.collection(&self.inner.log, collection)?;
         Ok(found.is_some())
     }
@@ -218,7 +221,7 @@ impl Store {
     /// Whether there is such a partition. Costs two look-ups, however many there are.
     pub fn has_partition(&self, collection: &str, partition: &str) -> Result<bool> {
         let Inner { log, catalog, .. } = self.inner();
-        log.check_open("look for a partition")?;
+        self.inner.check_open("look for a partition")?;
         Ok(catalog.partition_row(log, collection, partition)?.is_some())
     }
 
@@ -260,23 +263,6 @@ impl Store {
     /// Makes every commit so far durable. One flush of the device.
     pub fn sync(&self) -> Result<()> {
         self.inner.log.writer("sync")?.sync()
-    }
-
-    /// Sees what another process committed meanwhile; whether there was something. A
-    /// store that is open for writing sees its own commits at once, and has no others.
-    pub fn refresh(&self) -> Result<bool> {
-        self.inner.log.check_open("refresh")?;
-        if self.inner.mode.writes() || self.inner.fixed {
-            return Ok(false);
-        }
-        let live = self.inner.log.live()?;
-        if live.published_end <= self.inner.log.published() {
-            return Ok(false);
-        }
-        self.inner
-            .replay(Until::Published(live.published_end), true)?;
-        self.inner.adopt(live.slot_seq)?;
-        Ok(true)
     }
 
     /// Makes everything durable and closes. Values, entries and arrays go on working;
@@ -335,50 +321,19 @@ impl Inner {
         Ok(Hash(key_hash(key, self.log.identity().seed)))
     }
 
-    /// Takes in the records between what is seen and the end of the log. `shared`: others
-    /// may read meanwhile.
-    pub(crate) fn replay(&self, until: Until, shared: bool) -> Result<Replayed> {
-        self.log.follow(|tip| {
-            let seen = place(self.log.published());
-            let mut last: Option<Arc<PartitionState>> = None;
-            let mut touched = Vec::new();
-            let replayed = replay(&self.log, tip, until, |found| {
-                // What a frame superseded still counts for its later records.
-                let end = if shared { seen } else { place(found.frame) };
-                if found.head.partition == CATALOG {
-                    self.log.take_in(&self.catalog.index, &found, end)?;
-                    return self.catalog.take(&self.log, &found);
-                }
-                if last
-                    .as_ref()
-                    .is_none_or(|state| state.id != found.head.partition)
-                {
-                    last = match self.catalog.knows(found.head.partition) {
-                        true => Some(self.catalog.state(&self.log, found.head.partition)?),
-                        false => None,
-                    };
-                    touched.extend(last.clone().filter(|_| shared));
-                }
-                // Records of a partition that is not in the catalog are dead.
-                let Some(state) = &last else { return Ok(()) };
-                self.log.take_in(&state.index, &found, end)
-            });
-            self.log.publish(*tip);
-            self.catalog.show_changes();
-            if !shared {
-                touched = self.catalog.in_use();
-            }
-            touched.iter().for_each(|state| state.index.show_counted());
-            replayed
-        })
-    }
-
-    fn report_torn_tail(&self) {
+    fn report_recovery(&self) {
         let Recovery {
             torn_bytes,
             torn_at,
+            commits,
+            records,
+            checkpoint,
             ..
         } = self.recovery;
+        log::debug!(
+            "{}: {commits} commits with {records} records were replayed, from seqno {checkpoint} on",
+            self.log.path().display()
+        );
         if torn_bytes > 0 {
             log::warn!(
                 "{}: {torn_bytes} bytes at offset {torn_at} belong to no whole commit and were skipped",

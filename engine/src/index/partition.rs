@@ -10,6 +10,7 @@ use super::counts::{self, Counted, Counts};
 use super::growing::Growing;
 use super::segment::Segment;
 use super::{ATTENTION, Fault, Hash, Records};
+use crate::format::offset;
 
 /// Segments of the file that lookups probe one after the other: a checkpoint merges so
 /// that there are no more.
@@ -255,6 +256,16 @@ impl PartitionIndex {
             .iter()
             .map(|segment| segment.len() as u64)
             .sum()
+    }
+
+    /// Where the segments lie in the file.
+    pub(crate) fn mapped_ranges(&self) -> Vec<std::ops::Range<u64>> {
+        let segments = self.segments.load();
+        let range = |segment: &Arc<Segment>| {
+            let at = offset(segment.record().0);
+            at..at.saturating_add(segment.bytes())
+        };
+        segments.mapped.iter().map(range).collect()
     }
 
     /// Number of segments in the file.

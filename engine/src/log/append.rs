@@ -64,6 +64,7 @@ impl<'a> WriterGuard<'a> {
         let extended = self.log.storage.write_at(&[IoSlice::new(&[0])], last);
         extended.map_err(|source| self.not_committed(source))?;
         self.write_frame(&[&header], at, at.saturating_add(HEADER_LEN))?;
+        self.log.meter.bytes_written.add(len);
         self.advance(tip);
         Ok(())
     }
@@ -87,6 +88,8 @@ impl<'a> WriterGuard<'a> {
 
     /// Takes up a frame of the index, which readers need not see.
     fn advance(&mut self, tip: Tip) {
+        let bytes = tip.end.saturating_sub(self.writer.tip.end);
+        self.log.meter.index_bytes_written.add(bytes);
         self.log.limit.store(tip.end, Ordering::Release);
         self.appended(tip, false, Counts::new());
     }

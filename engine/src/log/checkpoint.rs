@@ -177,6 +177,7 @@ impl Log {
         from: Tip,
         next: NextIds,
     ) -> Result<Saved> {
+        let before = self.meter.index_bytes_written.get();
         for work in &mut *works {
             let key = root_key(work.goal.id);
             let hash = Hash(record::key_hash(&key, self.identity().seed));
@@ -218,8 +219,9 @@ impl Log {
             &mut work.root,
         )?;
         self.place_all(&mut room, targets(&mut own))?;
-        let bytes = self.append_checkpoint(&mut own, works, from, next)?;
+        self.append_checkpoint(&mut own, works, from, next)?;
         self.name_checkpoint()?;
+        let bytes = self.meter.index_bytes_written.get().saturating_sub(before);
         Ok(Saved {
             partitions: works.len() as u64,
             bytes,
@@ -339,14 +341,14 @@ impl Log {
         Ok(())
     }
 
-    /// Appends the CHECKPOINT frame and has the new segments serve; the end of the frame.
+    /// Appends the CHECKPOINT frame and has the new segments serve.
     fn append_checkpoint<I: AsRef<PartitionIndex>>(
         &self,
         own: &mut [Work<&PartitionIndex>; 1],
         works: &mut [Work<I>],
         from: Tip,
         next: NextIds,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let mut guard = self.writer("take a checkpoint")?;
         let [own] = own;
         let tip = guard.tip();
@@ -421,7 +423,7 @@ impl Log {
         for (previous, row) in rows.into_iter().filter(|&(previous, _)| previous != 0) {
             own.goal.index.replace(previous, row).map_err(fault)?;
         }
-        Ok(guard.written_since_start())
+        Ok(())
     }
 
     /// Syncs the checkpoint and everything before it, and has a slot name it.

@@ -4,6 +4,7 @@
 //! record below the published end. Nothing here knows what a value means.
 
 mod access;
+mod ahead;
 mod append;
 mod blocks;
 mod checkpoint;
@@ -31,7 +32,7 @@ use crate::counters::Meter;
 use crate::error::{Error, Result};
 use crate::format::header::{Identity, Live};
 use crate::format::{Defect, LOG_START};
-use crate::options::{Durability, Verify};
+use crate::options::{Advice, Durability, Verify};
 use crate::storage::Storage;
 
 pub(crate) use access::Located;
@@ -70,6 +71,8 @@ pub(crate) struct Log {
     /// Held while the device is flushed; the first failure of that.
     device: Mutex<Option<io::Error>>,
     meter: Arc<Meter>,
+    /// How the log will be read.
+    advice: Mutex<Advice>,
     /// The process that may write; a fork is another one. Beside the lock, which a
     /// thread that does not exist in a fork may hold there for ever.
     owner: u32,
@@ -78,6 +81,9 @@ pub(crate) struct Log {
     checkpointing: Mutex<()>,
     /// Held while what another process committed is taken in.
     following: Mutex<Tip>,
+    /// A published end that was looked for, 0 = none: what a live page says that outlived
+    /// its log is not looked for again and again.
+    heard: AtomicU64,
 }
 
 /// Where the next frame goes, and what it follows.
@@ -142,10 +148,12 @@ impl Log {
             joined: Condvar::new(),
             device: Mutex::new(None),
             meter: Arc::default(),
+            advice: Mutex::default(),
             owner: 0,
             closed: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
             following: Mutex::new(tip),
+            heard: AtomicU64::new(0),
         })
     }
 
@@ -214,6 +222,20 @@ impl Log {
             .map_err(Error::io("read the live page of", &self.path))
     }
 
+    /// Whether the live page says that more was published than readers see, or than was
+    /// looked for.
+    #[inline]
+    pub(crate) fn is_behind(&self) -> Result<bool> {
+        let end = self.storage.live().published_end();
+        let end = end.map_err(Error::io("read the live page of", &self.path))?;
+        Ok(end > self.published() && end != self.heard.load(Ordering::Relaxed))
+    }
+
+    /// Notes that what is there up to `end` was taken in, even if that is less.
+    pub(crate) fn heard_of(&self, end: u64) {
+        self.heard.store(end, Ordering::Relaxed);
+    }
+
     /// Whether a writer is at work, whose published end counts.
     pub(crate) fn has_running_writer(&self, live: &Live) -> Result<bool> {
         let len = self.storage.len().map_err(Error::io("read", &self.path))?;
@@ -248,10 +270,12 @@ impl Log {
             joined: Condvar::new(),
             device: Mutex::new(None),
             meter: Arc::clone(&self.meter),
+            advice: Mutex::new(*self.advice.lock()),
             owner: 0,
             closed: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
             following: Mutex::new(Tip::start(&self.identity)),
+            heard: AtomicU64::new(0),
         })
     }
 

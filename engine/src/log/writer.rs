@@ -40,8 +40,6 @@ pub(crate) struct Writer {
     pub(super) records: u64,
     /// How many of these, and up to which offset, the newest checkpoint covers.
     covered: (u64, u64),
-    /// The same of a checkpoint that is being taken.
-    covering: (u64, u64),
     opened: u64,
     /// The first failure of a sync: nothing is written after it.
     pub(super) poison: Option<io::Error>,
@@ -84,7 +82,6 @@ impl Log {
             indexed: replayed.indexed,
             records: replayed.records,
             covered: (0, replayed.from),
-            covering: (0, replayed.from),
             opened,
             poison: None,
             room: Room::default(),
@@ -233,8 +230,7 @@ impl WriterGuard<'_> {
     pub(super) fn start_checkpoint(&mut self) {
         let writer = &mut *self.writer;
         // Whether it succeeds or not: the next attempt is as far away.
-        writer.covering = (writer.records, writer.tip.end);
-        writer.covered = writer.covering;
+        writer.covered = (writer.records, writer.tip.end);
     }
 
     /// Offset of the newest checkpoint record.
@@ -245,12 +241,6 @@ impl WriterGuard<'_> {
     /// Entries of the segments of all partitions.
     pub(super) fn indexed_entries(&self) -> u64 {
         self.writer.indexed
-    }
-
-    /// Bytes of the log since the checkpoint was started.
-    pub(super) fn written_since_start(&self) -> u64 {
-        let writer = &*self.writer;
-        writer.tip.end.saturating_sub(writer.covering.1)
     }
 
     /// Notes the checkpoint record at offset `at`, in a frame that ends at `end`, and how
