@@ -36,14 +36,10 @@ impl Counter {
         let change = self.counted.load(Ordering::Relaxed);
         if change != 0 {
             self.counted.store(0, Ordering::Relaxed);
-            self.shift(change);
+            let shown = self.shown.load(Ordering::Relaxed);
+            self.shown
+                .store(shown.saturating_add_signed(change), Ordering::Release);
         }
-    }
-
-    fn shift(&self, change: i64) {
-        let shown = self.shown.load(Ordering::Relaxed);
-        self.shown
-            .store(shown.saturating_add_signed(change), Ordering::Release);
     }
 
     pub(super) fn get(&self) -> u64 {
@@ -87,9 +83,16 @@ impl Counted {
         self.bytes = self.bytes.saturating_add(bytes);
     }
 
-    /// Makes the partition include what was counted. Under the writer's lock.
+    /// Adds what was counted, for [`Self::show`]. Under the writer's lock.
+    pub(crate) fn add(&self) {
+        self.counts.live.add(self.entries);
+        self.counts.live_bytes.add(self.bytes);
+    }
+
+    /// Makes the partition include all that was added, at once: a commit may have counted
+    /// it in several parts. Under the writer's lock.
     pub(crate) fn show(&self) {
-        self.counts.live.shift(self.entries);
-        self.counts.live_bytes.shift(self.bytes);
+        self.counts.live.show();
+        self.counts.live_bytes.show();
     }
 }

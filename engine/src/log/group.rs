@@ -100,9 +100,12 @@ impl WriterGuard<'_> {
         };
         *shown = last.tip;
         self.log.publish(last.tip);
-        for pending in pending.drain(..ready) {
-            pending.counts.iter().for_each(Counted::show);
-        }
+        // All before any is shown: operations of one partition may stand apart in a batch.
+        let counts = |pending: &Pending, act: fn(&Counted)| pending.counts.iter().for_each(act);
+        let ready_ones = pending.iter().take(ready);
+        ready_ones.for_each(|pending| counts(pending, Counted::add));
+        let ready_ones = pending.drain(..ready);
+        ready_ones.for_each(|pending| counts(&pending, Counted::show));
         self.tell_others();
         ready
     }
