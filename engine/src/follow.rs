@@ -49,15 +49,7 @@ impl Inner {
     fn take_in_new(&self) -> Result<bool> {
         let log = &self.log;
         let (live, before) = (log.live()?, log.seqno());
-        // Without a writer the page may be one that outlived its log: a loss of power keeps
-        // pages in any order. Then what is there counts.
-        let end = live.published_end;
-        let until = match log.has_running_writer(&live)? {
-            true => Until::Published(end),
-            false => Until::AtMost(end),
-        };
-        let replayed = self.replay(until, true)?;
-        log.heard_of(end);
+        let replayed = self.replay(Until::Published(live.published_end), true)?;
         let meter = log.meter();
         meter.refreshes.add(1);
         meter.records_followed.add(replayed.records);

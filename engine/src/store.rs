@@ -104,6 +104,9 @@ impl Store {
             _ => Until::Content,
         };
         let mut replayed = inner.replay(until, false)?;
+        if until == Until::Content {
+            inner.log.heard_of(live.published_end);
+        }
         replayed.indexed = start.indexed;
         inner.recovery = Recovery {
             commits: replayed.commits,

@@ -81,8 +81,8 @@ pub(crate) struct Log {
     checkpointing: Mutex<()>,
     /// Held while what another process committed is taken in.
     following: Mutex<Tip>,
-    /// A published end that was looked for, 0 = none: what a live page says that outlived
-    /// its log is not looked for again and again.
+    /// What the live page said when the store was opened and no writer was at work. It may
+    /// have outlived its log: a loss of power keeps pages in any order.
     heard: AtomicU64,
 }
 
@@ -222,8 +222,7 @@ impl Log {
             .map_err(Error::io("read the live page of", &self.path))
     }
 
-    /// Whether the live page says that more was published than readers see, or than was
-    /// looked for.
+    /// Whether the live page says that more was published than readers see.
     #[inline]
     pub(crate) fn is_behind(&self) -> Result<bool> {
         let end = self.storage.live().published_end();
@@ -231,7 +230,7 @@ impl Log {
         Ok(end > self.published() && end != self.heard.load(Ordering::Relaxed))
     }
 
-    /// Notes that what is there up to `end` was taken in, even if that is less.
+    /// Notes that the live page says `end`, and that all that is there was taken in.
     pub(crate) fn heard_of(&self, end: u64) {
         self.heard.store(end, Ordering::Relaxed);
     }

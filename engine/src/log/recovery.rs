@@ -65,8 +65,6 @@ pub(crate) enum Until {
     Content,
     /// At this offset, up to which a running writer published.
     Published(u64),
-    /// At the last valid frame that starts before this offset.
-    AtMost(u64),
     /// After the batch with this seqno.
     Seqno(u64),
 }
@@ -179,7 +177,7 @@ impl<F: FnMut(Found<'_>) -> Result<()>> Walk<'_, F> {
         loop {
             let end = match until {
                 Until::Content => self.window.len(),
-                Until::Published(end) | Until::AtMost(end) => end,
+                Until::Published(end) => end,
                 Until::Seqno(seqno) if self.tip.seqno >= seqno => return None,
                 Until::Seqno(_) => u64::MAX,
             };
