@@ -125,7 +125,7 @@ impl Inner {
     }
 
     fn attrs(&self, owner: Owner<'_>) -> Result<Option<Attrs>> {
-        self.log.check_open("read attributes")?;
+        self.check_open("read attributes")?;
         let row = self.owner_row(owner)?;
         row.map(|(_, value)| self.attrs_of(&value)).transpose()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Instant;
 
 use crate::catalog::{CATALOG, Catalog, PartitionState};
 use crate::error::{Error, Result};
@@ -202,7 +203,17 @@ fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
         goals.sort_unstable_by_key(|goal| goal.id);
         goals
     };
-    log.checkpoint(&catalog.index, goals, || catalog.next.to_saved())
+    let start = Instant::now();
+    let saved = log.checkpoint(&catalog.index, goals, || catalog.next.to_saved())?;
+    if let Some(Saved { partitions, bytes }) = saved {
+        log.meter().checkpoints.add(1);
+        log::info!(
+            "{}: a checkpoint of {partitions} partitions took {bytes} bytes and {} ms",
+            log.path().display(),
+            start.elapsed().as_millis()
+        );
+    }
+    Ok(saved)
 }
 
 impl Store {

@@ -23,10 +23,10 @@ use crate::{Error, Mode};
 
 const SECTOR: usize = 512;
 
-type Map = BTreeMap<Vec<u8>, Vec<u8>>;
+pub(crate) type Map = BTreeMap<Vec<u8>, Vec<u8>>;
 
 /// Generator of numbers that a seed repeats.
-fn rng(seed: u64) -> TestRng {
+pub(crate) fn rng(seed: u64) -> TestRng {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     TestRunner::new_with_rng(
@@ -38,10 +38,10 @@ fn rng(seed: u64) -> TestRng {
 
 /// A disk as bytes.
 #[derive(Clone)]
-struct Image(Vec<u8>);
+pub(crate) struct Image(pub(crate) Vec<u8>);
 
 impl Image {
-    fn write(&mut self, at: u64, bytes: &[u8]) {
+    pub(crate) fn write(&mut self, at: u64, bytes: &[u8]) {
         let end = at as usize + bytes.len();
         if self.0.len() < end {
             self.0.resize(end, 0);
@@ -50,7 +50,7 @@ impl Image {
     }
 
     /// Writes some of the sectors of `bytes` only.
-    fn write_torn(&mut self, at: u64, bytes: &[u8], rng: &mut impl Rng) {
+    pub(crate) fn write_torn(&mut self, at: u64, bytes: &[u8], rng: &mut impl Rng) {
         let mut from = 0;
         while from < bytes.len() {
             let to = bytes
@@ -68,7 +68,27 @@ impl Image {
         }
     }
 
-    fn open(&self, identity: Identity) -> Result<(Arc<Sim>, Store), Error> {
+    /// This disk after `calls`, of which those since the last sync may be torn.
+    pub(crate) fn after(&self, calls: &[Call], torn: Option<&mut TestRng>) -> Self {
+        let synced = calls
+            .iter()
+            .rposition(|call| *call == Call::Sync)
+            .map_or(0, |at| at + 1);
+        let mut image = self.clone();
+        let mut rng = torn;
+        for (number, call) in calls.iter().enumerate() {
+            match (call, &mut rng) {
+                (Call::Write(at, bytes), Some(rng)) if number >= synced => {
+                    image.write_torn(*at, bytes, rng);
+                }
+                (Call::Write(at, bytes), _) => image.write(*at, bytes),
+                (Call::Sync, _) => {}
+            }
+        }
+        image
+    }
+
+    pub(crate) fn open(&self, identity: Identity) -> Result<(Arc<Sim>, Store), Error> {
         let (header, log) = self.0.split_at(LOG_START as usize);
         let sim = Arc::new(Sim::new(header, log).expect("memory"));
         let store = open::over_sim(Arc::clone(&sim), identity, &OpenOptions::new())?;
@@ -76,7 +96,7 @@ impl Image {
     }
 }
 
-fn contents(store: &Store) -> Map {
+pub(crate) fn contents(store: &Store) -> Map {
     let mut map = Map::new();
     for info in store.info().expect("open").partitions {
         let part = store
@@ -169,23 +189,7 @@ fn run(seed: u64, commits: usize) -> Run {
 impl Run {
     /// The image after `calls` calls, of which those since the last sync may be torn.
     fn image(&self, calls: usize, torn: Option<&mut TestRng>) -> Image {
-        let calls = &self.calls[..calls];
-        let synced = calls
-            .iter()
-            .rposition(|call| *call == Call::Sync)
-            .map_or(0, |at| at + 1);
-        let mut image = self.start.clone();
-        let mut rng = torn;
-        for (number, call) in calls.iter().enumerate() {
-            match (call, &mut rng) {
-                (Call::Write(at, bytes), Some(rng)) if number >= synced => {
-                    image.write_torn(*at, bytes, rng);
-                }
-                (Call::Write(at, bytes), _) => image.write(*at, bytes),
-                (Call::Sync, _) => {}
-            }
-        }
-        image
+        self.start.after(&self.calls[..calls], torn)
     }
 
     /// Commits that were durable, and made, after `calls` calls.
@@ -420,7 +424,7 @@ fn a_commit_that_fails_leaves_nothing_behind_and_the_next_one_works() {
     }
 }
 
-fn image_of(sim: &Sim) -> Image {
+pub(crate) fn image_of(sim: &Sim) -> Image {
     use crate::storage::Storage;
     let mut bytes = vec![0; sim.len().expect("length") as usize];
     let (header, log) = bytes.split_at_mut(LOG_START as usize);

@@ -34,7 +34,7 @@ pub struct PartitionInfo {
 impl Store {
     /// Sizes and counts, for people.
     pub fn info(&self) -> Result<Info> {
-        self.inner().log.check_open("describe a store")?;
+        self.inner().check_open("describe a store")?;
         let listed = self.inner().catalog.partitions(&self.inner().log)?;
         let info = |listed: Listed| {
             Ok(PartitionInfo {

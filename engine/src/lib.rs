@@ -98,10 +98,12 @@ mod batch;
 mod catalog;
 mod checkpoint;
 mod condition;
+mod counters;
 #[cfg(test)]
 mod crash;
 mod entry;
 mod error;
+mod follow;
 mod format;
 mod grid;
 mod index;
@@ -111,6 +113,8 @@ mod names;
 mod open;
 mod options;
 mod partition;
+#[cfg(test)]
+mod shared_sync;
 mod snapshot;
 mod staged;
 mod storage;
@@ -124,12 +128,13 @@ pub use array::{
 };
 pub use batch::{Batch, BatchPartition};
 pub use condition::{Condition, Version};
+pub use counters::Counters;
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};
 pub use info::{Info, PartitionInfo};
 pub use names::PartitionOptions;
-pub use options::{Durability, Mode, OpenOptions, Verify};
+pub use options::{Advice, Durability, Mode, OpenOptions, Verify};
 pub use partition::{Entries, History, KeyVersion, Keys, Partition, Reader};
 pub use snapshot::Snapshot;
 pub use store::{DEFAULT_NAME, Recovery, Store};

@@ -23,6 +23,21 @@ pub enum Verify {
     Never,
 }
 
+/// How a store will be read, for the system's cache of the file. It changes what reads
+/// cost, never what they give.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Advice {
+    /// As the system does by itself: reads ahead a little.
+    #[default]
+    Normal,
+    /// Here and there: nothing is read ahead.
+    Random,
+    /// From the start to the end: much is read ahead.
+    Sequential,
+    /// All of it, soon: reading starts now.
+    WillNeed,
+}
+
 /// What may exist before opening, and what may be done after.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -57,6 +72,7 @@ pub struct OpenOptions {
     pub(crate) lock: bool,
     pub(crate) replay_bound: u64,
     pub(crate) scan: bool,
+    pub(crate) follow: bool,
     pub(crate) fixed: Option<Fixed>,
 }
 
@@ -82,6 +98,7 @@ impl Default for OpenOptions {
             // not busy with them.
             replay_bound: 1 << 16,
             scan: false,
+            follow: false,
             fixed: None,
         }
     }
@@ -130,6 +147,16 @@ impl OpenOptions {
     /// is damaged.
     pub fn scan(mut self, scan: bool) -> Self {
         self.scan = scan;
+        self
+    }
+
+    /// Has every lookup, list, walk and count see what another process has committed by
+    /// then, as if [`Store::refresh`](crate::Store::refresh) stood before it. For a store
+    /// that is opened for reading; a writer has no others to follow. Costs a load where
+    /// nothing happened, and a call of the system where reads copy. Walks, readers and
+    /// snapshots stay as they were made.
+    pub fn follow(mut self, follow: bool) -> Self {
+        self.follow = follow;
         self
     }
 }

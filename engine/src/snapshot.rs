@@ -30,7 +30,7 @@ impl Store {
     /// each partition in use.
     pub fn snapshot(&self) -> Result<Snapshot> {
         let inner = self.inner();
-        inner.log.check_open("take a snapshot")?;
+        inner.check_open("take a snapshot")?;
         let (log, catalog) = inner.log.fixed(|log| (log.view(), inner.catalog.fork()));
         Ok(Snapshot(Store::over(Inner::view(log?, catalog, inner))))
     }
@@ -43,7 +43,7 @@ impl Store {
     pub fn at(&self, seqno: u64) -> Result<Snapshot> {
         let inner = self.inner();
         let log = &inner.log;
-        log.check_open("open a snapshot")?;
+        inner.check_open("open a snapshot")?;
         let newest = log.seqno();
         if seqno == newest {
             return self.snapshot();
@@ -83,6 +83,7 @@ impl Inner {
             background: Background::new(u64::MAX, 0),
             mode: crate::options::Mode::Read,
             fixed: true,
+            follows: false,
             recovery: of.recovery.clone(),
         }
     }

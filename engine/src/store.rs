@@ -1,8 +1,6 @@
 //! A store: one file, opened.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::collections::hash_map;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,12 +11,13 @@ use crate::catalog::{
     CATALOG, Catalog, Drafts, Interning, PartitionState, Row, RowValue, check_name,
 };
 use crate::checkpoint::{Background, Start};
+use crate::counters::Counters;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::index::Hash;
-use crate::log::{Found, Located, Log, Op, Replayed, Stored, Tip, Until, WriterGuard, replay};
+use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard};
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
@@ -48,6 +47,8 @@ pub(crate) struct Inner {
     pub(crate) mode: Mode,
     /// Whether this is a snapshot, which shows nothing new.
     pub(crate) fixed: bool,
+    /// Whether each lookup takes in what another process committed.
+    pub(crate) follows: bool,
     pub(crate) recovery: Recovery,
 }
 
@@ -94,6 +95,7 @@ impl Store {
             background: Background::new(options.replay_bound, start.slot),
             mode: options.mode,
             fixed: false,
+            follows: options.follow && !options.mode.writes(),
             recovery: Recovery::default(),
         };
         let live = inner.log.live()?;
@@ -102,6 +104,9 @@ impl Store {
             _ => Until::Content,
         };
         let mut replayed = inner.replay(until, false)?;
+        if until == Until::Content {
+            inner.log.heard_of(live.published_end);
+        }
         replayed.indexed = start.indexed;
         replayed.unnamed = start.unnamed;
         if let Some(named) = start.named {
@@ -121,7 +126,7 @@ impl Store {
             checkpoint: start.seqno,
             passed_over: start.passed_over,
         };
-        inner.report_torn_tail();
+        inner.report_recovery();
         inner.start(&replayed, options)?;
         Ok(Self {
             inner: Arc::new(inner),
@@ -187,10 +192,20 @@ impl Store {
         &self.inner.recovery
     }
 
+    /// What this store has done since it was opened. Costs a look at each partition in use.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let Inner { log, catalog, .. } = self.inner();
+        let states = catalog.in_use();
+        let segments = states.iter().map(|state| state.index.segment_count());
+        let segments = segments.sum::<u64>() + catalog.index.segment_count();
+        log.meter().read(segments)
+    }
+
     /// Names of the collections in the order first written. Costs a walk over the names
     /// of the store.
     pub fn collections(&self) -> Result<Vec<String>> {
-        self.inner.log.check_open("list collections")?;
+        self.inner.check_open("list collections")?;
         self.inner.catalog.collections(&self.inner.log)
     }
 
@@ -198,7 +213,7 @@ impl Store {
     /// `Error::NotFound` with the nearest name. Costs a walk over the names of the store.
     pub fn partitions(&self, collection: &str) -> Result<Vec<String>> {
         let Inner { log, catalog, .. } = self.inner();
-        log.check_open("list partitions")?;
+        self.inner.check_open("list partitions")?;
         catalog
             .partitions_of(log, collection)?
             .ok_or_else(|| catalog.no_collection(log, collection))
@@ -206,7 +221,7 @@ impl Store {
 
     /// Whether there is such a collection. Costs one look-up, however many there are.
     pub fn has_collection(&self, collection: &str) -> Result<bool> {
-        self.inner.log.check_open("look for a collection")?;
+        self.inner.check_open("look for a collection")?;
         let found = self.inner.catalog.collection(&self.inner.log, collection)?;
         Ok(found.is_some())
     }
@@ -214,7 +229,7 @@ impl Store {
     /// Whether there is such a partition. Costs two look-ups, however many there are.
     pub fn has_partition(&self, collection: &str, partition: &str) -> Result<bool> {
         let Inner { log, catalog, .. } = self.inner();
-        log.check_open("look for a partition")?;
+        self.inner.check_open("look for a partition")?;
         Ok(catalog.partition_row(log, collection, partition)?.is_some())
     }
 
@@ -256,23 +271,6 @@ impl Store {
     /// Makes every commit so far durable. One flush of the device.
     pub fn sync(&self) -> Result<()> {
         self.inner.log.writer("sync")?.sync()
-    }
-
-    /// Sees what another process committed meanwhile; whether there was something. A
-    /// store that is open for writing sees its own commits at once, and has no others.
-    pub fn refresh(&self) -> Result<bool> {
-        self.inner.log.check_open("refresh")?;
-        if self.inner.mode.writes() || self.inner.fixed {
-            return Ok(false);
-        }
-        let live = self.inner.log.live()?;
-        if live.published_end <= self.inner.log.published() {
-            return Ok(false);
-        }
-        self.inner
-            .replay(Until::Published(live.published_end), true)?;
-        self.inner.adopt(live.slot_seq)?;
-        Ok(true)
     }
 
     /// Makes everything durable and closes. Values, entries and arrays go on working;
@@ -331,59 +329,19 @@ impl Inner {
         Ok(Hash(key_hash(key, self.log.identity().seed)))
     }
 
-    /// Takes in the records between what is seen and the end of the log. `shared`: others
-    /// may read meanwhile.
-    pub(crate) fn replay(&self, until: Until, shared: bool) -> Result<Replayed> {
-        self.log.follow(|tip| {
-            let seen = place(self.log.published());
-            let mut touched: HashMap<u32, Arc<PartitionState>> = HashMap::new();
-            let replayed = replay(&self.log, tip, until, |found| {
-                let same = |a: &Found<'_>, b: &Found<'_>| a.head.partition == b.head.partition;
-                for run in found.chunk_by(same) {
-                    let Some(Found { frame, head, .. }) = run.first() else {
-                        continue;
-                    };
-                    // What a frame superseded still counts for its later records.
-                    let end = if shared { seen } else { place(*frame) };
-                    if head.partition == CATALOG {
-                        for found in run {
-                            let index = &self.catalog.index;
-                            self.log.take_in(index, std::slice::from_ref(found), end)?;
-                            self.catalog.take(&self.log, found)?;
-                        }
-                        continue;
-                    }
-                    let state = match touched.entry(head.partition) {
-                        hash_map::Entry::Occupied(known) => known.into_mut(),
-                        // Records of a partition that is not in the catalog are dead.
-                        hash_map::Entry::Vacant(_) if !self.catalog.knows(head.partition) => {
-                            continue;
-                        }
-                        hash_map::Entry::Vacant(new) => {
-                            new.insert(self.catalog.state(&self.log, head.partition)?)
-                        }
-                    };
-                    self.log.take_in(&state.index, run, end)?;
-                }
-                Ok(())
-            });
-            // Not back behind the checkpoint that this started from, where the roots of
-            // partitions stand.
-            let end = tip.end.max(self.log.published());
-            self.log.publish(Tip { end, ..*tip });
-            self.catalog.show_changes();
-            let touched = touched.values();
-            touched.for_each(|state| state.index.show_counted());
-            replayed
-        })
-    }
-
-    fn report_torn_tail(&self) {
+    fn report_recovery(&self) {
         let Recovery {
             torn_bytes,
             torn_at,
+            commits,
+            records,
+            checkpoint,
             ..
         } = self.recovery;
+        log::debug!(
+            "{}: {commits} commits with {records} records were replayed, from seqno {checkpoint} on",
+            self.log.path().display()
+        );
         if torn_bytes > 0 {
             log::warn!(
                 "{}: {torn_bytes} bytes at offset {torn_at} belong to no whole commit and were skipped",

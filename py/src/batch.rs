@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 
 use crate::entry::Entry;
 use crate::errors::{self, OrRaise as _};
+use crate::events;
 use crate::input::{self, Frame, Source, Taken};
 use crate::key::Key;
 use crate::store::{self, Store};
@@ -70,6 +71,7 @@ impl Batch {
                 Ok(*self.seqno.get_or_init(|| seqno))
             })
         });
+        events::deliver(py);
         match committed {
             Some(committed) => committed.or_raise(py).map(|_| ()),
             None => Err(ended(py)),

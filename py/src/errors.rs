@@ -33,6 +33,8 @@ pub(crate) fn named(py: Python<'_>, class: &str, message: &str) -> PyErr {
 /// The exception for an error of the engine.
 #[cold]
 pub(crate) fn exception(py: Python<'_>, error: &Error) -> PyErr {
+    // What led to it was told before.
+    crate::events::deliver(py);
     build(py, error).unwrap_or_else(|error| error)
 }
 

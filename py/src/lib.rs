@@ -10,6 +10,7 @@ mod buffer;
 mod dtype;
 mod entry;
 mod errors;
+mod events;
 mod field;
 mod input;
 mod key;
@@ -32,6 +33,7 @@ fn run_cli(py: Python<'_>, args: Vec<OsString>) -> i32 {
 /// The compiled part of arraylog.
 #[pymodule(gil_used = false)]
 fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    events::listen();
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add("format_version", arraylog::FORMAT_VERSION)?;
     module.add("DEBUG_BUILD", cfg!(debug_assertions))?;

@@ -9,6 +9,7 @@ use pyo3::types::{PyList, PyMemoryView, PyString};
 use crate::buffer::Bytes;
 use crate::entry::Entry;
 use crate::errors::OrRaise as _;
+use crate::events;
 use crate::input::{self, Frame, Source, Taken};
 use crate::key::{self, Key};
 use crate::many;
@@ -134,7 +135,9 @@ impl Partition {
         change: impl FnOnce(&arraylog::Partition) -> arraylog::Result<T> + Send,
     ) -> PyResult<T> {
         let opened = self.opened(py)?;
-        py.detach(|| change(&opened.engine)).or_raise(py)
+        let changed = py.detach(|| change(&opened.engine));
+        events::deliver(py);
+        changed.or_raise(py)
     }
 
     /// Runs a read of keys, letting other Python threads in if they are `many`.
@@ -362,6 +365,17 @@ impl Partition {
         let objects = many::keys(keys)?;
         let keys: Vec<Key<'_>> = objects.iter().map(Key::of).collect::<PyResult<_>>()?;
         self.change(py, |partition| partition.remove_many(&keys))
+    }
+
+    /// Has the system read the records of `keys`, or of all keys, before they are asked for.
+    #[pyo3(signature = (keys=None))]
+    fn prefetch(&self, py: Python<'_>, keys: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let Some(keys) = keys else {
+            return self.change(py, arraylog::Partition::will_need);
+        };
+        let objects = many::keys(keys)?;
+        let keys: Vec<Key<'_>> = objects.iter().map(Key::of).collect::<PyResult<_>>()?;
+        self.change(py, |partition| partition.prefetch(&keys))
     }
 
     /// Copies an entry to the key `new`, here or of another partition or store.

@@ -2,14 +2,15 @@
 
 use std::path::PathBuf;
 
-use arraylog::{Attrs, Durability, Mode, OpenOptions, PartitionOptions, Verify};
+use arraylog::{Advice, Attrs, Durability, Mode, OpenOptions, PartitionOptions, Verify};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{IntoPyDict as _, PyBytes, PyDict};
 
 use crate::attrs::{self, RawAttrs};
 use crate::buffer;
 use crate::errors::OrRaise as _;
+use crate::events;
 
 /// The handle behind `arraylog.Store`.
 #[pyclass(frozen, module = "arraylog._core")]
@@ -32,8 +33,10 @@ impl Store {
         verify: &str,
         io: &str,
         lock: bool,
+        follow: bool,
     ) -> PyResult<Self> {
-        let slow_reads = io == "read" || verify == "always";
+        // A lookup that follows may have to take in much, or wait for a thread that does.
+        let slow_reads = io == "read" || verify == "always" || follow;
         if path.as_os_str() == ":memory:" {
             return Ok(Self {
                 engine: arraylog::Store::memory().or_raise(py)?,
@@ -44,7 +47,8 @@ impl Store {
             .mode(parse_mode(mode)?)
             .durability(parse_durability(durability)?)
             .verify(parse_verify(verify)?)
-            .lock(lock);
+            .lock(lock)
+            .follow(follow);
         let engine = py.detach(|| {
             if io == "read" {
                 options.open(&path)
@@ -52,6 +56,7 @@ impl Store {
                 buffer::open_mapped(&options, &path)
             }
         });
+        events::deliver(py);
         Ok(Self {
             engine: engine.or_raise(py)?,
             slow_reads,
@@ -234,16 +239,53 @@ impl Store {
         }
     }
 
+    /// What was done since it was opened, by name.
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let found = py.detach(|| self.engine.counters());
+        [
+            ("commits", found.commits),
+            ("operations", found.operations),
+            ("bytes_written", found.bytes_written),
+            ("syncs", found.syncs),
+            ("checkpoints", found.checkpoints),
+            ("index_bytes_written", found.index_bytes_written),
+            ("records_compared", found.records_compared),
+            ("blocks_compared", found.blocks_compared),
+            ("refreshes", found.refreshes),
+            ("records_followed", found.records_followed),
+            ("segments", found.segments),
+        ]
+        .into_py_dict(py)
+    }
+
+    /// How the file will be read.
+    fn advise(&self, py: Python<'_>, advice: &str) -> PyResult<()> {
+        let advice = match advice {
+            "normal" => Advice::Normal,
+            "random" => Advice::Random,
+            "sequential" => Advice::Sequential,
+            "willneed" => Advice::WillNeed,
+            _ => return Err(unknown("advice", advice)),
+        };
+        py.detach(|| self.engine.advise(advice)).or_raise(py)
+    }
+
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.engine.sync()).or_raise(py)
+        let done = py.detach(|| self.engine.sync());
+        events::deliver(py);
+        done.or_raise(py)
     }
 
     fn refresh(&self, py: Python<'_>) -> PyResult<bool> {
-        py.detach(|| self.engine.refresh()).or_raise(py)
+        let done = py.detach(|| self.engine.refresh());
+        events::deliver(py);
+        done.or_raise(py)
     }
 
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.engine.close()).or_raise(py)
+        let done = py.detach(|| self.engine.close());
+        events::deliver(py);
+        done.or_raise(py)
     }
 }
 

@@ -77,14 +77,19 @@ impl Batch {
     pub fn commit(self) -> Result<u64> {
         let staged = self.staged.into_inner();
         let mut writer = self.inner.log.writer("commit a batch")?;
-        staged.check(|target, hash, key, condition| {
+        let checked = staged.check(|target, hash, key, condition| {
             let found = match self.inner.resolve(target)? {
                 Some(state) => writer.find(&state.index, hash, key)?,
                 None => None,
             };
             let version = found.map(|located| Version::of(&self.inner.log, &located));
             condition.check(key, version)
-        })?;
+        });
+        if checked.is_err() {
+            // Whoever is refused can read what stands in the way.
+            writer.wait_for_others()?;
+        }
+        checked?;
         if staged.len() == 0 {
             return Ok(self.inner.log.seqno());
         }

@@ -23,6 +23,7 @@
 mod atomics;
 mod blocks;
 mod checked;
+mod counts;
 pub(crate) mod group;
 mod growing;
 mod lookup;
@@ -40,6 +41,7 @@ mod view;
 
 pub(crate) use blocks::Blocks;
 pub(crate) use checked::Checked;
+pub(crate) use counts::Counted;
 pub(crate) use group::prefetch;
 pub(crate) use pack::{DeadBits, Packed};
 pub(crate) use partition::{Frozen, PartitionIndex};

@@ -2,15 +2,16 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
+use super::counts::{self, Counted, Counts};
 use super::growing::Growing;
 use super::pinned::Pinned;
 use super::segment::Segment;
 use super::{Fault, Hash, Records};
+use crate::format::offset;
 
 /// Segments of the file that lookups probe one after the other: a checkpoint merges so
 /// that there are no more.
@@ -20,47 +21,9 @@ const MOST_SEGMENTS: usize = 2;
 #[derive(Debug)]
 pub(crate) struct PartitionIndex {
     segments: ArcSwap<Segments>,
-    live: Counter,
-    live_bytes: Counter,
+    counts: Arc<Counts>,
     /// For the segments that a checkpoint will bring.
     journal: Mutex<Journal>,
-}
-
-/// A number that readers see change for a whole batch at once.
-#[derive(Debug, Default)]
-struct Counter {
-    shown: AtomicU64,
-    /// What [`Self::show`] will add; the writer's alone.
-    counted: AtomicI64,
-}
-
-impl Counter {
-    fn of(value: u64) -> Self {
-        Self {
-            shown: AtomicU64::new(value),
-            counted: AtomicI64::new(0),
-        }
-    }
-
-    fn add(&self, change: i64) {
-        let counted = self.counted.load(Ordering::Relaxed);
-        self.counted
-            .store(counted.saturating_add(change), Ordering::Relaxed);
-    }
-
-    fn show(&self) {
-        let change = self.counted.load(Ordering::Relaxed);
-        if change != 0 {
-            self.counted.store(0, Ordering::Relaxed);
-            let shown = self.shown.load(Ordering::Relaxed);
-            self.shown
-                .store(shown.saturating_add_signed(change), Ordering::Release);
-        }
-    }
-
-    fn get(&self) -> u64 {
-        self.shown.load(Ordering::Acquire)
-    }
 }
 
 #[derive(Clone, Debug)]
@@ -149,8 +112,7 @@ impl PartitionIndex {
         };
         Self {
             segments: ArcSwap::from_pointee(segments),
-            live: Counter::of(live),
-            live_bytes: Counter::of(live_bytes),
+            counts: Counts::of(live, live_bytes),
             journal: Mutex::default(),
         }
     }
@@ -165,20 +127,19 @@ impl PartitionIndex {
     pub(crate) fn fork(&self) -> Self {
         Self {
             segments: ArcSwap::new(self.segments.load_full()),
-            live: Counter::of(self.live.get()),
-            live_bytes: Counter::of(self.live_bytes.get()),
+            counts: Counts::of(self.len(), self.live_bytes()),
             journal: Mutex::default(),
         }
     }
 
     /// Number of entries.
     pub(crate) fn len(&self) -> u64 {
-        self.live.get()
+        self.counts.live.get()
     }
 
     /// Bytes of their records.
     pub(crate) fn live_bytes(&self) -> u64 {
-        self.live_bytes.get()
+        self.counts.live_bytes.get()
     }
 
     /// The segments as they are, for the writer, who sees everything.
@@ -224,17 +185,25 @@ impl PartitionIndex {
     /// Counts an entry of `bytes` that came (`Some`) or went, for [`Self::show_counted`].
     /// Only the writer calls this.
     pub(crate) fn count(&self, new: Option<u64>, old: Option<u64>) {
-        let entries = |entry: Option<u64>| i64::from(entry.is_some());
-        let bytes = |entry: Option<u64>| entry.unwrap_or(0) as i64;
-        self.live.add(entries(new) - entries(old));
-        self.live_bytes.add(bytes(new).saturating_sub(bytes(old)));
+        let (entries, bytes) = counts::change(new, old);
+        self.counts.live.add(entries);
+        self.counts.live_bytes.add(bytes);
+    }
+
+    /// Counts for one commit, apart from others that are not shown yet either.
+    pub(crate) fn counted(&self) -> Counted {
+        Counted {
+            counts: Arc::clone(&self.counts),
+            entries: 0,
+            bytes: 0,
+        }
     }
 
     /// Makes [`Self::len`] include what was counted, all at once: a part of a batch is
     /// never counted. Only the writer calls this.
     pub(crate) fn show_counted(&self) {
-        self.live.show();
-        self.live_bytes.show();
+        self.counts.live.show();
+        self.counts.live_bytes.show();
     }
 
     /// Makes the key of `records`, with `hash`, lead to the record at `place`. `previous`
@@ -285,6 +254,21 @@ impl PartitionIndex {
             .sum()
     }
 
+    /// Where the segments lie in the file.
+    pub(crate) fn mapped_ranges(&self) -> Vec<std::ops::Range<u64>> {
+        let segments = self.segments.load();
+        let range = |segment: &Arc<Segment>| {
+            let at = offset(segment.record().0);
+            at..at.saturating_add(segment.bytes())
+        };
+        segments.mapped.iter().map(range).collect()
+    }
+
+    /// Number of segments in the file.
+    pub(crate) fn segment_count(&self) -> u64 {
+        self.segments.load().mapped.len() as u64
+    }
+
     /// Bytes of the segments in the file.
     pub(crate) fn mapped_bytes(&self) -> u64 {
         let segments = self.segments.load();
@@ -328,8 +312,8 @@ impl PartitionIndex {
             merged,
             growing,
             entries,
-            live: self.live.get(),
-            live_bytes: self.live_bytes.get(),
+            live: self.len(),
+            live_bytes: self.live_bytes(),
         }
     }
 

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use parking_lot::MutexGuard;
 
+use super::group::Counts;
 use super::writer::Writer;
 use super::{Log, Tip};
 use crate::error::{Error, Result};
@@ -47,14 +48,6 @@ impl<'a> WriterGuard<'a> {
         self.writer.tip
     }
 
-    /// Makes everything committed durable.
-    pub(crate) fn sync(&mut self) -> Result<()> {
-        let end = self.writer.tip.end;
-        self.log.sync_writer(&mut self.writer, end)?;
-        self.tell_others();
-        Ok(())
-    }
-
     /// Appends the header of a SPACE frame with room for `len` bytes, which the caller
     /// fills.
     pub(super) fn append_space(&mut self, len: u64) -> Result<()> {
@@ -71,6 +64,7 @@ impl<'a> WriterGuard<'a> {
         let extended = self.log.storage.write_at(&[IoSlice::new(&[0])], last);
         extended.map_err(|source| self.not_committed(source))?;
         self.write_frame(&[&header], at, at.saturating_add(HEADER_LEN))?;
+        self.log.meter.bytes_written.add(len);
         self.advance(tip);
         Ok(())
     }
@@ -92,11 +86,12 @@ impl<'a> WriterGuard<'a> {
         Ok(tip)
     }
 
+    /// Takes up a frame of the index, which readers need not see.
     fn advance(&mut self, tip: Tip) {
+        let bytes = tip.end.saturating_sub(self.writer.tip.end);
+        self.log.meter.index_bytes_written.add(bytes);
         self.log.limit.store(tip.end, Ordering::Release);
-        self.writer.tip = tip;
-        self.log.publish(tip);
-        self.tell_others();
+        self.appended(tip, false, Counts::new());
     }
 
     /// Makes the header of the frame that ends at `end`, at the start of `bytes`; the tip
@@ -151,7 +146,10 @@ impl<'a> WriterGuard<'a> {
             u64::MAX
         };
         let result = write_in_blocks(pieces, at, block, |slices, at| storage.write_at(slices, at));
-        let Err(source) = result else { return Ok(()) };
+        let Err(source) = result else {
+            self.log.meter.bytes_written.add(end.saturating_sub(at));
+            return Ok(());
+        };
         // The header may be there, with a part of what it vouches for. Unless it goes,
         // bytes of a later commit could complete the frame. Parts of a longer frame may
         // also reach the device without the zeros that take the header back.
@@ -160,10 +158,10 @@ impl<'a> WriterGuard<'a> {
             .write_at(&[IoSlice::new(&zeros)], at)
             .and_then(|()| match at / PAGE == end.saturating_sub(1) / PAGE {
                 true => Ok(()),
-                false => storage.sync(),
+                false => self.log.sync_device(),
             });
         if let Err(failed) = taken_back {
-            self.writer.poison = Some(failed);
+            self.log.poison(&mut self.writer, &failed);
         }
         Err(self.not_committed(source))
     }
@@ -198,6 +196,10 @@ impl<'a> WriterGuard<'a> {
     /// hear of it now or with the next one.
     pub(super) fn tell_others(&self) {
         let writer = &self.writer;
+        // What was said last stays.
+        if writer.poison.is_some() || self.log.is_closed() {
+            return;
+        }
         let live = writer.live(&self.log.identity.store_id, LiveState::Open);
         if let Err(error) = self.log.storage.live().store(live) {
             log::warn!(

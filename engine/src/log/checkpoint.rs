@@ -136,6 +136,8 @@ impl Log {
         }
         let _one_at_a_time = self.checkpointing.lock();
         let mut guard = self.writer("take a checkpoint")?;
+        // What is saved, the number of entries too, is what everybody sees.
+        guard.settle()?;
         let from = guard.tip();
         let goals: Vec<Goal<I>> = goals()
             .into_iter()
@@ -180,6 +182,7 @@ impl Log {
         from: Tip,
         next: NextIds,
     ) -> Result<Saved> {
+        let before = self.meter.index_bytes_written.get();
         for work in &mut *works {
             let key = root_key(work.goal.id);
             let hash = Hash(record::key_hash(&key, self.identity().seed));
@@ -221,7 +224,8 @@ impl Log {
             &mut work.root,
         )?;
         self.place_all(&mut room, targets(&mut own))?;
-        let bytes = self.append_checkpoint(&mut own, works, from, next)?;
+        self.append_checkpoint(&mut own, works, from, next)?;
+        let bytes = self.meter.index_bytes_written.get().saturating_sub(before);
         Ok(Saved {
             partitions: works.len() as u64,
             bytes,
@@ -344,14 +348,14 @@ impl Log {
         Ok(())
     }
 
-    /// Appends the CHECKPOINT frame and has the new segments serve; the end of the frame.
+    /// Appends the CHECKPOINT frame and has the new segments serve.
     fn append_checkpoint<I: AsRef<PartitionIndex>>(
         &self,
         own: &mut [Work<&PartitionIndex>; 1],
         works: &mut [Work<I>],
         from: Tip,
         next: NextIds,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let mut guard = self.writer("take a checkpoint")?;
         let [own] = own;
         let tip = guard.tip();
@@ -411,7 +415,7 @@ impl Log {
             guard.writer.poison = Some(std::io::Error::other(error.to_string()));
             return Err(error);
         }
-        Ok(guard.written_since_start())
+        Ok(())
     }
 
     /// Has the new segments serve. `rows` are the places of the roots before and now,
@@ -463,8 +467,9 @@ impl Log {
             let Some(unnamed) = self.writer(ACTION)?.unnamed() else {
                 return Ok(());
             };
-            let synced = self.storage.sync();
-            self.writer(ACTION)?.name_checkpoint(unnamed, synced)?;
+            self.writer(ACTION)?.sync()?;
+            // Anew: the store may have been closed meanwhile.
+            self.writer(ACTION)?.name_checkpoint(unnamed)?;
         }
     }
 }

@@ -6,14 +6,16 @@
 //! 3. The frame goes out in one call, or in one for each 2 MiB. If that fails its header
 //!    is overwritten, durably so if the frame has more than a page: of such a frame any
 //!    part may be on the device, and a later one could complete it.
-//! 4. `Synced`: one sync of the data.
-//! 5. The index is told, then the published end is raised.
+//! 4. The index is told.
+//! 5. `Synced`: the lock is given away until a sync has covered the frame ([`super::group`]).
+//! 6. The published end is raised.
 
 use std::io;
 use std::sync::atomic::Ordering;
 
 use super::Located;
 use super::append::WriterGuard;
+use super::group::Counts;
 use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, HEADER_LEN};
@@ -228,6 +230,9 @@ impl WriterGuard<'_> {
 
     /// Commits `ops`, in this order, as one batch; its seqno. Nothing of it is seen
     /// before all of it is.
+    ///
+    /// The writer's lock is given away while a sync is waited for, unless there are
+    /// operations of partition 0, which come first.
     pub(crate) fn commit(&mut self, ops: &[Op<'_>], durability: Durability) -> Result<u64> {
         let log = self.log;
         let before = self.writer.tip;
@@ -238,20 +243,26 @@ impl WriterGuard<'_> {
         let written = self.write_frame(&room.pieces(ops), before.end, end);
         self.writer.room = room;
         written?;
-        if durability == Durability::Synced {
-            log.sync_writer(&mut self.writer, end)?;
-        }
         log.limit.store(end, Ordering::Release);
-        if let Err(error) = self.tell_index(ops, place(before.end)) {
-            // The index knows a part of the batch, which must never be shown.
-            self.writer.poison = Some(io::Error::other(error.to_string()));
-            return Err(error);
-        }
-        self.writer.tip = tip;
+        let counted = match self.tell_index(ops, place(before.end)) {
+            Ok(counted) => counted,
+            Err(error) => {
+                // The index knows a part of the batch, which must never be shown.
+                log.poison(&mut self.writer, &io::Error::other(error.to_string()));
+                return Err(error);
+            }
+        };
         self.writer.records = self.writer.records.saturating_add(ops.len() as u64);
-        log.publish(tip);
-        ops.iter().for_each(|op| op.index.show_counted());
-        self.tell_others();
+        log.meter.commits.add(1);
+        log.meter.operations.add(ops.len() as u64);
+        self.appended(tip, durability == Durability::Synced, counted);
+        // Names and schemas, which stand first, are looked up as they are shown: who comes
+        // next under the lock has to find them.
+        if ops.first().is_some_and(|op| op.partition == 0) {
+            self.settle()?;
+        } else {
+            self.wait_until_shown(end)?;
+        }
         Ok(tip.seqno)
     }
 
@@ -292,16 +303,19 @@ impl WriterGuard<'_> {
         Ok(at)
     }
 
-    /// Makes the index lead to the new records. Nobody sees them before they are
-    /// published. `first` is the place of the frame, the end of what is published.
-    fn tell_index(&mut self, ops: &[Op<'_>], first: u64) -> Result<()> {
+    /// Makes the index lead to the new records; what that changes in the number of entries.
+    /// Nobody sees them before they are published. `first` is the place of the frame.
+    fn tell_index(&mut self, ops: &[Op<'_>], first: u64) -> Result<Counts> {
         let log = self.log;
+        let shown = place(self.writer.shown.end);
         let mut placed = self.writer.room.placed.iter();
+        let mut counts = Counts::new();
         for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
             let Some(index) = run.first().map(|op| op.index) else {
                 continue;
             };
-            index.reserve(run.len(), first);
+            let mut counted = index.counted();
+            index.reserve(run.len(), shown);
             let pinned = index.newest();
             for (op, placed) in run.iter().zip(&mut placed) {
                 let tombstone = op.kind == RecordKind::Tombstone;
@@ -316,10 +330,11 @@ impl WriterGuard<'_> {
                 } else {
                     placed.before
                 };
-                index.count((!tombstone).then_some(placed.bytes), before);
+                counted.count((!tombstone).then_some(placed.bytes), before);
             }
+            counts.push(counted);
         }
-        Ok(())
+        Ok(counts)
     }
 }
 

@@ -4,12 +4,14 @@
 //! record below the published end. Nothing here knows what a value means.
 
 mod access;
+mod ahead;
 mod append;
 mod blocks;
 mod checkpoint;
 mod commit;
 mod fill;
 mod find;
+mod group;
 mod indexed;
 mod recovery;
 mod regions;
@@ -21,16 +23,18 @@ mod walk;
 mod window;
 mod writer;
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
+use crate::counters::Meter;
 use crate::error::{Error, Result};
 use crate::format::header::{Identity, Live};
 use crate::format::{Defect, LOG_START};
-use crate::options::{Durability, Verify};
+use crate::options::{Advice, Durability, Verify};
 use crate::storage::Storage;
 
 pub(crate) use access::Located;
@@ -63,6 +67,15 @@ pub(crate) struct Log {
     verified: Arc<Verified>,
     durability: Durability,
     writer: Option<Mutex<Writer>>,
+    /// Wakes who waits for a sync that another thread does.
+    synced: Condvar,
+    /// Wakes the thread that will sync when another one has appended.
+    joined: Condvar,
+    /// Held while the device is flushed; the first failure of that.
+    device: Mutex<Option<io::Error>>,
+    meter: Arc<Meter>,
+    /// How the log will be read.
+    advice: Mutex<Advice>,
     /// The process that may write; a fork is another one. Beside the lock, which a
     /// thread that does not exist in a fork may hold there for ever.
     owner: u32,
@@ -73,6 +86,9 @@ pub(crate) struct Log {
     naming: Mutex<()>,
     /// Held while what another process committed is taken in.
     following: Mutex<Tip>,
+    /// What the live page said when the store was opened and no writer was at work. It may
+    /// have outlived its log: a loss of power keeps pages in any order.
+    heard: AtomicU64,
 }
 
 /// Where the next frame goes, and what it follows.
@@ -133,11 +149,17 @@ impl Log {
             verified: Arc::default(),
             durability: parts.durability,
             writer: None,
+            synced: Condvar::new(),
+            joined: Condvar::new(),
+            device: Mutex::new(None),
+            meter: Arc::default(),
+            advice: Mutex::default(),
             owner: 0,
             closed: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
             naming: Mutex::new(()),
             following: Mutex::new(tip),
+            heard: AtomicU64::new(0),
         })
     }
 
@@ -188,6 +210,11 @@ impl Log {
         Ok(())
     }
 
+    /// What was done, for [`crate::Counters`].
+    pub(crate) fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
     /// Whether reads lend the mapping.
     pub(crate) fn is_mapped(&self) -> bool {
         self.regions.is_some()
@@ -199,6 +226,19 @@ impl Log {
             .live()
             .load()
             .map_err(Error::io("read the live page of", &self.path))
+    }
+
+    /// Whether the live page says that more was published than readers see.
+    #[inline]
+    pub(crate) fn is_behind(&self) -> Result<bool> {
+        let end = self.storage.live().published_end();
+        let end = end.map_err(Error::io("read the live page of", &self.path))?;
+        Ok(end > self.published() && end != self.heard.load(Ordering::Relaxed))
+    }
+
+    /// Notes that the live page says `end`, and that all that is there was taken in.
+    pub(crate) fn heard_of(&self, end: u64) {
+        self.heard.store(end, Ordering::Relaxed);
     }
 
     /// Whether a writer is at work, whose published end counts.
@@ -231,11 +271,17 @@ impl Log {
             verified: Arc::clone(&self.verified),
             durability: self.durability,
             writer: None,
+            synced: Condvar::new(),
+            joined: Condvar::new(),
+            device: Mutex::new(None),
+            meter: Arc::clone(&self.meter),
+            advice: Mutex::new(*self.advice.lock()),
             owner: 0,
             closed: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
             naming: Mutex::new(()),
             following: Mutex::new(Tip::start(&self.identity)),
+            heard: AtomicU64::new(0),
         })
     }
 

@@ -57,6 +57,7 @@ impl Log {
         }
         let region = self.storage.map().map_err(Error::io("map", &self.path))?;
         if region.end() >= end && regions.push(region) {
+            self.advise_again();
             return Ok(());
         }
         Err(Error::io("map", &self.path)(

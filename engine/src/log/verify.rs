@@ -29,6 +29,7 @@ impl Log {
     /// Compares the record at `place` with its sum; of a wide one what stands before its
     /// value, whose blocks are compared at first touch.
     pub(crate) fn check(&self, place: u64) -> Result<()> {
+        self.meter.records_compared.add(1);
         let located = self.locate(place)?;
         if located.head.wide {
             return self.check_head(&located);
@@ -90,6 +91,11 @@ impl Log {
             self.compare(at, "a block of a value", stored, record::value_hash(bytes))?;
             if remembered {
                 self.verified.insert(at);
+            }
+            // Once a block; what is compared at every read is not counted, since readers
+            // share no counter.
+            if remembered && !always {
+                self.meter.blocks_compared.add(1);
             }
         }
         Ok(())

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::append::WriterGuard;
 use super::commit::Room;
+use super::group::Group;
 use super::recovery::Replayed;
 use super::{Log, Tip, settle};
 use crate::error::{Error, Result};
@@ -16,10 +17,14 @@ const MOST_REPLAYED: u64 = 1 << 30;
 
 /// The state of the one writer.
 pub(crate) struct Writer {
+    /// Where the next frame goes.
     pub(super) tip: Tip,
+    /// Up to where readers see the log: behind the tip while commits wait for a sync.
+    pub(super) shown: Tip,
+    pub(super) group: Group,
     pub(super) durable_end: u64,
     /// Seqno of the last batch before the durable end, or a smaller one.
-    durable_seqno: u64,
+    pub(super) durable_seqno: u64,
     /// Up to here the file system has room for the log (an offset).
     pub(super) reserved: u64,
     /// Random for each opening; part of every frame sum.
@@ -35,8 +40,6 @@ pub(crate) struct Writer {
     pub(super) records: u64,
     /// How many of these, and up to which offset, the newest checkpoint covers.
     covered: (u64, u64),
-    /// The same of a checkpoint that is being taken.
-    covering: (u64, u64),
     /// What names this run of the system, if the live page may name a checkpoint by it.
     boot_id: Option<[u8; 16]>,
     opened: u64,
@@ -69,6 +72,8 @@ impl Log {
         };
         let writer = Writer {
             tip,
+            shown: tip,
+            group: Group::default(),
             durable_end,
             durable_seqno: tip.seqno,
             reserved: 0,
@@ -81,7 +86,6 @@ impl Log {
             indexed: replayed.indexed,
             records: replayed.records,
             covered: (0, replayed.from),
-            covering: (0, replayed.from),
             boot_id: self.storage.boot_id(),
             opened,
             poison: None,
@@ -114,11 +118,7 @@ impl Log {
         // Closing takes the lock too.
         self.check_open(action)?;
         if let Some(first) = &guard.poison {
-            let source = copy_of(first);
-            return Err(Error::Poisoned {
-                path: self.path.clone(),
-                source,
-            });
+            return Err(self.poisoned(first));
         }
         Ok(WriterGuard::new(self, guard))
     }
@@ -147,24 +147,20 @@ impl Log {
             self.closed.store(true, Ordering::Release);
             return Ok(());
         }
-        let mut writer = writer.lock();
+        let mut guard = WriterGuard::new(self, writer.lock());
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        if let Some(first) = &writer.poison {
-            let source = copy_of(first);
-            return Err(Error::Poisoned {
-                path: self.path.clone(),
-                source,
-            });
+        if let Some(first) = &guard.writer.poison {
+            return Err(self.poisoned(first));
         }
-        let end = writer.tip.end;
-        self.sync_writer(&mut writer, end)?;
+        guard.sync_holding()?;
+        let writer = &mut *guard.writer;
         // Synced by now.
         if let Some((at, end, _)) = writer.unnamed.take() {
             writer.checkpoint = (at, end);
         }
-        self.write_slot(&mut writer)?;
+        self.write_slot(writer)?;
         // What is closed takes no more of the disk than it needs.
         if writer.reserved > writer.tip.end {
             self.storage
@@ -179,14 +175,26 @@ impl Log {
             .map_err(Error::io("write the live page of", &self.path))
     }
 
-    /// Notes that a sync failed, and tells others.
-    fn poison(&self, writer: &mut Writer, source: io::Error) -> Error {
-        let path = self.path.clone();
-        writer.poison = Some(copy_of(&source));
+    /// Nothing is written any more, for this reason; tells others. The first one stays.
+    pub(super) fn poison(&self, writer: &mut Writer, source: &io::Error) {
+        if writer.poison.is_some() {
+            return;
+        }
+        log::error!(
+            "{}: nothing is written any more until it is opened again: {source}",
+            self.path.display()
+        );
+        writer.poison = Some(copy_of(source));
         let live = writer.live(&self.identity.store_id, LiveState::Poisoned);
         // A hint for others; the poison holds without it.
         let _ = self.storage.live().store(live);
-        Error::CommitUnknown { path, source }
+    }
+
+    fn poisoned(&self, first: &io::Error) -> Error {
+        Error::Poisoned {
+            path: self.path.clone(),
+            source: copy_of(first),
+        }
     }
 
     /// Writes the next slot. Everything that it says has to be on the device.
@@ -215,17 +223,6 @@ impl Log {
     pub(crate) fn owns_writer(&self) -> bool {
         self.writer.is_some() && self.check_process().is_ok()
     }
-
-    /// Makes everything before `end` durable. If that fails nothing is written any more,
-    /// and others are told so, with the end from before.
-    pub(super) fn sync_writer(&self, writer: &mut Writer, end: u64) -> Result<()> {
-        if let Err(source) = self.storage.sync() {
-            return Err(self.poison(writer, source));
-        }
-        writer.durable_end = end;
-        writer.durable_seqno = writer.tip.seqno;
-        Ok(())
-    }
 }
 
 impl WriterGuard<'_> {
@@ -242,8 +239,7 @@ impl WriterGuard<'_> {
     pub(super) fn start_checkpoint(&mut self) {
         let writer = &mut *self.writer;
         // Whether it succeeds or not: the next attempt is as far away.
-        writer.covering = (writer.records, writer.tip.end);
-        writer.covered = writer.covering;
+        writer.covered = (writer.records, writer.tip.end);
     }
 
     /// Offset of the newest checkpoint record.
@@ -254,12 +250,6 @@ impl WriterGuard<'_> {
     /// Entries of the segments of all partitions.
     pub(super) fn indexed_entries(&self) -> u64 {
         self.writer.indexed
-    }
-
-    /// Bytes of the log since the checkpoint was started.
-    pub(super) fn written_since_start(&self) -> u64 {
-        let writer = &*self.writer;
-        writer.tip.end.saturating_sub(writer.covering.1)
     }
 
     /// Notes the checkpoint record at offset `at`, in a frame that ends at `end`, and how
@@ -275,18 +265,11 @@ impl WriterGuard<'_> {
         self.writer.unnamed
     }
 
-    /// Has a slot name a checkpoint, if it and everything before were synced.
-    pub(super) fn name_checkpoint(
-        &mut self,
-        unnamed: (u64, u64, u64),
-        synced: io::Result<()>,
-    ) -> Result<()> {
+    /// Has a slot name a checkpoint, after a sync of it and everything before.
+    pub(super) fn name_checkpoint(&mut self, unnamed: (u64, u64, u64)) -> Result<()> {
         let (at, end, seqno) = unnamed;
         let log = self.log;
         let writer = &mut *self.writer;
-        if let Err(source) = synced {
-            return Err(log.poison(writer, source));
-        }
         if end > writer.durable_end {
             writer.durable_end = end;
             writer.durable_seqno = seqno;
@@ -302,7 +285,7 @@ impl WriterGuard<'_> {
 }
 
 /// The same error once more: `io::Error` cannot be cloned.
-fn copy_of(error: &io::Error) -> io::Error {
+pub(super) fn copy_of(error: &io::Error) -> io::Error {
     match error.raw_os_error() {
         Some(code) => io::Error::from_raw_os_error(code),
         None => io::Error::new(error.kind(), error.to_string()),
@@ -326,8 +309,8 @@ impl Writer {
             None => ((0, 0), 0),
         };
         Live {
-            published_end: self.tip.end,
-            seqno: self.tip.seqno,
+            published_end: self.shown.end,
+            seqno: self.shown.seqno,
             durable_end: self.durable_end,
             check: durable_check(store_id, self.durable_end),
             slot_seq: self.slot_seq,

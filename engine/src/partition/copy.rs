@@ -102,11 +102,15 @@ impl Partition {
         let mut writer = inner.log.writer(ACTION)?;
         let state = self.state(ACTION)?.ok_or_else(|| no_key(key))?;
         let located = writer.find(&state.index, hash, key)?;
-        let located = located.ok_or_else(|| no_key(key))?;
+        let Some(located) = located else {
+            // Who removed it may wait for the device still.
+            writer.wait_for_others()?;
+            return Err(no_key(key));
+        };
         if key == new && self.is_same(target) {
             return Ok(());
         }
-        target.check(&writer, ACTION, new_hash, new, condition)?;
+        target.check(&mut writer, ACTION, new_hash, new, condition)?;
         let bytes = Stored::new(&inner.log, located)?.value()?;
         let pieces: [&[u8]; 1] = [&bytes];
         let sums = Sums::of(&pieces, bytes.len() as u64);

@@ -1,5 +1,6 @@
 //! A mapping of keys to entries.
 
+mod ahead;
 mod copy;
 mod history;
 mod many;
@@ -70,7 +71,7 @@ impl Partition {
         &self,
         action: &'static str,
     ) -> Result<Option<Cow<'_, Arc<PartitionState>>>> {
-        self.inner().log.check_open(action)?;
+        self.inner().check_open(action)?;
         self.inner().resolve(&self.target)
     }
 

@@ -125,7 +125,7 @@ impl Partition {
             value: sums.value(pieces, len),
         };
         let mut writer = inner.log.writer(action)?;
-        self.check(&writer, action, hash, key, condition)?;
+        self.check(&mut writer, action, hash, key, condition)?;
         inner.commit(&mut writer, &[change], interned, inner.log.durability())?;
         Ok(())
     }
@@ -133,7 +133,7 @@ impl Partition {
     /// Fails unless `condition` holds at `key`.
     pub(crate) fn check(
         &self,
-        writer: &WriterGuard<'_>,
+        writer: &mut WriterGuard<'_>,
         action: &'static str,
         hash: Hash,
         key: &[u8],
@@ -142,7 +142,12 @@ impl Partition {
         if condition == Condition::Always {
             return Ok(());
         }
-        condition.check(key, self.current(writer, action, hash, key)?)
+        let checked = condition.check(key, self.current(writer, action, hash, key)?);
+        if checked.is_err() {
+            // Whoever is refused can read what stands in the way.
+            writer.wait_for_others()?;
+        }
+        checked
     }
 
     /// The newest version of `key`, for the writer.
@@ -173,9 +178,9 @@ impl Partition {
         let inner = self.inner();
         let hash = inner.hash(key)?;
         let mut writer = inner.log.writer(ACTION)?;
-        let current = self.current(&writer, ACTION, hash, key)?;
-        condition.check(key, current)?;
-        if current.is_none() {
+        self.check(&mut writer, ACTION, hash, key, condition)?;
+        if self.current(&writer, ACTION, hash, key)?.is_none() {
+            writer.wait_for_others()?;
             return Ok(false);
         }
         let change = self.tombstone(hash, key);
@@ -201,7 +206,9 @@ impl Partition {
                 changes.push(self.tombstone(hash, key));
             }
         }
-        if !changes.is_empty() {
+        if changes.is_empty() {
+            writer.wait_for_others()?;
+        } else {
             inner.commit(&mut writer, &changes, &[], inner.log.durability())?;
         }
         Ok(changes.len() as u64)
@@ -221,6 +228,8 @@ impl Partition {
     pub fn clear(&self) -> Result<u64> {
         let inner = self.inner();
         let mut writer = inner.log.writer("clear a partition")?;
+        // A walk sees what is shown.
+        writer.settle()?;
         let keys: Result<Vec<Vec<u8>>> = self.keys()?.collect();
         let keys = keys?;
         if keys.is_empty() {

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -17,6 +18,7 @@ use memmap2::MmapOptions;
 use super::folder::Unborn;
 use super::{LivePage, Region, Storage, WriterLock};
 use crate::format::LOG_START;
+use crate::options::Advice;
 
 /// Most pieces that the system takes in one call (`IOV_MAX`).
 const MAX_PIECES: usize = 1024;
@@ -182,6 +184,25 @@ impl Storage for FileStorage {
     #[cfg(not(target_os = "linux"))]
     fn allocate(&self, _at: u64, _len: u64) -> io::Result<()> {
         Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    fn advise(&self, range: Range<u64>, advice: Advice) -> io::Result<()> {
+        let offset = |n| i64::try_from(n).unwrap_or(i64::MAX);
+        let (at, len) = (range.start, range.end.saturating_sub(range.start));
+        let advice = match advice {
+            Advice::Normal => libc::POSIX_FADV_NORMAL,
+            Advice::Random => libc::POSIX_FADV_RANDOM,
+            Advice::Sequential => libc::POSIX_FADV_SEQUENTIAL,
+            Advice::WillNeed => libc::POSIX_FADV_WILLNEED,
+        };
+        let file = self.file.as_raw_fd();
+        // SAFETY: takes numbers only; the descriptor is open for as long as `self`.
+        let result = unsafe { libc::posix_fadvise(file, offset(at), offset(len), advice) };
+        match result {
+            0 => Ok(()),
+            code => Err(io::Error::from_raw_os_error(code)),
+        }
     }
 
     fn release(&self) -> io::Result<()> {

@@ -73,6 +73,15 @@ impl LivePage {
         Ok(Live::from_words(words))
     }
 
+    /// The published end alone: one load, unless it takes a call.
+    #[inline]
+    pub(crate) fn published_end(&self) -> io::Result<u64> {
+        match self.word(0) {
+            Some(word) => Ok(u64::from_le(word.load(Ordering::Acquire))),
+            None => Ok(self.load()?.published_end),
+        }
+    }
+
     /// Stores the words, the published end last.
     pub(crate) fn store(&self, live: Live) -> io::Result<()> {
         let words = live.words();

@@ -14,7 +14,10 @@ mod spool;
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::sync::Arc;
+
+use crate::options::Advice;
 
 pub(crate) use file::{Creation, FileStorage};
 pub(crate) use live::LivePage;
@@ -46,6 +49,12 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Reserves room for `len` bytes from offset `at`, so that a full disk shows
     /// before the first byte is written. Does nothing where the system cannot.
     fn allocate(&self, at: u64, len: u64) -> io::Result<()>;
+
+    /// Tells the system how `range` will be read, by calls. Does nothing where the system
+    /// cannot.
+    fn advise(&self, _range: Range<u64>, _advice: Advice) -> io::Result<()> {
+        Ok(())
+    }
 
     /// Gives back room that was reserved behind the end of the file.
     fn release(&self) -> io::Result<()> {

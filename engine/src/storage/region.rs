@@ -5,6 +5,7 @@
 )]
 
 use std::fmt;
+use std::io;
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use memmap2::MmapRaw;
 use zerocopy::{FromZeros, IntoBytes};
 
-use crate::format::LOG_START;
+use crate::format::{BLOCK, LOG_START};
+use crate::options::Advice;
 
 /// Memory in units that keep the alignment of values.
 #[derive(zerocopy::FromBytes, IntoBytes, zerocopy::KnownLayout)]
@@ -167,6 +169,35 @@ impl Region {
         unsafe { std::ptr::copy_nonoverlapping(from.as_ptr(), out.as_mut_ptr(), out.len()) };
     }
 
+    /// Tells the system how `range` of the file will be read, rounded to pages. Nothing
+    /// happens where there is no mapping, or nothing of it is inside.
+    pub(crate) fn advise(&self, range: Range<u64>, advice: Advice) -> io::Result<()> {
+        if !matches!(self.owner, Owner::Map(_)) {
+            return Ok(());
+        }
+        // A mapping starts at a page, of 64 KiB on some machines.
+        let from = range.start.max(self.start).saturating_sub(self.start) / BLOCK * BLOCK;
+        let to = range.end.min(self.end()).saturating_sub(self.start);
+        let Some(len) = to.checked_sub(from).filter(|&len| len > 0) else {
+            return Ok(());
+        };
+        let advice = match advice {
+            Advice::Normal => libc::MADV_NORMAL,
+            Advice::Random => libc::MADV_RANDOM,
+            Advice::Sequential => libc::MADV_SEQUENTIAL,
+            Advice::WillNeed => libc::MADV_WILLNEED,
+        };
+        // SAFETY: `from` is at most `len` of the mapping (checked above).
+        let first = unsafe { self.base.add(from as usize) };
+        // SAFETY: the range lies inside the mapping, which lives as long as `self`; none of
+        // these pieces of advice changes what the memory holds.
+        let result = unsafe { libc::madvise(first.as_ptr().cast(), len as usize, advice) };
+        match result {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+
     /// As [`Region::get`], with a reference that keeps the region.
     pub(crate) fn range_of(self: &Arc<Self>, range: Range<u64>) -> Option<Bytes> {
         let bytes = self.get(range)?;
@@ -261,6 +292,30 @@ mod tests {
         let region = region(1);
         let bytes = region.get(LOG_START..LOG_START + 1).expect("inside");
         assert_eq!(bytes.as_ptr() as usize % 64, 0);
+    }
+
+    #[test]
+    fn advice_is_taken_for_any_range_and_leaves_the_bytes() {
+        let map = memmap2::MmapOptions::new().len(1 << 20).map_anon();
+        let map = MmapRaw::from(map.expect("memory"));
+        let limit = Arc::new(AtomicU64::new(LOG_START + 4));
+        let region = Region::mapped(map, limit);
+        assert!(region.fill(LOG_START, b"data"));
+        for advice in [
+            Advice::Random,
+            Advice::Sequential,
+            Advice::WillNeed,
+            Advice::Normal,
+        ] {
+            for range in [0..1, 5..70_000, LOG_START..u64::MAX, 9..9, 1 << 30..1 << 31] {
+                // Anonymous memory has nothing to read ahead: the system may say so.
+                let _ = region.advise(range, advice);
+            }
+            assert_eq!(region.get(LOG_START..LOG_START + 4), Some(&b"data"[..]));
+        }
+        // What has no mapping takes it as well.
+        let copied = self::region(100);
+        copied.advise(0..u64::MAX, Advice::WillNeed).expect("taken");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use memmap2::{MmapOptions, MmapRaw};
 use parking_lot::Mutex;
@@ -38,6 +39,11 @@ pub(crate) struct Journal {
     /// How many more calls succeed before one fails, with how many bytes of a write
     /// done all the same.
     pub(crate) fault: Option<Fault>,
+    /// How long a sync takes, and how many are under way.
+    pub(crate) pause: Duration,
+    pub(crate) syncing: usize,
+    /// Error number with which the next sync fails, after its pause.
+    pub(crate) failing_sync: Option<i32>,
 }
 
 /// A call that changes the disk.
@@ -96,6 +102,12 @@ impl Sim {
     #[cfg(test)]
     pub(crate) fn journal(&self) -> &Mutex<Journal> {
         &self.journal
+    }
+
+    /// The published end that others are told.
+    #[cfg(test)]
+    pub(crate) fn live_end(&self) -> u64 {
+        self.live.load().map_or(0, |live| live.published_end)
     }
 
     fn put(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -215,7 +227,22 @@ impl Storage for Sim {
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.count(|| Call::Sync).map_err(|(_, error)| error)
+        // At its start: it covers what was written before.
+        self.count(|| Call::Sync).map_err(|(_, error)| error)?;
+        let pause = {
+            let mut journal = self.journal.lock();
+            journal.syncing += 1;
+            journal.pause
+        };
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
+        let mut journal = self.journal.lock();
+        journal.syncing -= 1;
+        match journal.failing_sync.take() {
+            Some(code) => Err(io::Error::from_raw_os_error(code)),
+            None => Ok(()),
+        }
     }
 
     fn allocate(&self, at: u64, len: u64) -> io::Result<()> {

@@ -84,7 +84,7 @@ impl Partition {
             value: sums.value(std::slice::from_ref(&bytes), len),
         };
         let mut writer = inner.log.writer(ACTION)?;
-        self.check(&writer, ACTION, hash, key, condition)?;
+        self.check(&mut writer, ACTION, hash, key, condition)?;
         inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
         Ok(len)
     }

@@ -14,13 +14,14 @@ from ._batch import Batch
 from ._errors import InvalidError, ReadOnlyError
 from ._later import Later, unsupported
 from ._partition import Partition
-from ._reference import Origin, logger, restore_collection, restore_store
+from ._reference import Origin, restore_collection, restore_store
 
 if TYPE_CHECKING:
     from types import TracebackType
 
 MEMORY = ":memory:"
 _MODES = ("r", "r+", "a", "w", "x")
+_ADVICE = ("normal", "random", "sequential", "willneed")
 _CHOICES = {
     "durability": ("buffered", "synced"),
     "verify": ("first", "always", "never"),
@@ -36,6 +37,7 @@ def open(
     verify: Literal["first", "always", "never"] = "first",
     io: Literal["mmap", "read"] = "mmap",
     lock: bool = True,
+    follow: bool = False,
     storage_options: None = None,
 ) -> Store:
     """Opens a store.
@@ -59,6 +61,15 @@ def open(
 
     ``lock=False`` opens for writing without the lock that keeps a second writer
     out, where a file system has none.
+
+    ``follow=True``, for mode ``r``: every lookup, length and listing sees what
+    another process has committed by then, as if ``refresh()`` stood before it;
+    it costs next to nothing when nothing happened. An iteration stays as it
+    began. A handle that is pickled does not follow where it is opened again.
+
+    What the engine does on its own is told to the logger ``arraylog``: what was
+    skipped when a store was opened (WARNING), that writing has stopped after a
+    failed flush (ERROR), checkpoints (INFO), what was replayed (DEBUG).
     """
     if storage_options is not None:
         raise unsupported("open(storage_options=)")
@@ -74,7 +85,9 @@ def open(
             raise ValueError(f"{option}={found!r}: one of {', '.join(map(repr, _CHOICES[option]))}")
     if name == MEMORY and mode == "r":
         raise ValueError('a store in memory is new and empty: mode "a", "w", "x" or "r+"')
-    handle = _core.Store(name, mode, durability, verify, io, bool(lock))
+    if follow and mode != "r":
+        raise ValueError(f'follow=True is for mode "r": mode {mode!r} sees its own commits at once, and has no others')
+    handle = _core.Store(name, mode, durability, verify, io, bool(lock), bool(follow))
     return Store(handle, name, mode, verify, io)
 
 
@@ -113,7 +126,6 @@ class Store(Later, Mapping[str, "Collection"]):
         self._origin: Origin
         if handle is not None:
             self._origin = self._name_state(handle)
-            self._report_torn_tail(handle)
 
     @classmethod
     def _unpickled(cls, origin: Origin) -> Store:
@@ -126,7 +138,7 @@ class Store(Later, Mapping[str, "Collection"]):
     def _handle(self) -> _core.Store:
         if self._opened is None:
             verify, io = self._options
-            handle = _core.Store(self._path, self._mode, "buffered", verify, io, True)
+            handle = _core.Store(self._path, self._mode, "buffered", verify, io, True, False)
             self._origin.check(handle.id, handle.generation, handle.seqno)
             self._opened = handle
         return self._opened
@@ -135,17 +147,6 @@ class Store(Later, Mapping[str, "Collection"]):
         path = self._path if self._path == MEMORY else os.path.abspath(self._path)
         verify, io = self._options
         return Origin(path, handle.id, handle.generation, handle.seqno, self._mode != "r", verify, io)
-
-    def _report_torn_tail(self, handle: _core.Store) -> None:
-        found = Recovery(*handle.recovery)
-        if found.torn_bytes:
-            logger.warning(
-                "%r: skipped %d bytes after the last whole commit, at offset %d: "
-                "a writer stopped in the middle of a commit, which is not there",
-                self._path,
-                found.torn_bytes,
-                found.torn_at,
-            )
 
     @property
     def path(self) -> str:
@@ -273,6 +274,24 @@ class Store(Later, Mapping[str, "Collection"]):
         if durability is not None and durability not in _CHOICES["durability"]:
             raise ValueError(f"durability={durability!r}: one of {', '.join(map(repr, _CHOICES['durability']))}")
         return Batch(_core.Batch(self._handle, durability))
+
+    def counters(self) -> dict[str, int]:
+        """What this store has done since it was opened, by name: commits,
+        operations, bytes_written, syncs, checkpoints, index_bytes_written,
+        records_compared and blocks_compared (with their checksums, when they
+        were first touched), refreshes, records_followed, and the segments of the
+        index that serve the partitions in use. Lookups are not counted.
+        """
+        return self._handle.counters()
+
+    def advise(self, advice: Literal["normal", "random", "sequential", "willneed"]) -> None:
+        """Tells the system how the file will be read: here and there, from start to
+        end, or all of it soon (what it holds now). It changes what reads cost, not
+        what they give, and does nothing where the system takes no advice.
+        """
+        if advice not in _ADVICE:
+            raise ValueError(f"advice={advice!r}: one of {', '.join(map(repr, _ADVICE))}")
+        self._handle.advise(advice)
 
     def refresh(self) -> bool:
         """Shows what another process committed meanwhile; whether there was something."""

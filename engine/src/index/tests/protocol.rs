@@ -159,6 +159,8 @@ impl Shared {
     fn read(&self, order: Order) {
         let (pinned, mut end) = self.index.pin(|| self.published());
         if order == Order::PinFirst {
+            // Others get far in between.
+            (0..300).for_each(|_| point());
             end = self.published();
         }
         let (log, state) = (&self.plan.log, &self.plan.states[&end]);
@@ -233,7 +235,6 @@ fn readers_see_exactly_the_state_of_their_end_in_every_order_of_steps() {
 #[test]
 fn a_commit_that_takes_its_steps_in_a_wrong_order_is_found_out() {
     for order in [Order::EndFirst, Order::MarksLast, Order::PinFirst] {
-        // As many as it takes; the last needs a table that grows between two steps.
-        assert!(!holds(order, 5000), "{order:?}");
+        assert!(!holds(order, 1000), "{order:?}");
     }
 }
