@@ -12,13 +12,15 @@ use crate::peers;
 const LOCK: &str = include_str!("../Cargo.lock");
 
 /// Crates whose versions the report states.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 9] = [
     "arraylog",
     "crc32fast",
+    "fjall",
     "hashbrown",
     "heed",
     "lmdb-master-sys",
     "memmap2",
+    "simd-r-drive",
     "xxhash-rust",
 ];
 
