@@ -17,8 +17,8 @@ use crate::task::{Answer, Task};
 
 const THREADS: usize = 8;
 /// Commits of one pass: of one thread, and of each of all.
-const COMMITS: usize = 300;
-const COMMITS_EACH: usize = 100;
+const COMMITS: usize = 100;
+const COMMITS_EACH: usize = 50;
 
 /// What a commit may take in terms of an append with its sync, and how many times its rate
 /// the threads are to reach together.
