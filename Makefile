@@ -12,10 +12,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WHEELS := target/wheels
+COMPARE := benches/compare/target/release/arraylog-compare
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help demo soak test test-rust test-python check fmt bench wheel sdist clean
+.PHONY: help demo soak test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -45,10 +46,22 @@ check: $(VENV)/test.stamp
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --exclude arraylog-python
 	$(BIN)/python -m mypy --config-file py/pyproject.toml py/python/arraylog tests/python/typed_sample.py
 
-## make bench    the figures beside their peers; 15 to 25 minutes, on a quiet machine
-bench: wheel $(VENV)/bench.stamp
+## make bench    writing and reading beside their peers; about 25 minutes, on a quiet machine
+bench: wheel $(VENV)/bench.stamp $(COMPARE)
+	$(COMPARE) --python $(BIN)/python
+
+## make bench-index   what the index in the file is for, beside the peers; about 20 minutes
+bench-index: $(COMPARE)
+	$(COMPARE) --suite index --json target/bench-index.json
+
+## make bench-growth  stores of 10^4 to 10^8 keys; 14 GB of disk, 16 GiB of memory, about 20 minutes
+bench-growth: $(COMPARE)
+	$(COMPARE) --suite growth --json target/bench-growth.json
+
+# Cargo knows whether there is anything to do.
+.PHONY: $(COMPARE)
+$(COMPARE):
 	cd benches/compare && cargo build --release
-	benches/compare/target/release/arraylog-compare --python $(BIN)/python
 
 ## make wheel    the Python package, built and installed into .venv
 wheel: $(VENV)/stamp

@@ -21,7 +21,13 @@ impl Keys {
     /// `count` keys in their natural order.
     #[must_use]
     pub fn natural(count: usize) -> Self {
-        Self::made("collection/partition/entry-", 0..count)
+        Self::numbered(0..count)
+    }
+
+    /// Those of the natural keys that have these numbers, below 10^8 each, in this order.
+    #[must_use]
+    pub fn numbered(numbers: impl IntoIterator<Item = usize>) -> Self {
+        Self::made("collection/partition/entry-", numbers)
     }
 
     /// `count` keys that [`natural`](Self::natural) never gives: of the same
@@ -43,8 +49,9 @@ impl Keys {
         Self { bytes }
     }
 
-    fn made(prefix: &str, numbers: std::ops::Range<usize>) -> Self {
-        let mut bytes = Vec::with_capacity(numbers.len() * KEY_LEN);
+    fn made(prefix: &str, numbers: impl IntoIterator<Item = usize>) -> Self {
+        let numbers = numbers.into_iter();
+        let mut bytes = Vec::with_capacity(numbers.size_hint().0 * KEY_LEN);
         for number in numbers {
             bytes.extend_from_slice(format!("{prefix}{number:08}").as_bytes());
         }
@@ -145,6 +152,14 @@ mod tests {
                 .iter()
                 .all(|key| natural.iter().all(|other| other != key))
         );
+    }
+
+    #[test]
+    fn numbered_keys_are_the_natural_ones_of_these_numbers() {
+        let natural = Keys::natural(10);
+        let numbered = Keys::numbered([7, 2, 7]);
+        let expected: Vec<_> = [7, 2, 7].iter().filter_map(|&i| natural.get(i)).collect();
+        assert_eq!(numbered.iter().collect::<Vec<_>>(), expected);
     }
 
     #[test]

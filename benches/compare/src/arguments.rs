@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use crate::driver::Plan;
 use crate::machine;
 use crate::row::Row;
-use crate::rows;
+use crate::rows::{self, Suite};
 
 /// Repetitions of a full run and of a quick one.
 const REPETITIONS: usize = 7;
@@ -20,9 +20,12 @@ const QUICK_REPETITIONS: usize = 3;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) mode: Option<Mode>,
-    /// Rows to run, separated by commas (default: all; see --list).
+    /// Rows to run, separated by commas, of any suite (default: all of --suite; see --list).
     #[arg(long, value_delimiter = ',')]
     rows: Vec<String>,
+    /// Rows to run if --rows names none.
+    #[arg(long, value_enum, default_value_t = Suite::Main)]
+    suite: Suite,
     /// Processes for each engine of each row [default: 7; 3 with --quick].
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     repetitions: Option<u16>,
@@ -96,9 +99,14 @@ impl Arguments {
         for name in &self.rows {
             rows::find(name)?;
         }
-        let asked = |row: &&Row| self.rows.is_empty() || self.rows.iter().any(|n| n == row.name);
-        let (rows, skipped): (Vec<_>, Vec<_>) = rows::all()
-            .filter(asked)
+        let asked: Vec<_> = if self.rows.is_empty() {
+            self.suite.rows()
+        } else {
+            let named = |row: &&Row| self.rows.iter().any(|name| name == row.name);
+            rows::all().filter(named).collect()
+        };
+        let (rows, skipped): (Vec<_>, Vec<_>) = asked
+            .into_iter()
             .partition(|row| self.python.is_some() || !row.needs_python);
         Ok((rows, skipped.into_iter().map(|row| row.name).collect()))
     }

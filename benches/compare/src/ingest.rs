@@ -60,6 +60,14 @@ impl Load {
     }
 }
 
+/// Ingests `load`.
+pub(crate) fn fill(sink: &mut impl Sink, load: &Load) -> Result<()> {
+    for range in load.batches() {
+        sink.commit(load, range)?;
+    }
+    Ok(())
+}
+
 /// What [`measure`] finds.
 pub(crate) const FIGURES: &[Figure] = &[
     Figure::rate("entries", "k entries/s"),
@@ -71,9 +79,7 @@ pub(crate) const FIGURES: &[Figure] = &[
 /// Ingests `load` and closes; rates are those of the values' bytes.
 pub(crate) fn measure(mut sink: impl Sink, load: &Load) -> Result<Answer> {
     let start = Instant::now();
-    for range in load.batches() {
-        sink.commit(load, range)?;
-    }
+    fill(&mut sink, load)?;
     sink.flush()?;
     let accepted = start.elapsed().as_secs_f64();
     sink.sync()?;

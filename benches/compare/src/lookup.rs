@@ -21,6 +21,38 @@ pub(crate) struct Lookups {
     expected: u64,
 }
 
+/// What a pass found: how many values, and the sum of their leading numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Found {
+    count: usize,
+    sum: u64,
+}
+
+impl Found {
+    /// Adds the leading number of a value.
+    #[inline]
+    pub(crate) fn add(&mut self, number: u64) {
+        self.count += 1;
+        self.sum = self.sum.wrapping_add(number);
+    }
+
+    /// Whether anything was found; who asks makes the compiler keep the reading.
+    pub(crate) fn is_any(self) -> bool {
+        std::hint::black_box(self).count > 0
+    }
+
+    /// An error unless it is `count` values with that sum.
+    pub(crate) fn check(self, count: usize, sum: u64) -> Result<()> {
+        ensure!(
+            self.count == count,
+            "expected {count} keys to be there, found {}",
+            self.count
+        );
+        ensure!(self.sum == sum, "a lookup gave the value of another key");
+        Ok(())
+    }
+}
+
 /// Which keys a pass looks up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Which {
@@ -56,6 +88,11 @@ impl Lookups {
         }
     }
 
+    /// Sum of the leading numbers of all values.
+    pub(crate) fn expected(&self) -> u64 {
+        self.expected
+    }
+
     /// Looks every key up once; ns per lookup. `get` gives the leading number
     /// of the value, so that each value is touched.
     pub(crate) fn pass(
@@ -67,21 +104,37 @@ impl Lookups {
             Which::Hits => (&self.hits, self.hits.len(), self.expected),
             Which::Misses => (&self.misses, 0, 0),
         };
-        let (mut found, mut sum) = (0_usize, 0_u64);
+        let mut found = Found::default();
         let start = Instant::now();
         for key in keys.iter() {
             if let Some(number) = get(key)? {
-                found += 1;
-                sum = sum.wrapping_add(number);
+                found.add(number);
             }
         }
         let elapsed = start.elapsed().as_secs_f64();
-        ensure!(
-            found == count,
-            "expected {count} keys to be there, found {found}"
-        );
-        ensure!(sum == expected, "a lookup gave the value of another key");
+        found.check(count, expected)?;
         Ok(elapsed * 1e9 / keys.len() as f64)
+    }
+
+    /// Looks every key up once, `WINDOW` of them at a time; ns per lookup. `get` adds
+    /// each value that is there to the sum. The number of keys is a multiple of `WINDOW`.
+    pub(crate) fn pass_in_windows<const WINDOW: usize>(
+        &self,
+        mut get: impl FnMut(&[&[u8]; WINDOW], &mut Found) -> Result<()>,
+    ) -> Result<f64> {
+        let mut found = Found::default();
+        let mut window: [&[u8]; WINDOW] = [&[]; WINDOW];
+        let mut keys = self.hits.iter();
+        let start = Instant::now();
+        for _ in 0..self.hits.len() / WINDOW {
+            for (place, key) in window.iter_mut().zip(&mut keys) {
+                *place = key;
+            }
+            get(&window, &mut found)?;
+        }
+        let elapsed = start.elapsed().as_secs_f64();
+        found.check(self.hits.len(), self.expected)?;
+        Ok(elapsed * 1e9 / self.hits.len() as f64)
     }
 
     /// `first` (the first pass), `hit` and `miss`, in ns.

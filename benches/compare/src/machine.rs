@@ -12,13 +12,15 @@ use crate::peers;
 const LOCK: &str = include_str!("../Cargo.lock");
 
 /// Crates whose versions the report states.
-const CRATES: [&str; 7] = [
+const CRATES: [&str; 9] = [
     "arraylog",
     "crc32fast",
+    "fjall",
     "hashbrown",
     "heed",
     "lmdb-master-sys",
     "memmap2",
+    "simd-r-drive",
     "xxhash-rust",
 ];
 
@@ -99,11 +101,11 @@ pub(crate) fn versions() -> BTreeMap<String, String> {
     versions
 }
 
+/// The newest version of a crate: peers bring older ones of what this package uses.
 fn locked_version(name: &str) -> Option<String> {
-    let wanted = format!("name = \"{name}\"");
-    let mut lines = LOCK.lines().skip_while(|line| *line != wanted);
-    let version = lines.nth(1)?.strip_prefix("version = \"")?;
-    Some(version.trim_end_matches('"').to_owned())
+    let wanted = format!("name = \"{name}\"\nversion = \"");
+    let (_, rest) = LOCK.rsplit_once(&wanted)?;
+    rest.split_once('"').map(|(version, _)| version.to_owned())
 }
 
 /// Name of the file system that `folder` is on.
@@ -159,4 +161,16 @@ fn output(command: &str, arguments: &[&str]) -> String {
         .output()
         .map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::locked_version;
+
+    #[test]
+    fn of_a_crate_that_is_there_twice_the_newest_version_is_stated() {
+        let version = locked_version("hashbrown").expect("it is used");
+        assert!(version.starts_with("0.17."), "{version}");
+        assert_eq!(locked_version("nonsense"), None);
+    }
 }

@@ -10,6 +10,7 @@ mod ingest;
 mod lookup;
 mod machine;
 mod mapping;
+mod memory;
 mod peers;
 mod report;
 mod row;

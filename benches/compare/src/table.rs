@@ -116,7 +116,7 @@ fn comparison(found: &ComparisonReport) -> Option<String> {
     let ratio = found.ratio?;
     let target = found
         .target
-        .map_or_else(|| "–".to_owned(), |target| format!("≥ {target}"));
+        .map_or_else(|| "–".to_owned(), |target| format!("≥ {}", short(target)));
     let verdict = found
         .verdict
         .map_or_else(|| "–".to_owned(), |verdict| verdict.to_string());
@@ -152,6 +152,12 @@ fn number(value: f64) -> String {
     format!("{value:.decimals$}")
 }
 
+/// A target: three digits, without zeros at its end.
+fn short(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
 fn line(text: &mut String, line: &str) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{line}");
@@ -159,11 +165,17 @@ fn line(text: &mut String, line: &str) {
 
 #[cfg(test)]
 mod tests {
-    use super::number;
+    use super::{number, short};
 
     #[test]
     fn numbers_show_three_digits() {
         let shown = [1234.5, 12.345, 1.2345, 0.12345].map(number);
         assert_eq!(shown, ["1234", "12.3", "1.23", "0.123"]);
+    }
+
+    #[test]
+    fn targets_show_no_more_digits_than_they_need() {
+        let shown = [100.0, 1.4, 1.0 / 1.5].map(short);
+        assert_eq!(shown, ["100", "1.4", "0.667"]);
     }
 }

@@ -1,12 +1,13 @@
 //! LMDB through heed.
 
+use std::fs::File;
 use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use arraylog_benches::leading;
 use heed::types::Bytes;
-use heed::{Database, Env, EnvFlags, EnvOpenOptions, PutFlags};
+use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, PutFlags};
 
 use crate::ingest::{Load, Sink};
 use crate::lookup::Lookups;
@@ -44,6 +45,11 @@ impl Lmdb {
     pub(crate) fn appending(mut self) -> Self {
         self.flags = PutFlags::APPEND;
         self
+    }
+
+    /// Copies the database into `file` without the pages that nothing uses.
+    pub(crate) fn compact_into(&self, file: &mut File) -> Result<()> {
+        Ok(self.env.copy_to_file(file, CompactionOption::Enabled)?)
     }
 
     /// Lookups in one read transaction.

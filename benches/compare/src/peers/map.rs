@@ -26,6 +26,12 @@ impl<P> Map<P> {
         Ok(Self { places })
     }
 
+    /// Where the value of `key` is.
+    #[inline]
+    pub(crate) fn get(&self, key: &[u8]) -> Option<&P> {
+        self.places.get(key)
+    }
+
     /// Lookups; `value` gives the bytes at a place.
     pub(crate) fn measure<'v>(
         &self,

@@ -1,11 +1,15 @@
 //! The engines: arraylog, and what users would pick instead.
 
 mod file;
+mod fjall;
 mod lmdb;
 mod map;
+mod simd_r_drive;
 mod store;
 
 pub(crate) use file::FileSink;
+pub(crate) use fjall::Fjall;
 pub(crate) use lmdb::{Lmdb, version as lmdb_version};
 pub(crate) use map::Map;
-pub(crate) use store::{Commit, StoreSink, open_for_reading, partition};
+pub(crate) use simd_r_drive::SimdRDrive;
+pub(crate) use store::{Commit, PLACE, StoreSink, open_for_reading, open_mapped, partition};

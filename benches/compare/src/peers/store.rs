@@ -10,7 +10,7 @@ use crate::ingest::{Load, Sink};
 
 /// Collection and partition of all entries; the keys are stored whole, as every
 /// peer stores them.
-const PLACE: (&str, &str) = ("collection", "partition");
+pub(crate) const PLACE: (&str, &str) = ("collection", "partition");
 
 /// How entries are committed.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +31,12 @@ pub(crate) struct StoreSink {
 impl StoreSink {
     /// Makes a store at `path`, `Buffered`.
     pub(crate) fn new(path: &Path, commit: Commit) -> Result<Self> {
-        let options = OpenOptions::new()
+        Self::with_options(path, commit, OpenOptions::new())
+    }
+
+    /// The same with other options than the defaults.
+    pub(crate) fn with_options(path: &Path, commit: Commit, options: OpenOptions) -> Result<Self> {
+        let options = options
             .mode(Mode::CreateNew)
             .durability(Durability::Buffered);
         let store = open_mapped(&options, path)?;
@@ -41,6 +46,16 @@ impl StoreSink {
             partition,
             commit,
         })
+    }
+
+    /// The store.
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Its partition.
+    pub(crate) fn partition(&self) -> &Partition {
+        &self.partition
     }
 }
 
@@ -83,10 +98,11 @@ pub(crate) fn partition(store: &Store) -> Result<Partition> {
     Ok(store.existing_partition(PLACE.0, PLACE.1)?)
 }
 
+/// Opens the store at `path` as `options` say, mapped.
 #[expect(unsafe_code, reason = "opening by mapping")]
-fn open_mapped(options: &OpenOptions, path: &Path) -> Result<Store> {
+pub(crate) fn open_mapped(options: &OpenOptions, path: &Path) -> Result<Store> {
     // SAFETY: the file is in a folder that this run made for this process, and
-    // nothing but this store writes to it.
+    // nothing but arraylog writes to it.
     let store = unsafe { options.open_mapped(path) };
     Ok(store?)
 }

@@ -1,25 +1,87 @@
 //! The rows.
 
 mod ahead;
+mod bytes;
+#[cfg(feature = "compaction")]
+mod compact;
+mod durable;
 mod get;
+mod growth;
+mod index_bytes;
+mod killed;
 mod large;
+mod open;
+mod overflow;
 mod probe;
 mod python;
+mod refresh;
+mod scan;
+mod slowest;
 mod small;
+mod threads;
 mod touch;
 
 use anyhow::{Context as _, Result};
+use clap::ValueEnum;
 
 use crate::row::Row;
 
-/// Every row, in the order of the report.
+/// Rows that run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Suite {
+    /// Writing and reading.
+    Main,
+    /// What the index in the file is for.
+    Index,
+    /// Stores of many sizes, up to 10 GB.
+    Growth,
+}
+
+impl Suite {
+    const ALL: [Self; 3] = [Self::Main, Self::Index, Self::Growth];
+
+    /// Its rows, in the order of the report.
+    pub(crate) fn rows(self) -> Vec<&'static Row> {
+        match self {
+            Self::Main => [&small::ROW, &get::ROW]
+                .into_iter()
+                .chain(large::ROWS)
+                .chain([&touch::ROW])
+                .chain(python::ROWS)
+                .chain(ahead::ROWS)
+                .collect(),
+            Self::Index => [&open::ROW, &killed::ROW]
+                .into_iter()
+                .chain(threads::ROWS)
+                .chain([
+                    &scan::ROW,
+                    &slowest::ROW,
+                    &index_bytes::ROW,
+                    &bytes::ROW,
+                    &durable::ROW,
+                    &refresh::ROW,
+                    &overflow::ROW,
+                ])
+                .chain(compaction())
+                .collect(),
+            Self::Growth => vec![&growth::ROW],
+        }
+    }
+}
+
+#[cfg(feature = "compaction")]
+fn compaction() -> impl Iterator<Item = &'static Row> {
+    compact::ROWS.into_iter()
+}
+
+#[cfg(not(feature = "compaction"))]
+fn compaction() -> impl Iterator<Item = &'static Row> {
+    std::iter::empty()
+}
+
+/// Every row of every suite.
 pub(crate) fn all() -> impl Iterator<Item = &'static Row> {
-    [&small::ROW, &get::ROW]
-        .into_iter()
-        .chain(large::ROWS)
-        .chain([&touch::ROW])
-        .chain(python::ROWS)
-        .chain(ahead::ROWS)
+    Suite::ALL.into_iter().flat_map(Suite::rows)
 }
 
 /// The row called `name`.
