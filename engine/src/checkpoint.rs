@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use crate::catalog::{CATALOG, Catalog, PartitionState};
 use crate::error::{Error, Result};
 use crate::format::checkpoint::Checkpoint;
+use crate::format::header::Slot;
 use crate::format::{LOG_START, PAGE, place};
 use crate::index::PartitionIndex;
 use crate::log::{Goal, Log, Saved, Tip, WriterGuard, slots};
@@ -31,83 +32,79 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// The newest checkpoint that can be used, or the start of the log.
+    /// What the options ask for: usually the newest checkpoint that can be used.
     pub(crate) fn find(log: &Arc<Log>, options: &OpenOptions) -> Result<Self> {
-        let mut start = Self {
-            catalog: Catalog::default(),
-            indexed: 0,
-            seqno: 0,
-            passed_over: Vec::new(),
-            slot: 0,
+        let mut start = match options.scan {
+            true => Self::log(log, Vec::new()),
+            false => Self::before(log, options.at.unwrap_or(u64::MAX))?,
         };
-        let slots = if options.scan {
-            Vec::new()
-        } else {
-            slots(log)?
-        };
-        for slot in slots {
+        // Have the indexes note what a checkpoint of the writer that is followed will need.
+        if !options.mode.writes() {
+            start.catalog.follow();
+        }
+        Ok(start)
+    }
+
+    /// The newest checkpoint that can be used and has no commit after `seqno`, or the start
+    /// of the log.
+    pub(crate) fn before(log: &Arc<Log>, seqno: u64) -> Result<Self> {
+        let mut passed_over = Vec::new();
+        for slot in slots(log)? {
             if slot.checkpoint == 0 {
                 break;
             }
-            match Self::at(log, slot.checkpoint, slot.checkpoint_end) {
-                Ok(found) => {
-                    let passed_over = start.passed_over;
-                    let found = Self {
+            match Self::of_slot(log, &slot, seqno) {
+                Ok(Some(found)) => {
+                    return Ok(Self {
                         passed_over,
-                        slot: slot.seq,
                         ..found
-                    };
-                    return Ok(found.following(options));
+                    });
                 }
+                Ok(None) => break,
                 Err(error @ Error::Corrupt { .. }) => {
                     log::warn!("{error}: the checkpoint is passed over");
-                    start.passed_over.push(error.to_string());
+                    passed_over.push(error.to_string());
                 }
                 Err(error) => return Err(error),
             }
         }
-        log.start_from(Tip::start(log.identity()), LOG_START);
-        Ok(start.following(options))
+        Ok(Self::log(log, passed_over))
     }
 
-    /// Has the indexes note what a checkpoint of the writer that is followed will need.
-    fn following(mut self, options: &OpenOptions) -> Self {
-        if !options.mode.writes() {
-            self.catalog.follow();
-        }
-        self
-    }
-
-    /// The newest checkpoint before the commit `seqno`, or the start of the log.
-    pub(crate) fn before(log: &Arc<Log>, seqno: u64) -> Result<Self> {
-        let newest = slots(log)?;
-        let mut at = newest.first().map_or(0, |slot| slot.checkpoint);
-        while at != 0 && at < log.published() {
-            let (checkpoint, end) = log.read_checkpoint(at)?;
-            if checkpoint.seqno <= seqno {
-                return Self::from(log, &checkpoint, end);
-            }
-            at = checkpoint.previous;
-        }
+    /// The start of the log.
+    fn log(log: &Log, passed_over: Vec<String>) -> Self {
         log.start_from(Tip::start(log.identity()), LOG_START);
-        Ok(Self {
+        Self {
             catalog: Catalog::default(),
             indexed: 0,
             seqno: 0,
-            passed_over: Vec::new(),
+            passed_over,
             slot: 0,
-        })
+        }
     }
 
-    /// The checkpoint whose record stands at offset `at`, in a frame that ends at `end`.
-    fn at(log: &Arc<Log>, at: u64, end: u64) -> Result<Self> {
-        log.lend_up_to(end)?;
-        let (checkpoint, _) = log.read_checkpoint(at)?;
-        Self::from(log, &checkpoint, end)
+    /// The checkpoint that a slot names, or the newest one before it that has no commit
+    /// after `seqno`.
+    fn of_slot(log: &Arc<Log>, slot: &Slot, seqno: u64) -> Result<Option<Self>> {
+        log.lend_up_to(slot.checkpoint_end)?;
+        let (mut at, mut end) = (slot.checkpoint, slot.checkpoint_end);
+        while at != 0 {
+            let (checkpoint, record_end) = log.read_checkpoint(at)?;
+            if at != slot.checkpoint {
+                // The record is the last of its frame.
+                end = record_end;
+            }
+            if checkpoint.seqno <= seqno {
+                let slot = if at == slot.checkpoint { slot.seq } else { 0 };
+                return Self::from(log, &checkpoint, end, slot).map(Some);
+            }
+            at = checkpoint.previous;
+        }
+        Ok(None)
     }
 
-    fn from(log: &Arc<Log>, checkpoint: &Checkpoint, end: u64) -> Result<Self> {
-        let catalog = Catalog::saved(log, checkpoint)?;
+    fn from(log: &Arc<Log>, checkpoint: &Checkpoint, end: u64, slot: u64) -> Result<Self> {
+        let catalog = Catalog::saved(log, checkpoint, end)?;
         let tip = Tip {
             end: checkpoint.replay_from,
             seqno: checkpoint.seqno,
@@ -120,7 +117,7 @@ impl Start {
             indexed: checkpoint.entries,
             seqno: checkpoint.seqno,
             passed_over: Vec::new(),
-            slot: 0,
+            slot,
         })
     }
 }

@@ -52,6 +52,15 @@ pub(crate) fn over_sim(sim: Arc<Sim>, identity: Identity, options: &OpenOptions)
 
 /// A store in a file. `copying`: reads copy.
 pub(crate) fn file(path: &Path, options: &OpenOptions, copying: bool) -> Result<Store> {
+    if let (Some(seqno), true) = (options.at, options.mode.writes()) {
+        return Err(Error::Invalid {
+            what: format!("seqno {seqno} to open the store at"),
+            detail: format!(
+                "mode `Read` shows an earlier commit, not `{:?}`",
+                options.mode
+            ),
+        });
+    }
     for _ in 0..TRIES {
         if let Some(file) = obtain(path, options)? {
             return over(file, path, options, copying);

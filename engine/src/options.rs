@@ -57,6 +57,7 @@ pub struct OpenOptions {
     pub(crate) lock: bool,
     pub(crate) replay_bound: u64,
     pub(crate) scan: bool,
+    pub(crate) at: Option<u64>,
     pub(crate) fixed: Option<Fixed>,
 }
 
@@ -82,6 +83,7 @@ impl Default for OpenOptions {
             // not busy with them.
             replay_bound: 1 << 16,
             scan: false,
+            at: None,
             fixed: None,
         }
     }
@@ -130,6 +132,15 @@ impl OpenOptions {
     /// is damaged.
     pub fn scan(mut self, scan: bool) -> Self {
         self.scan = scan;
+        self
+    }
+
+    /// Shows the store as it was after the commit `seqno`, until
+    /// [`refresh`](crate::Store::refresh) moves on; for mode `Read` alone. Opening then
+    /// replays what follows the newest checkpoint before it, and answers what
+    /// [`Store::at`](crate::Store::at) answers for a commit that is not there.
+    pub fn at(mut self, seqno: u64) -> Self {
+        self.at = Some(seqno);
         self
     }
 }

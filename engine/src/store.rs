@@ -20,6 +20,7 @@ use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay}
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
+use crate::snapshot::check_kept;
 use crate::staged::{Change, Sums, Target};
 
 /// Name of the collection, and of its partition, that a plain key/value store uses.
@@ -84,6 +85,9 @@ impl Store {
     /// Opens `log` by replaying it; `made` if this process has just made it.
     pub(crate) fn replayed(log: Log, options: &OpenOptions) -> Result<Self> {
         let log = Arc::new(log);
+        if let Some(seqno) = options.at {
+            check_kept(&log, seqno)?;
+        }
         let start = Start::find(&log, options)?;
         let mut inner = Inner {
             log,
@@ -95,11 +99,18 @@ impl Store {
             recovery: Recovery::default(),
         };
         let live = inner.log.live()?;
-        let until = match options.mode.writes() {
-            false if inner.log.has_running_writer(&live)? => Until::Published(live.published_end),
-            _ => Until::Content,
+        let running = !options.mode.writes() && inner.log.has_running_writer(&live)?;
+        let until = match options.at {
+            Some(seqno) => Until::Seqno(seqno),
+            None if running => Until::Published(live.published_end),
+            None => Until::Content,
         };
         let mut replayed = inner.replay(until, false)?;
+        if let Some(seqno) = options.at {
+            inner.check_reached(seqno, running.then_some(live.published_end))?;
+            // What follows is there.
+            replayed.torn = 0;
+        }
         replayed.indexed = start.indexed;
         inner.recovery = Recovery {
             commits: replayed.commits,

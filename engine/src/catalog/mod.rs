@@ -59,6 +59,9 @@ pub(crate) struct Catalog {
     pub(crate) index: PartitionIndex,
     /// The ids that come next.
     pub(crate) next: NextIds,
+    /// Place behind the checkpoint that it was saved by, whose roots may stand behind what
+    /// is published: a store that is opened at a commit ends where that ended.
+    saved_end: u64,
     /// Whether the indexes note what checkpoints of another process will need.
     follows: bool,
     /// Partitions in use, by id.
@@ -194,9 +197,10 @@ impl Catalog {
         id != CATALOG && id < self.next.partition()
     }
 
-    /// The catalog that a checkpoint saved.
-    pub(crate) fn saved(log: &Log, checkpoint: &Checkpoint) -> Result<Self> {
+    /// The catalog that a checkpoint saved, whose frame ends at `end` (an offset).
+    pub(crate) fn saved(log: &Log, checkpoint: &Checkpoint, end: u64) -> Result<Self> {
         Ok(Self {
+            saved_end: place(end),
             index: log.load_index(CATALOG, &checkpoint.catalog)?,
             next: NextIds::saved(&checkpoint.next),
             ..Self::default()
@@ -216,6 +220,7 @@ impl Catalog {
         Self {
             index: self.index.fork(),
             next: NextIds::saved(&self.next.to_saved()),
+            saved_end: self.saved_end,
             states: RwLock::new(states.iter().map(fork).collect()),
             ..Self::default()
         }
@@ -241,7 +246,7 @@ impl Catalog {
 
     /// The place and the root of the index of a partition, if a checkpoint saved it.
     pub(crate) fn root(&self, log: &Arc<Log>, id: u32) -> Result<Option<(u64, Root)>> {
-        let end = place(log.published());
+        let end = place(log.published()).max(self.saved_end);
         let Some(row) = self.row(log, &root_key(id), end)? else {
             return Ok(None);
         };
