@@ -87,7 +87,7 @@ pub enum Error {
         holder: String,
     },
     /// A write to a store that was opened for reading.
-    #[error("cannot {action}: `{}` is open for reading only (mode \"r\")", path.display())]
+    #[error("cannot {action}: `{}` is open for reading only (mode \"r\" or a snapshot)", path.display())]
     ReadOnly {
         /// The write.
         action: &'static str,

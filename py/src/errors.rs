@@ -84,6 +84,7 @@ fn place(error: &Error) -> (Option<&Path>, Option<&std::io::Error>) {
         | Error::Locked { path, .. }
         | Error::ReadOnly { path, .. }
         | Error::Closed { path, .. }
+        | Error::SnapshotGone { path, .. }
         | Error::Forked { path, .. } => (Some(path), None),
         _ => (None, None),
     }

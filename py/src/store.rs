@@ -22,8 +22,9 @@ pub(crate) struct Store {
 
 #[pymethods]
 impl Store {
-    /// Opens a file, or memory for ":memory:".
+    /// Opens a file, or memory for ":memory:"; a file as it was `at` a commit.
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "one for each option of `open`")]
     fn open(
         py: Python<'_>,
         path: PathBuf,
@@ -32,6 +33,8 @@ impl Store {
         verify: &str,
         io: &str,
         lock: bool,
+        scan: bool,
+        at: Option<u64>,
     ) -> PyResult<Self> {
         let slow_reads = io == "read" || verify == "always";
         if path.as_os_str() == ":memory:" {
@@ -40,11 +43,15 @@ impl Store {
                 slow_reads,
             });
         }
-        let options = OpenOptions::new()
+        let mut options = OpenOptions::new()
             .mode(parse_mode(mode)?)
             .durability(parse_durability(durability)?)
             .verify(parse_verify(verify)?)
-            .lock(lock);
+            .lock(lock)
+            .scan(scan);
+        if let Some(seqno) = at {
+            options = options.at(seqno);
+        }
         let engine = py.detach(|| {
             if io == "read" {
                 options.open(&path)
@@ -87,9 +94,10 @@ impl Store {
         self.engine.seqno()
     }
 
-    /// What opening found: commits, records, clean, torn bytes, where they start.
+    /// What opening found: commits, records, clean, torn bytes, where they start, the
+    /// checkpoint, why others were passed over.
     #[getter]
-    fn recovery(&self) -> (u64, u64, bool, u64, u64) {
+    fn recovery(&self) -> (u64, u64, bool, u64, u64, u64, Vec<String>) {
         let found = self.engine.recovery();
         (
             found.commits,
@@ -97,7 +105,26 @@ impl Store {
             found.clean,
             found.torn_bytes,
             found.torn_at,
+            found.checkpoint,
+            found.passed_over.clone(),
         )
+    }
+
+    /// The store as it is now, whatever is written since.
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Self> {
+        let snapshot = py.detach(|| self.engine.snapshot()).or_raise(py)?;
+        Ok(self.fixed(&snapshot))
+    }
+
+    /// The store as it was after a commit.
+    fn at(&self, py: Python<'_>, seqno: u64) -> PyResult<Self> {
+        let snapshot = py.detach(|| self.engine.at(seqno)).or_raise(py)?;
+        Ok(self.fixed(&snapshot))
+    }
+
+    /// Saves the index in the file; whether there was something to save.
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<bool> {
+        py.detach(|| self.engine.checkpoint()).or_raise(py)
     }
 
     fn collections(&self, py: Python<'_>) -> PyResult<Vec<String>> {
@@ -248,6 +275,13 @@ impl Store {
 }
 
 impl Store {
+    fn fixed(&self, snapshot: &arraylog::Snapshot) -> Self {
+        Self {
+            engine: arraylog::Store::clone(snapshot),
+            slow_reads: self.slow_reads,
+        }
+    }
+
     fn change_attrs(
         &self,
         py: Python<'_>,

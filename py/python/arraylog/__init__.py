@@ -12,6 +12,7 @@ from . import _core
 from ._array import Array
 from ._attrs import Attrs
 from ._batch import Batch, BatchPartition
+from ._collection import Collection
 from ._convert import array
 from ._core import __version__, format_version
 from ._entry import Entry, KeyVersion
@@ -40,8 +41,9 @@ from ._errors import (
     VersionError,
 )
 from ._partition import Partition
+from ._snapshot import Snapshot
 from ._spec import ArraySpec
-from ._store import Collection, Recovery, Store, open
+from ._store import Recovery, Store, open
 from ._stream import ValueFile
 
 __all__ = [
@@ -72,6 +74,7 @@ __all__ = [
     "ReadOnlyError",
     "Recovery",
     "ShapeError",
+    "Snapshot",
     "SnapshotGoneError",
     "Store",
     "UnsupportedDTypeError",

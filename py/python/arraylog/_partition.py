@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, overload
 from . import _core
 from ._array import Array
 from ._attrs import LiveAttrs
+from ._batch import Batch
 from ._entry import Entry, KeyVersion
 from ._errors import ConflictError
 from ._later import Later
@@ -22,8 +23,7 @@ from ._stream import ValueFile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._batch import Batch
-    from ._store import Store
+    from ._snapshot import Snapshot
 
 Progress = bool | Callable[[int, int], None]
 
@@ -53,9 +53,9 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
     )  # fmt: skip
 
     @property
-    def store(self) -> Store:
-        """The store that it belongs to."""
-        owner: Store = self._owner
+    def store(self) -> Snapshot:
+        """The store, or the snapshot, that it belongs to."""
+        owner: Snapshot = self._owner
         return owner
 
     @property
@@ -150,7 +150,7 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
 
     def update(self, other: Any = (), /, **items: Any) -> None:
         """Stores many items, as ``part[key] = value`` would, in one commit."""
-        with self.store.batch() as batch:
+        with Batch(self.store._batch()) as batch:
             target = batch.partition(self.collection, self.name)
             for key, value in _pairs(other):
                 store_item(target, key, value)
@@ -179,7 +179,7 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
         current: Batch | None = None
         try:
             while True:
-                with self.store.batch() as current:
+                with Batch(self.store._batch()) as current:
                     target = current.partition(self.collection, self.name)
                     for key, value in islice(source, batch):
                         store_item(target, key, value)
