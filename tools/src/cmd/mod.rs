@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub(crate) mod attrs;
+pub(crate) mod checkpoint;
 pub(crate) mod cp;
 pub(crate) mod get;
 pub(crate) mod history;
