@@ -49,7 +49,10 @@ impl Start {
     /// of the log.
     pub(crate) fn before(log: &Arc<Log>, seqno: u64) -> Result<Self> {
         let mut passed_over = Vec::new();
-        for slot in slots(log)? {
+        let mut slots = slots(log)?;
+        // Closing names the checkpoint again.
+        slots.dedup_by_key(|slot| slot.checkpoint);
+        for slot in slots {
             if slot.checkpoint == 0 {
                 break;
             }
