@@ -110,10 +110,16 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
     let result = match (&from.key, &to.key) {
         (Some(key), Some(new)) => {
             let target = target.partition(&to.collection, &to.partition)?;
-            let bytes = part.entry(key)?.map_or(0, |entry| entry.nbytes_stored());
-            let done = part.copy(key, &target, new, args.force);
+            let entry = part.entry(key)?.ok_or_else(|| key::absent(key))?;
+            let done = match args.at {
+                // Over itself, too: this is another version.
+                Some(_) => target
+                    .write_entry(new, &entry, condition(args.force))
+                    .map(|_| ()),
+                None => part.copy(key, &target, new, args.force),
+            };
             copied.copied = done.is_ok().into();
-            copied.bytes = bytes;
+            copied.bytes = entry.nbytes_stored();
             done.map_err(Failure::from)
         }
         _ => {
@@ -143,6 +149,14 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
     result
 }
 
+/// When a copy is stored.
+fn condition(force: bool) -> Condition {
+    match force {
+        true => Condition::Always,
+        false => Condition::Absent,
+    }
+}
+
 /// The copying of a partition, in commits of bounded size.
 struct Copy<'a> {
     store: &'a Store,
@@ -162,10 +176,7 @@ impl<'a> Copy<'a> {
             store,
             to,
             target: store.partition(&to.collection, &to.partition)?,
-            condition: match force {
-                true => Condition::Always,
-                false => Condition::Absent,
-            },
+            condition: condition(force),
             batch: store.batch()?,
             pending: 0,
             pending_bytes: 0,
