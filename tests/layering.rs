@@ -50,6 +50,8 @@ const LAYERS: [Layer; 14] = [
             "batch",
             "stream",
             "checkpoint",
+            "compaction",
+            "generation",
             "snapshot",
             "info",
             "names",

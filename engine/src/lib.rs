@@ -97,12 +97,14 @@ mod attributes;
 mod batch;
 mod catalog;
 mod checkpoint;
+mod compaction;
 mod condition;
 #[cfg(test)]
 mod crash;
 mod entry;
 mod error;
 mod format;
+mod generation;
 mod grid;
 mod index;
 mod info;
@@ -123,6 +125,7 @@ pub use array::{
     Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
+pub use compaction::{CompactOptions, Compacted, Keep};
 pub use condition::{Condition, Version};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};

@@ -32,7 +32,8 @@ impl Store {
         let inner = self.inner();
         inner.log.check_open("take a snapshot")?;
         let (log, catalog) = inner.log.fixed(|log| (log.view(), inner.catalog.fork()));
-        Ok(Snapshot(Store::over(Inner::view(log?, catalog, inner))))
+        let view = Inner::view(log?, catalog, &inner);
+        Ok(Snapshot(Store::over(view, &self.shared.options)))
     }
 
     /// The store as it was after the commit with this number.
@@ -64,9 +65,9 @@ impl Store {
         }
         let log = Arc::new(log.view()?);
         let start = Start::before(&log, seqno)?;
-        let view = Inner::view_over(log, start.catalog, inner);
+        let view = Inner::view_over(log, start.catalog, &inner);
         view.replay(Until::Seqno(seqno), false)?;
-        Ok(Snapshot(Store::over(view)))
+        Ok(Snapshot(Store::over(view, &self.shared.options)))
     }
 }
 
