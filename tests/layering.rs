@@ -54,6 +54,7 @@ const LAYERS: [Layer; 14] = [
             "generation",
             "snapshot",
             "info",
+            "usage",
             "names",
             "attributes",
             "open",

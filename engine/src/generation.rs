@@ -28,6 +28,7 @@ const LOOK_EVERY_MS: u64 = 1000;
 #[derive(Debug)]
 pub(crate) struct Shared {
     current: ArcSwap<Inner>,
+    own: Weak<Self>,
     pub(crate) path: PathBuf,
     pub(crate) recovery: Recovery,
     /// How to open the next generation.
@@ -51,8 +52,16 @@ struct Older {
 }
 
 impl Shared {
-    pub(crate) fn new(inner: Inner, options: &OpenOptions) -> Self {
+    pub(crate) fn new(inner: Inner, options: &OpenOptions) -> Arc<Self> {
+        Arc::new_cyclic(|own| {
+            inner.automatic.serve(own);
+            Self::with(inner, options, own)
+        })
+    }
+
+    fn with(inner: Inner, options: &OpenOptions, own: &Weak<Self>) -> Self {
         Self {
+            own: Weak::clone(own),
             path: inner.log.path().to_owned(),
             recovery: inner.recovery.clone(),
             options: options.clone(),
@@ -73,6 +82,7 @@ impl Shared {
 
     /// Has `next` serve from here on.
     pub(crate) fn replace(&self, next: Arc<Inner>) {
+        next.automatic.serve(&self.own);
         let old = self.current.swap(next);
         let mut older = self.older.lock();
         older.retain(Older::is_held);

@@ -118,6 +118,7 @@ mod staged;
 mod storage;
 mod store;
 mod stream;
+mod usage;
 mod value;
 
 pub use array::{
@@ -125,7 +126,7 @@ pub use array::{
     Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
-pub use compaction::{CompactOptions, Compacted, Keep};
+pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep};
 pub use condition::{Condition, Version};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
@@ -137,6 +138,7 @@ pub use partition::{Entries, History, KeyVersion, Keys, Partition, Reader};
 pub use snapshot::Snapshot;
 pub use store::{DEFAULT_NAME, Recovery, Store};
 pub use stream::{Spool, StreamWriter, ValueReader};
+pub use usage::{PartitionUsage, Usage};
 pub use value::Value;
 
 /// For measurements in `benches/`; no part of the public face.

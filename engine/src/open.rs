@@ -256,8 +256,27 @@ fn replace(path: &Path, options: &OpenOptions, what: Old) -> Result<Option<File>
     Ok(made)
 }
 
+/// The store at `path`, locked, that another file is to take the name of; `None` if there
+/// is nothing. `Error::NotAStore` for what is not to be replaced, `Error::Locked`.
+pub(crate) fn replaceable(path: &Path) -> Result<Option<File>> {
+    let old = match open_file(path, true) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        opened => opened?,
+    };
+    match identity(&old, path) {
+        Err(Error::NotAStore { .. }) if is_empty(&old) => {}
+        // A store all the same.
+        Ok(_) | Err(Error::Version { .. } | Error::Corrupt { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    lock(&old, path)?;
+    Ok(Some(old))
+}
+
 /// Tells those who have `old` open for reading that its path names another file.
-fn tell_readers(old: &File, path: &Path) {
+pub(crate) fn tell_readers(old: &File, path: &Path) {
     let tell = || {
         if is_empty(old) {
             return Ok(());

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::checkpoint::{Background, Start};
+use crate::compaction::Automatic;
 use crate::error::{Error, Result};
 use crate::log::Until;
 use crate::store::{Inner, Store};
@@ -82,6 +83,7 @@ impl Inner {
             catalog: Arc::new(catalog),
             pool: Arc::default(),
             background: Background::new(u64::MAX, 0),
+            automatic: Automatic::default(),
             mode: crate::options::Mode::Read,
             fixed: true,
             recovery: of.recovery.clone(),

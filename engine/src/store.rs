@@ -10,6 +10,7 @@ use crate::catalog::{
     CATALOG, Catalog, Drafts, Interning, PartitionState, Resolved, Row, RowValue, check_name,
 };
 use crate::checkpoint::{Background, Start};
+use crate::compaction::Automatic;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::format::header::Live;
@@ -44,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) pool: Arc<Pool>,
     /// Checkpoints that are taken while others work.
     pub(crate) background: Background,
+    pub(crate) automatic: Automatic,
     pub(crate) mode: Mode,
     /// Whether this is a snapshot, which shows nothing new.
     pub(crate) fixed: bool,
@@ -91,6 +93,7 @@ impl Store {
             catalog: Arc::new(start.catalog),
             pool: Arc::default(),
             background: Background::new(options.replay_bound, start.slot),
+            automatic: Automatic::new(options.compact_when),
             mode: options.mode,
             fixed: false,
             recovery: Recovery::default(),
@@ -122,7 +125,7 @@ impl Store {
 
     pub(crate) fn over(inner: Inner, options: &OpenOptions) -> Self {
         Self {
-            shared: Arc::new(Shared::new(inner, options)),
+            shared: Shared::new(inner, options),
         }
     }
 
@@ -513,6 +516,7 @@ impl Inner {
         let seqno = writer.commit(&ops, durability)?;
         self.catalog.committed(interned);
         self.after_commit(writer);
+        self.compact_if_due(writer);
         Ok(seqno)
     }
 

@@ -10,6 +10,8 @@
 //! Until the name changes hands the old file is not touched but for one word, by which
 //! other processes learn that they have to look at the name again.
 
+mod automatic;
+mod backup;
 mod copier;
 mod options;
 mod pace;
@@ -22,16 +24,17 @@ use crate::catalog::Catalog;
 use crate::checkpoint::Background;
 use crate::error::{Error, Result};
 use crate::format::header::Identity;
-use crate::generation::Shared;
 use crate::log::{Log, Parts, Tip, Until, replay};
 use crate::open;
-use crate::options::Mode;
+use crate::options::{Mode, OpenOptions};
 use crate::storage::Successor;
 use crate::store::{Inner, Store};
 
 use copier::{Copier, Source};
 use pace::Pace;
 
+pub(crate) use automatic::Automatic;
+pub use backup::{Backup, BackupOptions};
 pub use options::{CompactOptions, Compacted, Keep};
 
 /// What compaction is called in errors.
@@ -73,20 +76,22 @@ impl Store {
         let path = self.path();
         let base = self.base(&old, options.keep)?;
         check_path(&old.log, path)?;
-        let identity = next_identity(&old, &base, path)?;
+        let identity = next_identity(old.log.identity(), base.tip.seqno, path)?;
         let successor = old
             .log
             .storage()
             .successor(path, &open::header(&identity), random(path)?);
         let successor = successor.map_err(Error::io(ACTION, path))?;
         let catalog = old.catalog.next_generation();
-        let next = make(&old, &self.shared, identity, &successor, (path, catalog))?;
+        let options_of_old = (identity, !old.log.is_mapped());
+        let shared = &self.shared.options;
+        let next = make(&old, shared, options_of_old, &successor, (path, catalog))?;
         let next = Arc::new(next);
         let pace = Pace::new(ACTION, path, options.throttle, options.progress);
         let mut copier = Copier::new(&next, pace);
         let taken = copy(&old, &base, &mut copier)
             .and_then(|tip| self.take_over(&old, &next, successor, &mut copier, tip));
-        taken.map_err(|error| failed(error, path))?;
+        taken.map_err(|error| failed(error, ACTION, path))?;
         let (before, after) = (old.log.published(), next.log.published());
         let compacted = Compacted {
             freed_bytes: before.saturating_sub(after),
@@ -209,18 +214,17 @@ fn copy(old: &Inner, base: &Base, copier: &mut Copier<'_>) -> Result<Tip> {
 /// A generation that holds nothing yet, opened for writing.
 fn make(
     of: &Inner,
-    shared: &Shared,
-    identity: Identity,
+    options: &OpenOptions,
+    (identity, copying): (Identity, bool),
     successor: &Successor,
     (path, catalog): (&Path, Catalog),
 ) -> Result<Inner> {
-    let options = &shared.options;
     let mut log = Log::new(Parts {
         path: path.to_owned(),
         storage: Arc::clone(&successor.storage),
         limit: Arc::clone(&successor.limit),
         identity,
-        copying: !of.log.is_mapped(),
+        copying,
         verify: options.verify,
         durability: options.durability,
     })?;
@@ -236,17 +240,18 @@ fn make(
             true => of.mode,
             false => Mode::ReadWrite,
         },
+        automatic: Automatic::new(options.compact_when),
         fixed: false,
         recovery: of.recovery.clone(),
     })
 }
 
-fn next_identity(old: &Inner, base: &Base, path: &Path) -> Result<Identity> {
-    let of = old.log.identity();
+/// Who the generation after `of` is, if its copies are the state at the commit `seqno`.
+fn next_identity(of: &Identity, seqno: u64, path: &Path) -> Result<Identity> {
     Ok(Identity {
         store_id: open::new_identity(path)?.store_id,
         generation: of.generation.saturating_add(1),
-        first_seqno: base.tip.seqno.saturating_add(1),
+        first_seqno: seqno.saturating_add(1),
         parent: of.store_id,
         ..*of
     })
@@ -272,11 +277,11 @@ fn check_path(log: &Log, path: &Path) -> Result<()> {
     })
 }
 
-/// An error of the new file, as one of the compaction: the store goes on.
-fn failed(error: Error, path: &Path) -> Error {
+/// An error of the new file, as one of what made it: the store goes on.
+fn failed(error: Error, action: &'static str, path: &Path) -> Error {
     match error {
         Error::NotCommitted { source, .. } | Error::CommitUnknown { source, .. } => {
-            Error::io(ACTION, path)(source)
+            Error::io(action, path)(source)
         }
         other => other,
     }

@@ -65,6 +65,11 @@ impl Unborn {
         })
     }
 
+    /// The name that the file has meanwhile.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Gives the file its name, which must be free, and makes the name durable.
     pub(crate) fn place_new(self) -> io::Result<File> {
         rename_new(&self.path, &self.target)?;

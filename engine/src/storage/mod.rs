@@ -19,11 +19,13 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 pub(crate) use file::{Creation, FileStorage};
-pub(crate) use folder::{Unborn, remove_leftovers};
+pub(crate) use folder::remove_leftovers;
 pub(crate) use live::LivePage;
 pub(crate) use lock::WriterLock;
 pub(crate) use region::{Bytes, Region};
 pub(crate) use spool::{SpoolFile, SpoolMap};
+
+use folder::{Purpose, Unborn};
 
 /// The file of a store, whatever it is made of.
 pub(crate) trait Storage: Debug + Send + Sync {
@@ -109,6 +111,24 @@ impl Successor {
             limit: Arc::clone(sim.limit()),
             storage: Arc::new(sim),
             unborn: None,
+        }
+    }
+
+    /// A file that is to have the name `target`.
+    pub(crate) fn at(target: &Path, header: &[u8], random: u64) -> io::Result<Self> {
+        FileStorage::unborn(target, Purpose::Init, header, random, false).map(Self::file)
+    }
+
+    /// The name that its file has meanwhile.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.unborn.as_ref().map(Unborn::path)
+    }
+
+    /// As [`Self::place`], if nothing has the name.
+    pub(crate) fn place_new(self) -> io::Result<io::Result<()>> {
+        match self.unborn {
+            Some(unborn) => unborn.place_new().map(|_| Ok(())),
+            None => Ok(Ok(())),
         }
     }
 
