@@ -154,7 +154,7 @@ impl AsRef<PartitionIndex> for Indexed {
     }
 }
 
-fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
+pub(crate) fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
     let goals = || {
         let goal = |state: Arc<PartitionState>| Goal {
             id: state.id,
@@ -173,8 +173,7 @@ impl Store {
     /// there was something to save. Commits go on meanwhile. `close` does it, and a thread
     /// in the background whenever much was written.
     pub fn checkpoint(&self) -> Result<bool> {
-        let Inner { log, catalog, .. } = self.inner();
-        Ok(save(log, catalog)?.is_some())
+        self.on_newest(|inner| Ok(save(&inner.log, &inner.catalog)?.is_some()))
     }
 }
 
@@ -192,8 +191,8 @@ impl Inner {
         let (log, catalog) = (Arc::clone(&self.log), Arc::clone(&self.catalog));
         let work = move || {
             if let Err(error) = save(&log, &catalog) {
-                // A store that was closed meanwhile has nothing to say.
-                if !log.is_closed() {
+                // A store that was closed or compacted meanwhile has nothing to say.
+                if !log.is_closed() && !log.is_superseded() {
                     log::warn!("no checkpoint was taken: {error}");
                 }
             }

@@ -97,12 +97,14 @@ mod attributes;
 mod batch;
 mod catalog;
 mod checkpoint;
+mod compaction;
 mod condition;
 #[cfg(test)]
 mod crash;
 mod entry;
 mod error;
 mod format;
+mod generation;
 mod grid;
 mod index;
 mod info;
@@ -116,6 +118,7 @@ mod staged;
 mod storage;
 mod store;
 mod stream;
+mod usage;
 mod value;
 
 pub use array::{
@@ -123,6 +126,7 @@ pub use array::{
     Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
+pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep};
 pub use condition::{Condition, Version};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
@@ -134,6 +138,7 @@ pub use partition::{Entries, History, KeyVersion, Keys, Partition, Reader};
 pub use snapshot::Snapshot;
 pub use store::{DEFAULT_NAME, Recovery, Store};
 pub use stream::{Spool, StreamWriter, ValueReader};
+pub use usage::{PartitionUsage, Usage};
 pub use value::Value;
 
 /// For measurements in `benches/`; no part of the public face.

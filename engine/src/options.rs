@@ -58,7 +58,17 @@ pub struct OpenOptions {
     pub(crate) replay_bound: u64,
     pub(crate) scan: bool,
     pub(crate) at: Option<u64>,
+    pub(crate) compact_when: Option<CompactWhen>,
     pub(crate) fixed: Option<Fixed>,
+}
+
+/// When a store is compacted without being asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CompactWhen {
+    /// Part of the file that it would free, from 0 to 1.
+    pub(crate) dead_share: f64,
+    /// Bytes of a file that is worth it.
+    pub(crate) least_bytes: u64,
 }
 
 /// What is random in a store, given: the same writes then give the same bytes.
@@ -84,6 +94,7 @@ impl Default for OpenOptions {
             replay_bound: 1 << 16,
             scan: false,
             at: None,
+            compact_when: None,
             fixed: None,
         }
     }
@@ -125,6 +136,19 @@ impl OpenOptions {
     /// records). `u64::MAX` leaves it to the gibibyte.
     pub fn replay_bound(mut self, records: u64) -> Self {
         self.replay_bound = records;
+        self
+    }
+
+    /// Compacts in a thread of its own, as by `Store::compact` without options, when that
+    /// would free at least `dead_share` (from 0 to 1) of a file of at least `least_bytes`
+    /// bytes. Off by default. It is looked at when a commit has made the log an eighth
+    /// longer than the last time, which opens the index of every partition. Past commits
+    /// are gone then.
+    pub fn compact_when(mut self, dead_share: f64, least_bytes: u64) -> Self {
+        self.compact_when = Some(CompactWhen {
+            dead_share,
+            least_bytes,
+        });
         self
     }
 

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::checkpoint::{Background, Start};
+use crate::compaction::Automatic;
 use crate::error::{Error, Result};
 use crate::log::{Log, Until};
 use crate::store::{Inner, Store};
@@ -32,7 +33,8 @@ impl Store {
         let inner = self.inner();
         inner.log.check_open("take a snapshot")?;
         let (log, catalog) = inner.log.fixed(|log| (log.view(), inner.catalog.fork()));
-        Ok(Snapshot(Store::over(Inner::view(log?, catalog, inner))))
+        let view = Inner::view(log?, catalog, &inner);
+        Ok(Snapshot(Store::over(view, &self.shared.options)))
     }
 
     /// The store as it was after the commit with this number.
@@ -54,9 +56,9 @@ impl Store {
         check_kept(log, seqno)?;
         let log = Arc::new(log.view()?);
         let start = Start::before(&log, seqno)?;
-        let view = Inner::view_over(log, start.catalog, inner);
+        let view = Inner::view_over(log, start.catalog, &inner);
         view.replay(Until::Seqno(seqno), false)?;
-        Ok(Snapshot(Store::over(view)))
+        Ok(Snapshot(Store::over(view, &self.shared.options)))
     }
 }
 
@@ -105,6 +107,7 @@ impl Inner {
             catalog: Arc::new(catalog),
             pool: Arc::default(),
             background: Background::new(u64::MAX, 0),
+            automatic: Automatic::default(),
             mode: crate::options::Mode::Read,
             fixed: true,
             recovery: of.recovery.clone(),

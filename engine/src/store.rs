@@ -1,6 +1,5 @@
 //! A store: one file, opened.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,13 +7,16 @@ use crate::arena::Pool;
 use crate::array::Schema;
 use crate::batch::Batch;
 use crate::catalog::{
-    CATALOG, Catalog, Drafts, Interning, PartitionState, Row, RowValue, check_name,
+    CATALOG, Catalog, Drafts, Interning, PartitionState, Resolved, Row, RowValue, check_name,
 };
 use crate::checkpoint::{Background, Start};
+use crate::compaction::Automatic;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
+use crate::format::header::Live;
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
+use crate::generation::Shared;
 use crate::index::Hash;
 use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard, replay};
 use crate::open;
@@ -32,10 +34,10 @@ pub const DEFAULT_NAME: &str = "default";
 /// [`close`](Self::close) a writer loses nothing but the flush to the device.
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-/// What every handle of a store shares.
+/// One generation of a store: an open file and what is known about it.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) log: Arc<Log>,
@@ -44,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) pool: Arc<Pool>,
     /// Checkpoints that are taken while others work.
     pub(crate) background: Background,
+    pub(crate) automatic: Automatic,
     pub(crate) mode: Mode,
     /// Whether this is a snapshot, which shows nothing new.
     pub(crate) fixed: bool,
@@ -94,6 +97,7 @@ impl Store {
             catalog: Arc::new(start.catalog),
             pool: Arc::default(),
             background: Background::new(options.replay_bound, start.slot),
+            automatic: Automatic::new(options.compact_when),
             mode: options.mode,
             fixed: false,
             recovery: Recovery::default(),
@@ -127,81 +131,64 @@ impl Store {
         };
         inner.report_torn_tail();
         inner.start(&replayed, options)?;
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self::over(inner, options))
     }
 
-    pub(crate) fn over(inner: Inner) -> Self {
+    pub(crate) fn over(inner: Inner, options: &OpenOptions) -> Self {
         Self {
-            inner: Arc::new(inner),
+            shared: Shared::new(inner, options),
         }
-    }
-
-    #[inline]
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.inner
-    }
-
-    /// The file, or ":memory:".
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.inner.log.path()
     }
 
     /// How it was opened.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.inner.mode
+        self.inner().mode
     }
 
     /// Durability of commits that do not say otherwise.
     #[must_use]
     pub fn durability(&self) -> Durability {
-        self.inner.log.durability()
+        self.inner().log.durability()
     }
 
     /// Whether `close` was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.inner.log.is_closed()
+        self.inner().log.is_closed()
     }
 
     /// Random identity of this generation of the file.
     #[must_use]
     pub fn id(&self) -> [u8; 16] {
-        self.inner.log.identity().store_id
+        self.inner().log.identity().store_id
     }
 
     /// Which rewrite of the file this is; 0 until it is compacted.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.inner.log.identity().generation
+        self.inner().log.identity().generation
     }
 
     /// Number of the newest commit that this handle sees.
     #[must_use]
     pub fn seqno(&self) -> u64 {
-        self.inner.log.seqno()
-    }
-
-    /// What opening found.
-    #[must_use]
-    pub fn recovery(&self) -> &Recovery {
-        &self.inner.recovery
+        self.inner().log.seqno()
     }
 
     /// Names of the collections in the order first written. Costs a walk over the names
     /// of the store.
     pub fn collections(&self) -> Result<Vec<String>> {
-        self.inner.log.check_open("list collections")?;
-        self.inner.catalog.collections(&self.inner.log)
+        let inner = self.inner();
+        inner.log.check_open("list collections")?;
+        inner.catalog.collections(&inner.log)
     }
 
     /// Names of the partitions of a collection in the order first written.
     /// `Error::NotFound` with the nearest name. Costs a walk over the names of the store.
     pub fn partitions(&self, collection: &str) -> Result<Vec<String>> {
-        let Inner { log, catalog, .. } = self.inner();
+        let inner = self.inner();
+        let (log, catalog) = (&inner.log, &inner.catalog);
         log.check_open("list partitions")?;
         catalog
             .partitions_of(log, collection)?
@@ -210,14 +197,16 @@ impl Store {
 
     /// Whether there is such a collection. Costs one look-up, however many there are.
     pub fn has_collection(&self, collection: &str) -> Result<bool> {
-        self.inner.log.check_open("look for a collection")?;
-        let found = self.inner.catalog.collection(&self.inner.log, collection)?;
+        let inner = self.inner();
+        inner.log.check_open("look for a collection")?;
+        let found = inner.catalog.collection(&inner.log, collection)?;
         Ok(found.is_some())
     }
 
     /// Whether there is such a partition. Costs two look-ups, however many there are.
     pub fn has_partition(&self, collection: &str, partition: &str) -> Result<bool> {
-        let Inner { log, catalog, .. } = self.inner();
+        let inner = self.inner();
+        let (log, catalog) = (&inner.log, &inner.catalog);
         log.check_open("look for a partition")?;
         Ok(catalog.partition_row(log, collection, partition)?.is_some())
     }
@@ -226,10 +215,11 @@ impl Store {
     /// `Error::NotFound` if it is not there. `Error::Invalid` for a name that is empty,
     /// longer than 255 bytes or holds NUL.
     pub fn partition(&self, collection: &str, partition: &str) -> Result<Partition> {
-        if !self.inner.mode.writes() {
+        let inner = self.inner();
+        if !inner.mode.writes() {
             return self.existing_partition(collection, partition);
         }
-        self.inner.log.check_open("open a partition")?;
+        inner.log.check_open("open a partition")?;
         check_name("collection", collection)?;
         check_name("partition", partition)?;
         Ok(Partition::new(self, collection, partition))
@@ -238,8 +228,9 @@ impl Store {
     /// A partition that exists, in any mode. `Error::NotFound` with the nearest name.
     pub fn existing_partition(&self, collection: &str, partition: &str) -> Result<Partition> {
         let found = Partition::new(self, collection, partition);
-        if found.state("open a partition")?.is_none() {
-            let Inner { log, catalog, .. } = self.inner();
+        let inner = self.inner();
+        if found.state(&inner, "open a partition")?.is_none() {
+            let (log, catalog) = (&inner.log, &inner.catalog);
             return Err(catalog.no_partition(log, collection, partition));
         }
         Ok(found)
@@ -253,38 +244,43 @@ impl Store {
     /// An empty batch. `Error::ReadOnly`, `Error::Forked`, `Error::Poisoned` tell at once
     /// that it could not be committed.
     pub fn batch(&self) -> Result<Batch> {
-        self.inner.log.writer("start a batch")?;
-        Ok(Batch::new(&self.inner))
+        self.on_newest(|inner| {
+            inner.log.writer("start a batch")?;
+            Ok(Batch::new(self, inner))
+        })
     }
 
     /// Makes every commit so far durable. One flush of the device.
     pub fn sync(&self) -> Result<()> {
-        self.inner.log.writer("sync")?.sync()
+        self.on_newest(|inner| inner.log.writer("sync")?.sync())
     }
 
     /// Sees what another process committed meanwhile; whether there was something. A
     /// store that is open for writing sees its own commits at once, and has no others.
+    ///
+    /// Where the file was compacted the handle goes on with the new one. `Error::Replaced`
+    /// if the path names another store, or none: a call notices that a second after it
+    /// happened at the latest. What the handle holds stays readable. Costs a look at a
+    /// word in memory if nothing happened, and once a second a call of the system.
     pub fn refresh(&self) -> Result<bool> {
-        self.inner.log.check_open("refresh")?;
-        if self.inner.mode.writes() || self.inner.fixed {
+        let inner = self.inner();
+        inner.log.check_open("refresh")?;
+        if inner.mode.writes() || inner.fixed {
             return Ok(false);
         }
-        let live = self.inner.log.live()?;
-        if live.published_end <= self.inner.log.published() {
-            return Ok(false);
-        }
-        self.inner
-            .replay(Until::Published(live.published_end), true)?;
-        self.inner.adopt(live.slot_seq)?;
-        Ok(true)
+        let live = inner.log.live()?;
+        let moved = inner.follow(&live)?;
+        Ok(self.follow_path(&inner, &live)? || moved)
     }
 
     /// Makes everything durable and closes. Values, entries and arrays go on working;
     /// store and partitions answer `Error::Closed`. Calling it again does nothing.
     pub fn close(&self) -> Result<()> {
-        self.inner.checkpoint_at_close();
-        let closed = self.inner.log.close();
-        closed.and(self.inner.log.unlock())
+        self.on_newest(|inner| {
+            inner.checkpoint_at_close();
+            let closed = inner.log.close();
+            closed.and(inner.log.unlock())
+        })
     }
 }
 
@@ -333,6 +329,17 @@ impl Inner {
             });
         }
         Ok(Hash(key_hash(key, self.log.identity().seed)))
+    }
+
+    /// Takes in what the live page says was committed meanwhile; whether there was
+    /// something.
+    pub(crate) fn follow(&self, live: &Live) -> Result<bool> {
+        if live.published_end <= self.log.published() {
+            return Ok(false);
+        }
+        self.replay(Until::Published(live.published_end), true)?;
+        self.adopt(live.slot_seq)?;
+        Ok(true)
     }
 
     /// Takes in the records between what is seen and the end of the log. `shared`: others
@@ -435,10 +442,7 @@ impl Inner {
 
     /// What the names of a handle lead to, if they lead to something.
     #[inline]
-    pub(crate) fn resolve<'t>(
-        &self,
-        target: &'t Target,
-    ) -> Result<Option<Cow<'t, Arc<PartitionState>>>> {
+    pub(crate) fn resolve(&self, target: &Target) -> Result<Option<Resolved>> {
         let Target {
             collection,
             name,
@@ -476,12 +480,12 @@ impl Inner {
         interned: &[Interning],
         durability: Durability,
     ) -> Result<u64> {
-        let is_new = |interning: &&Interning| self.catalog.is_new(interning);
-        let schemas: Vec<Row> = interned
-            .iter()
-            .filter(is_new)
-            .flat_map(Interning::rows)
-            .collect();
+        let mut schemas = Vec::new();
+        for interning in interned {
+            if self.catalog.is_new(&self.log, interning)? {
+                schemas.extend(interning.rows());
+            }
+        }
         let rows: Vec<_> = schemas.iter().chain(rows).collect();
         let values = rows
             .iter()
@@ -523,6 +527,7 @@ impl Inner {
         let seqno = writer.commit(&ops, durability)?;
         self.catalog.committed(interned);
         self.after_commit(writer);
+        self.compact_if_due(writer);
         Ok(seqno)
     }
 
@@ -538,7 +543,7 @@ impl Inner {
             let Some(first) = run.first() else { continue };
             let names = (&*first.target.collection, &*first.target.name);
             let state = match self.resolve(first.target)? {
-                Some(state) => state.into_owned(),
+                Some(state) => Arc::clone(&state),
                 None => match drafts.drafted(names.0, names.1) {
                     Some(state) => Arc::clone(state),
                     // The partition was dropped meanwhile, with all that these remove.

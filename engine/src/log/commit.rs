@@ -229,12 +229,35 @@ impl WriterGuard<'_> {
     /// Commits `ops`, in this order, as one batch; its seqno. Nothing of it is seen
     /// before all of it is.
     pub(crate) fn commit(&mut self, ops: &[Op<'_>], durability: Durability) -> Result<u64> {
+        self.append_records(FrameKind::Batch, ops, durability)
+    }
+
+    /// Appends what compaction copies: `ops` on keys that their partitions do not have, in
+    /// a frame without a seqno.
+    pub(crate) fn copy(&mut self, ops: &[Op<'_>]) -> Result<()> {
+        self.append_records(FrameKind::Copy, ops, Durability::Buffered)
+            .map(drop)
+    }
+
+    /// Places of the records of the last commit, in the order of its operations.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = u64> {
+        self.writer.room.placed.iter().map(|placed| placed.place)
+    }
+
+    fn append_records(
+        &mut self,
+        kind: FrameKind,
+        ops: &[Op<'_>],
+        durability: Durability,
+    ) -> Result<u64> {
         let log = self.log;
         let before = self.writer.tip;
-        let end = self.place(ops)?;
+        // Of what is copied no key is there yet, and none needs to be looked for.
+        let fresh = kind == FrameKind::Copy;
+        let end = self.place(ops, fresh)?;
         log.reach(end)?;
         let mut room = std::mem::take(&mut self.writer.room);
-        let tip = self.seal(FrameKind::Batch, end, &room.sums, &mut room.bytes);
+        let tip = self.seal(kind, end, &room.sums, &mut room.bytes);
         let written = self.write_frame(&room.pieces(ops), before.end, end);
         self.writer.room = room;
         written?;
@@ -242,7 +265,7 @@ impl WriterGuard<'_> {
             log.sync_writer(&mut self.writer, end)?;
         }
         log.limit.store(end, Ordering::Release);
-        if let Err(error) = self.tell_index(ops, place(before.end)) {
+        if let Err(error) = self.tell_index(ops, place(before.end), fresh) {
             // The index knows a part of the batch, which must never be shown.
             self.writer.poison = Some(io::Error::other(error.to_string()));
             return Err(error);
@@ -256,7 +279,8 @@ impl WriterGuard<'_> {
     }
 
     /// Lays the records out behind the tip and builds their bytes; the end of the frame.
-    fn place(&mut self, ops: &[Op<'_>]) -> Result<u64> {
+    /// `fresh`: no key is there.
+    fn place(&mut self, ops: &[Op<'_>], fresh: bool) -> Result<u64> {
         let log = self.log;
         let Writer { tip, room, .. } = &mut *self.writer;
         room.clear(ops);
@@ -272,7 +296,10 @@ impl WriterGuard<'_> {
                 if let Some(next) = coming.next() {
                     pinned.prefetch(next.hash);
                 }
-                let newest = pinned.find_for_writer(op.hash, &log.keyed(op.key))?;
+                let newest = match fresh {
+                    true => 0,
+                    false => pinned.find_for_writer(op.hash, &log.keyed(op.key))?,
+                };
                 let previous = log.seen(newest, op.key, u64::MAX)?;
                 let (kind, len) = (op.kind, op.value.len());
                 let align = op.align.filter(|_| len >= ALIGN_FROM);
@@ -294,7 +321,7 @@ impl WriterGuard<'_> {
 
     /// Makes the index lead to the new records. Nobody sees them before they are
     /// published. `first` is the place of the frame, the end of what is published.
-    fn tell_index(&mut self, ops: &[Op<'_>], first: u64) -> Result<()> {
+    fn tell_index(&mut self, ops: &[Op<'_>], first: u64, fresh: bool) -> Result<()> {
         let log = self.log;
         let mut placed = self.writer.room.placed.iter();
         for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
@@ -306,7 +333,7 @@ impl WriterGuard<'_> {
             for (op, placed) in run.iter().zip(&mut placed) {
                 let tombstone = op.kind == RecordKind::Tombstone;
                 let (place, previous) = (placed.place, placed.previous);
-                let same = |place| log.record_has_key(place, op.key);
+                let same = |place| !fresh && log.record_has_key(place, op.key);
                 let replaced = index
                     .insert(&pinned, op.hash, place, tombstone, previous, same)
                     .map_err(|fault| log.fault(fault))?;

@@ -20,8 +20,8 @@ mod window;
 mod writer;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -29,7 +29,7 @@ use crate::error::{Error, Result};
 use crate::format::header::{Identity, Live};
 use crate::format::{Defect, LOG_START};
 use crate::options::{Durability, Verify};
-use crate::storage::Storage;
+use crate::storage::{Region, Storage};
 
 pub(crate) use access::Located;
 pub(crate) use append::WriterGuard;
@@ -64,10 +64,23 @@ pub(crate) struct Log {
     /// thread that does not exist in a fork may hold there for ever.
     owner: u32,
     closed: AtomicBool,
+    /// Whether another generation of the file takes the writes.
+    superseded: AtomicBool,
     /// Held while a checkpoint is taken.
     checkpointing: Mutex<()>,
     /// Held while what another process committed is taken in.
     following: Mutex<Tip>,
+}
+
+/// The mappings of a file: for as long as one is kept its bytes are not free.
+#[derive(Debug)]
+pub(crate) struct Held(Vec<Weak<Region>>);
+
+impl Held {
+    /// Whether somebody keeps one.
+    pub(crate) fn is_held(&self) -> bool {
+        self.0.iter().any(|region| region.strong_count() > 0)
+    }
 }
 
 /// Where the next frame goes, and what it follows.
@@ -130,6 +143,7 @@ impl Log {
             writer: None,
             owner: 0,
             closed: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
             following: Mutex::new(tip),
         })
@@ -169,6 +183,29 @@ impl Log {
     /// Whether `close` was called.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether another generation of the file takes the writes. Reads go on.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Fails if the file was cut before the end of what was read from it.
+    pub(crate) fn check_length(&self) -> Result<()> {
+        let len = self.storage.len().map_err(Error::io("read", &self.path))?;
+        let need = self.published();
+        if len < need {
+            let what = "the log that was read before";
+            let have = len;
+            return Err(self.corrupt(len, Defect::Truncated { what, need, have }));
+        }
+        Ok(())
+    }
+
+    /// What keeps the bytes of this file.
+    pub(crate) fn held(&self) -> Held {
+        let regions = self.regions.iter().flat_map(Regions::all);
+        Held(regions.map(Arc::downgrade).collect())
     }
 
     /// Fails if the store was closed.
@@ -227,6 +264,7 @@ impl Log {
             writer: None,
             owner: 0,
             closed: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
             following: Mutex::new(Tip::start(&self.identity)),
         })

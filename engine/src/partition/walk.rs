@@ -2,17 +2,20 @@
 
 use std::sync::Arc;
 
+use arc_swap::Guard;
+
 use super::Partition;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::index::{Cursor, Pinned};
 use crate::log::{Located, Log};
+use crate::store::Inner;
 
 impl Partition {
-    fn walk(&self) -> Result<Walk> {
-        let (pinned, end) = self.pin("list keys")?;
+    pub(super) fn walk(&self, inner: &Inner) -> Result<Walk> {
+        let (pinned, end) = self.pin(inner, "list keys")?;
         Ok(Walk {
-            log: Arc::clone(&self.inner().log),
+            log: Arc::clone(&inner.log),
             pinned,
             cursor: Cursor::default(),
             end,
@@ -22,21 +25,22 @@ impl Partition {
     /// Keys in the order of their latest whole write, as of this call. Costs a read of
     /// each record's head.
     pub fn keys(&self) -> Result<Keys> {
-        Ok(Keys(self.walk()?))
+        Ok(Keys(self.walk(&self.inner())?))
     }
 
     /// Entries in that order, as of this call.
     pub fn entries(&self) -> Result<Entries> {
+        let inner = Guard::into_inner(self.inner());
         Ok(Entries {
-            walk: self.walk()?,
-            partition: self.clone(),
+            walk: self.walk(&inner)?,
+            inner,
         })
     }
 }
 
 /// The records that a reader saw at one moment, in log order.
 #[derive(Debug)]
-struct Walk {
+pub(super) struct Walk {
     log: Arc<Log>,
     pinned: Option<Pinned>,
     cursor: Cursor,
@@ -44,7 +48,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn next(&mut self) -> Option<Result<(Located, Vec<u8>)>> {
+    pub(super) fn next(&mut self) -> Option<Result<(Located, Vec<u8>)>> {
         let pinned = self.pinned.as_ref()?;
         let next = pinned.next(&mut self.cursor, self.end, &self.log.keyed(&[]));
         let record = next.transpose()?.and_then(|place| {
@@ -72,7 +76,7 @@ impl Iterator for Keys {
 #[derive(Debug)]
 pub struct Entries {
     walk: Walk,
-    partition: Partition,
+    inner: Arc<Inner>,
 }
 
 impl Iterator for Entries {
@@ -80,6 +84,6 @@ impl Iterator for Entries {
 
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.walk.next()?;
-        Some(record.and_then(|(located, key)| self.partition.stored_entry(&key, located)))
+        Some(record.and_then(|(located, key)| self.inner.stored_entry(&key, located)))
     }
 }

@@ -1,13 +1,14 @@
 //! A store in memory: `Store::memory()`, and the disk of the tests.
 
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 use parking_lot::Mutex;
 
-use super::{LivePage, Region, Storage};
+use super::{LivePage, Region, Storage, Successor};
 use crate::format::LOG_START;
 
 /// Address space tried first for a store in memory; no memory until it is used.
@@ -231,5 +232,9 @@ impl Storage for Sim {
 
     fn live(&self) -> &LivePage {
         &self.live
+    }
+
+    fn successor(&self, _path: &Path, header: &[u8], _random: u64) -> io::Result<Successor> {
+        Ok(Successor::memory(Self::new(header, &[])?))
     }
 }
