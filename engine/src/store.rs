@@ -375,6 +375,7 @@ impl Inner {
             if !shared {
                 touched = self.catalog.in_use();
             }
+            self.catalog.index.show_counted();
             touched.iter().for_each(|state| state.index.show_counted());
             replayed
         })

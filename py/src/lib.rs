@@ -13,6 +13,7 @@ mod errors;
 mod field;
 mod input;
 mod key;
+mod maintenance;
 mod many;
 mod ndarray;
 mod partition;

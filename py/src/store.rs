@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use arraylog::{Attrs, Durability, Mode, OpenOptions, PartitionOptions, Verify};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict};
 
 use crate::attrs::{self, RawAttrs};
 use crate::buffer;
 use crate::errors::OrRaise as _;
+use crate::maintenance::{self, Progress};
 
 /// The handle behind `arraylog.Store`.
 #[pyclass(frozen, module = "arraylog._core")]
@@ -259,6 +260,35 @@ impl Store {
             Some(value) => attrs::to_py(py, &value),
             None => Err(PyKeyError::new_err(name.to_owned())),
         }
+    }
+
+    /// Where the bytes go, as the fields of `arraylog.Usage`.
+    fn usage<'py>(&self, py: Python<'py>, detailed: bool) -> PyResult<Bound<'py, PyDict>> {
+        maintenance::usage(py, &self.engine, detailed)
+    }
+
+    /// Compacts; the bytes that the file is shorter.
+    fn compact(
+        &self,
+        py: Python<'_>,
+        keep: Option<u64>,
+        throttle: Option<u64>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<u64> {
+        maintenance::compact(py, &self.engine, keep, throttle, Progress::new(progress))
+    }
+
+    /// Writes a copy; its seqno, entries and bytes.
+    fn backup(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        replace: bool,
+        throttle: Option<u64>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(u64, u64, u64)> {
+        let progress = Progress::new(progress);
+        maintenance::backup(py, &self.engine, &path, replace, throttle, progress)
     }
 
     fn sync(&self, py: Python<'_>) -> PyResult<()> {

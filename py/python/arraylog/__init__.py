@@ -24,6 +24,7 @@ from ._errors import (
     CommitUnknownError,
     ConflictError,
     CorruptionError,
+    DamagedError,
     DTypeError,
     ForkedError,
     InvalidError,
@@ -34,6 +35,7 @@ from ._errors import (
     NotFoundError,
     PoisonedError,
     ReadOnlyError,
+    ReplacedError,
     ShapeError,
     SnapshotGoneError,
     UnsupportedDTypeError,
@@ -45,12 +47,14 @@ from ._snapshot import Snapshot
 from ._spec import ArraySpec
 from ._store import Recovery, Store, open
 from ._stream import ValueFile
+from ._usage import Backup, PartitionUsage, Usage
 
 __all__ = [
     "Array",
     "ArrayLogError",
     "ArraySpec",
     "Attrs",
+    "Backup",
     "Batch",
     "BatchPartition",
     "ClosedError",
@@ -60,6 +64,7 @@ __all__ = [
     "ConflictError",
     "CorruptionError",
     "DTypeError",
+    "DamagedError",
     "Entry",
     "ForkedError",
     "InvalidError",
@@ -70,15 +75,18 @@ __all__ = [
     "NotCommittedError",
     "NotFoundError",
     "Partition",
+    "PartitionUsage",
     "PoisonedError",
     "ReadOnlyError",
     "Recovery",
+    "ReplacedError",
     "ShapeError",
     "Snapshot",
     "SnapshotGoneError",
     "Store",
     "UnsupportedDTypeError",
     "UnsupportedError",
+    "Usage",
     "ValueFile",
     "VersionError",
     "__version__",

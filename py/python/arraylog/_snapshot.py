@@ -13,7 +13,9 @@ from ._collection import Collection
 from ._errors import InvalidError, SnapshotGoneError
 from ._later import Later
 from ._partition import Partition
+from ._progress import Progress, copying
 from ._reference import Origin, restore
+from ._usage import Backup, Usage
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -97,10 +99,36 @@ class Snapshot(Later, Mapping[str, Collection]):
         SnapshotGoneError if compaction removed it, InvalidError if this handle has not
         seen it yet. Replays the commits since the newest checkpoint before it.
         """
-        number = operator.index(seqno)
-        if not 0 <= number < 1 << 64:
-            raise InvalidError(f"seqno {number}: the number of a commit is 0 to 2^64 - 1")
-        return self._fixed(self._handle.at(number))
+        return self._fixed(self._handle.at(seqno_of(seqno)))
+
+    def usage(self, *, detailed: bool = False) -> Usage:
+        """Where the bytes go, and what ``compact()`` would free.
+
+        ``detailed`` reads the log and the index for what is dead in each partition,
+        for frame headers, and for how many groups of the index a lookup reads.
+        """
+        return Usage._of(self._handle.usage(bool(detailed)))
+
+    def backup(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        replace: bool = False,
+        throttle: int | None = None,
+        progress: Progress = False,
+    ) -> Backup:
+        """Writes a copy of the store as it is now to ``path``, while writing goes on: a
+        store of its own, without what is dead and without past commits, synced, and
+        read back and compared before it takes its name.
+
+        FileExistsError if something is there; ``replace=True`` replaces a store that
+        nobody writes to. ``throttle`` copies at most so many bytes a second.
+        ``progress`` is true for a bar (needs tqdm), or is called with the bytes that
+        were copied and those that will be; what it raises stops the work. After an
+        error nothing is left at ``path``.
+        """
+        with copying(progress) as move:
+            return Backup(*self._handle.backup(os.fsdecode(path), bool(replace), rate_of(throttle), move))
 
     def _fixed(self, handle: _core.Store) -> Snapshot:
         origin = self._origin._replace(
@@ -165,6 +193,24 @@ class Snapshot(Later, Mapping[str, Collection]):
         if self._opened.closed:
             return "closed"
         return f"seqno={self.seqno} collections={len(self)}"
+
+
+def rate_of(throttle: int | None) -> int | None:
+    """An argument that bounds the bytes a second."""
+    if throttle is None:
+        return None
+    rate = operator.index(throttle)
+    if not 0 < rate < 1 << 64:
+        raise InvalidError(f"throttle={rate}: at least one byte a second")
+    return rate
+
+
+def seqno_of(seqno: Any) -> int:
+    """An argument that numbers a commit."""
+    number = operator.index(seqno)
+    if not 0 <= number < 1 << 64:
+        raise InvalidError(f"seqno {number}: the number of a commit is 0 to 2^64 - 1")
+    return number
 
 
 def origin_of(handle: _core.Store, path: str, verify: str, io: str, *, writable: bool) -> Origin:

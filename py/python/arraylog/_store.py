@@ -13,8 +13,9 @@ from ._batch import Batch
 from ._errors import InvalidError, ReadOnlyError
 from ._later import unsupported
 from ._partition import Partition
+from ._progress import Progress, copying
 from ._reference import Origin, logger
-from ._snapshot import Snapshot, origin_of
+from ._snapshot import Snapshot, origin_of, rate_of, seqno_of
 
 MEMORY = ":memory:"
 _MODES = ("r", "r+", "a", "w", "x")
@@ -109,7 +110,7 @@ class Store(Snapshot):
     """
 
     __slots__ = ("_mode", "_pid")
-    _later = ("backup", "compact", "usage", "verify")
+    _later = ("verify",)
 
     def __init__(self, handle: _core.Store | None, origin: Origin, path: str, mode: str = "r") -> None:
         super().__init__(handle, origin, path)
@@ -223,11 +224,42 @@ class Store(Snapshot):
     def refresh(self) -> bool:
         """Shows what another process committed meanwhile; whether there was something."""
         changed = self._handle.refresh()
-        origin = self._origin
         if changed:
-            handle = self._handle
-            self._origin = origin._replace(store_id=handle.id, generation=handle.generation, seqno=handle.seqno)
+            self._follow()
         return changed
+
+    def _follow(self) -> None:
+        """Has handles pickle as what is shown now."""
+        handle = self._handle
+        self._origin = self._origin._replace(
+            store_id=handle.id, generation=handle.generation, seqno=handle.seqno
+        )
+
+    def compact(
+        self,
+        *,
+        keep: int | Snapshot | None = None,
+        throttle: int | None = None,
+        progress: Progress = False,
+    ) -> int:
+        """Writes the file anew without what is dead and puts that in its place, while
+        others read and write; the bytes by which it is shorter.
+
+        Handles go on with the new file. Views, entries and snapshots from before stay
+        valid and keep the old file; ``usage().held_bytes`` tells how much that is.
+        Past commits are gone, and with them pickled handles, but for those from
+        ``keep`` on: a seqno, or a snapshot.
+
+        ``throttle`` copies at most so many bytes a second. ``progress`` is true for a
+        bar (needs tqdm), or is called with the bytes that were copied and those that
+        will be; it must not write to the store, and what it raises stops the work.
+        After an error or an interrupt the store is as it was.
+        """
+        since = keep.seqno if isinstance(keep, Snapshot) else keep
+        with copying(progress) as move:
+            freed = self._handle.compact(None if since is None else seqno_of(since), rate_of(throttle), move)
+        self._follow()
+        return freed
 
     def checkpoint(self) -> bool:
         """Saves the index in the file now, so that the next opening replays nothing;
