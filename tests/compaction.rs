@@ -1,5 +1,4 @@
 //! Compaction: what it keeps, who goes on, and what an interruption leaves.
-#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::cell::Cell;
 use std::ops::ControlFlow;
