@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, Result};
 use crate::format::header::Live;
-use crate::log::{Held, Log};
+use crate::log::Held;
 use crate::open;
 use crate::options::OpenOptions;
 use crate::store::{Inner, Recovery, Store};
@@ -46,7 +46,6 @@ pub(crate) struct Shared {
 /// A generation that serves no more, but whose file somebody may keep.
 #[derive(Debug)]
 struct Older {
-    log: Weak<Log>,
     held: Held,
     bytes: u64,
 }
@@ -89,11 +88,10 @@ impl Shared {
         next.automatic.serve(&self.own);
         let old = self.current.swap(next);
         let mut older = self.older.lock();
-        older.retain(Older::is_held);
+        older.retain(|older| older.held.is_held());
         older.push(Older {
             held: old.log.held(),
             bytes: old.log.storage().len().unwrap_or_default(),
-            log: Arc::downgrade(&old.log),
         });
         drop(older);
         old.catalog.release_handles();
@@ -113,15 +111,9 @@ impl Shared {
     /// Number and bytes of the older generations whose files somebody keeps.
     pub(crate) fn held(&self) -> (u64, u64) {
         let mut older = self.older.lock();
-        older.retain(Older::is_held);
+        older.retain(|older| older.held.is_held());
         let bytes = older.iter().map(|older| older.bytes).sum();
         (older.len() as u64, bytes)
-    }
-}
-
-impl Older {
-    fn is_held(&self) -> bool {
-        self.log.strong_count() > 0 || self.held.is_held()
     }
 }
 

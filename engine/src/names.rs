@@ -169,7 +169,7 @@ impl Store {
     ///
     /// It reads as absent at once, through handles from before too; a write through one
     /// makes a new partition. Values, entries, walks and readers from before stay valid.
-    /// Its bytes stay in the file.
+    /// Its bytes stay in the file until that is compacted.
     pub fn drop_partition(&self, collection: &str, partition: &str) -> Result<bool> {
         check_names(collection, partition)?;
         self.on_newest(|inner| self.drop_partition_in(inner, collection, partition))

@@ -146,6 +146,8 @@ impl Store {
             log: &old.log,
             catalog: &old.catalog,
         };
+        // Others wait from here on: nobody is asked, and nothing slowed down.
+        copier.pace.hurry();
         let mut writer = loop {
             let writer = old.log.writer(ACTION)?;
             if writer.tip().end.saturating_sub(tip.end) <= LITTLE {
@@ -173,7 +175,9 @@ impl Store {
         if let Err(source) = &placed {
             // After a loss of power the name may lead to the old file, which has no more
             // than this: nothing may follow.
-            next.log.writer(ACTION)?.stop(source);
+            if let Ok(mut writer) = next.log.writer(ACTION) {
+                writer.stop(source);
+            }
         }
         self.shared.replace(Arc::clone(next));
         writer.supersede(next.log.identity().generation);

@@ -54,8 +54,7 @@ impl<'a> CompactOptions<'a> {
 
     /// Calls `progress` every 2 MiB or so, and 20 times a second while it is throttled,
     /// with the bytes that were copied and those that will be, as far as is known. `Break`
-    /// cancels. The writer's lock may be held meanwhile: a write from inside would wait
-    /// for itself.
+    /// cancels. It is not asked any more once writers wait for the last part.
     pub fn progress(mut self, progress: &'a dyn Fn(u64, u64) -> ControlFlow<()>) -> Self {
         self.progress = Some(progress);
         self

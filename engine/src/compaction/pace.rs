@@ -66,6 +66,12 @@ impl<'a> Pace<'a> {
         }
     }
 
+    /// From here on counts alone.
+    pub(super) fn hurry(&mut self) {
+        self.rate = None;
+        self.progress = None;
+    }
+
     /// Bytes so far.
     pub(super) fn done(&self) -> u64 {
         self.done

@@ -325,7 +325,7 @@ impl PartitionIndex {
             // of times; and what is half dead.
             let small = live < entries.saturating_mul(2) || live < last.dead_count();
             let many = kept.len() >= MOST_SEGMENTS;
-            if !small && !many && !(merge_all_but_first && kept.len() > 1) {
+            if !(small || many || merge_all_but_first && kept.len() > 1) {
                 break;
             }
             entries = entries.saturating_add(live);

@@ -72,14 +72,18 @@ pub(crate) struct Log {
     following: Mutex<Tip>,
 }
 
-/// The mappings of a file: for as long as one is kept its bytes are not free.
+/// The file and its mappings: for as long as one is kept its bytes are not free.
 #[derive(Debug)]
-pub(crate) struct Held(Vec<Weak<Region>>);
+pub(crate) struct Held {
+    storage: Weak<dyn Storage>,
+    regions: Vec<Weak<Region>>,
+}
 
 impl Held {
-    /// Whether somebody keeps one.
+    /// Whether somebody keeps one of them.
     pub(crate) fn is_held(&self) -> bool {
-        self.0.iter().any(|region| region.strong_count() > 0)
+        let mut regions = self.regions.iter();
+        self.storage.strong_count() > 0 || regions.any(|region| region.strong_count() > 0)
     }
 }
 
@@ -205,7 +209,10 @@ impl Log {
     /// What keeps the bytes of this file.
     pub(crate) fn held(&self) -> Held {
         let regions = self.regions.iter().flat_map(Regions::all);
-        Held(regions.map(Arc::downgrade).collect())
+        Held {
+            storage: Arc::downgrade(&self.storage),
+            regions: regions.map(Arc::downgrade).collect(),
+        }
     }
 
     /// Fails if the store was closed.

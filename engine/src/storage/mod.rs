@@ -106,10 +106,10 @@ impl Successor {
         }
     }
 
-    fn memory(sim: sim::Sim) -> Self {
+    fn memory(sim: Arc<sim::Sim>) -> Self {
         Self {
             limit: Arc::clone(sim.limit()),
-            storage: Arc::new(sim),
+            storage: sim,
             unborn: None,
         }
     }

@@ -39,6 +39,11 @@ pub(crate) struct Journal {
     /// How many more calls succeed before one fails, with how many bytes of a write
     /// done all the same.
     pub(crate) fault: Option<Fault>,
+    /// The disk that was made to take the place of this one, and what fails on it.
+    #[cfg(test)]
+    pub(crate) successor: Option<Arc<Sim>>,
+    #[cfg(test)]
+    pub(crate) successor_fault: Option<Fault>,
 }
 
 /// A call that changes the disk.
@@ -235,6 +240,14 @@ impl Storage for Sim {
     }
 
     fn successor(&self, _path: &Path, header: &[u8], _random: u64) -> io::Result<Successor> {
-        Ok(Successor::memory(Self::new(header, &[])?))
+        let sim = Arc::new(Self::new(header, &[])?);
+        #[cfg(test)]
+        {
+            let mut journal = self.journal.lock();
+            let mut its = sim.journal.lock();
+            (its.recording, its.fault) = (journal.recording, journal.successor_fault.take());
+            journal.successor = Some(Arc::clone(&sim));
+        }
+        Ok(Successor::memory(sim))
     }
 }
