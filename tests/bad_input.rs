@@ -403,7 +403,12 @@ fn a_store_that_is_replaced_keeps_its_readers_and_its_links() {
         part.get("key").expect("read").as_deref(),
         Some(&b"value"[..])
     );
-    assert!(!old.refresh().expect("nothing more"));
+    let error = old.refresh().expect_err("another store");
+    assert_eq!(error.kind(), "replaced");
+    assert_eq!(
+        part.get("key").expect("read").as_deref(),
+        Some(&b"value"[..])
+    );
     assert_ne!(old.id(), new.id());
     assert_eq!(value_of(&path), b"new");
     assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 2);

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use arraylog::{ArraySpec, AttrValue, Attrs, Batch, Error, Mode, OpenOptions, Store};
+use arraylog::{
+    ArraySpec, AttrValue, Attrs, Batch, CompactOptions, Error, Keep, Mode, OpenOptions, Store,
+};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 use support::dump::{Content, content};
@@ -249,6 +251,14 @@ fn session(random: &mut Random, path: &Path, model: &mut Model) -> usize {
                 check(&beside, &seen);
             }
             2 => check(&store, model),
+            3 => {
+                let keep = match random.0.random_bool(0.3) {
+                    true => Keep::Since(store.seqno()),
+                    false => Keep::Nothing,
+                };
+                let options = CompactOptions::new().keep(keep);
+                store.compact(&options).expect("compacted");
+            }
             _ => {}
         }
     }
@@ -290,6 +300,9 @@ fn a_store_in_memory_is_the_same_sequence() {
         done += random.operation(&store, &mut model);
         if done % 97 == 0 {
             check(&store, &model);
+        }
+        if done % 101 == 0 {
+            store.compact(&CompactOptions::new()).expect("compacted");
         }
     }
     check(&store, &model);

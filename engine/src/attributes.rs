@@ -3,6 +3,7 @@
 use crate::array::Attrs;
 use crate::catalog::{Drafts, Row, RowValue, check_name, collection_key, store_key};
 use crate::error::Result;
+use crate::log::WriterGuard;
 use crate::partition::Partition;
 use crate::store::{Inner, Store};
 
@@ -55,15 +56,14 @@ impl Store {
     /// `change` is given the attributes of that moment and runs while other writes wait:
     /// a write to the store from inside would wait for itself.
     pub fn update_attrs(&self, change: impl FnOnce(&mut Attrs)) -> Result<()> {
-        self.inner().update_attrs(Owner::Store, change)
+        self.update_attrs_of(Owner::Store, change)
     }
 
     /// Attributes of a collection. `Error::NotFound` with the nearest name.
     pub fn collection_attrs(&self, collection: &str) -> Result<Attrs> {
-        let Inner { log, catalog, .. } = self.inner();
-        self.inner()
-            .attrs(Owner::Collection(collection))?
-            .ok_or_else(|| catalog.no_collection(log, collection))
+        let inner = self.inner();
+        let found = inner.attrs(Owner::Collection(collection))?;
+        found.ok_or_else(|| inner.catalog.no_collection(&inner.log, collection))
     }
 
     /// As [`Store::set_attrs`], for a collection; makes it if it is missing.
@@ -78,8 +78,20 @@ impl Store {
         collection: &str,
         change: impl FnOnce(&mut Attrs),
     ) -> Result<()> {
-        self.inner()
-            .update_attrs(Owner::Collection(collection), change)
+        self.update_attrs_of(Owner::Collection(collection), change)
+    }
+
+    fn update_attrs_of(&self, owner: Owner<'_>, change: impl FnOnce(&mut Attrs)) -> Result<()> {
+        owner.check()?;
+        let mut change = Some(change);
+        self.on_newest(|inner| {
+            // Once this is held no other generation comes between.
+            let mut writer = inner.log.writer("set attributes")?;
+            match change.take() {
+                Some(change) => inner.update_attrs(&mut writer, owner, change),
+                None => Ok(()),
+            }
+        })
     }
 }
 
@@ -101,7 +113,7 @@ impl Partition {
 
     /// As [`Store::update_attrs`], for the partition; makes it if it is missing.
     pub fn update_attrs(&self, change: impl FnOnce(&mut Attrs)) -> Result<()> {
-        self.store().inner().update_attrs(self.owner(), change)
+        self.store().update_attrs_of(self.owner(), change)
     }
 }
 
@@ -135,9 +147,12 @@ impl Inner {
         value.attrs().map_err(|defect| self.log.corrupt(at, defect))
     }
 
-    fn update_attrs(&self, owner: Owner<'_>, change: impl FnOnce(&mut Attrs)) -> Result<()> {
-        owner.check()?;
-        let mut writer = self.log.writer("set attributes")?;
+    fn update_attrs(
+        &self,
+        writer: &mut WriterGuard<'_>,
+        owner: Owner<'_>,
+        change: impl FnOnce(&mut Attrs),
+    ) -> Result<()> {
         let row = self.owner_row(owner)?;
         let old = row.as_ref().map(|(_, value)| value.clone());
         let mut value = old.clone().unwrap_or_default();
@@ -165,7 +180,7 @@ impl Inner {
                 Ok(())
             }
         };
-        let committed = added.and_then(|()| self.commit_rows(&mut writer, &drafts.rows));
+        let committed = added.and_then(|()| self.commit_rows(writer, &drafts.rows));
         self.settle(&drafts, &committed);
         committed.map(drop)
     }

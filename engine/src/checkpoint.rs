@@ -36,62 +36,49 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// The newest checkpoint that can be used, or the start of the log.
+    /// What the options ask for: usually the newest checkpoint that can be used.
     pub(crate) fn find(log: &Arc<Log>, options: &OpenOptions) -> Result<Self> {
-        let mut start = Self {
-            catalog: Catalog::default(),
-            indexed: 0,
-            seqno: 0,
-            passed_over: Vec::new(),
-            slot: 0,
-            unnamed: None,
-            named: Some((0, 0)),
+        let mut start = match options.scan {
+            true => Self::log(log, Vec::new()),
+            false => Self::before(log, options.at.unwrap_or(u64::MAX))?,
         };
-        let slots = if options.scan {
-            Vec::new()
-        } else {
-            slots(log)?
-        };
+        // Have the indexes note what a checkpoint of the writer that is followed will need.
+        if !options.mode.writes() {
+            start.catalog.follow();
+        }
+        Ok(start)
+    }
+
+    /// The newest checkpoint that can be used and has no commit after `seqno`, or the start
+    /// of the log.
+    pub(crate) fn before(log: &Arc<Log>, seqno: u64) -> Result<Self> {
+        let mut passed_over = Vec::new();
+        let mut slots = slots(log)?;
+        // Closing names the checkpoint again.
+        slots.dedup_by_key(|slot| slot.checkpoint);
         let named = slots
             .iter()
             .map(|slot| (slot.seq, slot.checkpoint, slot.checkpoint_end));
-        let unsynced = match options.scan {
-            true => None,
-            false => Self::unsynced(log)?,
-        };
-        for (slot, at, end) in unsynced.into_iter().chain(named) {
+        for (slot, at, end) in Self::unsynced(log)?.into_iter().chain(named) {
             if at == 0 {
                 break;
             }
-            match Self::at(log, at, end) {
-                Ok(found) => {
-                    let passed_over = start.passed_over;
-                    let found = Self {
+            match Self::named(log, (slot, at, end), seqno) {
+                Ok(Some(found)) => {
+                    return Ok(Self {
                         passed_over,
-                        slot,
-                        unnamed: (slot == 0).then_some((at, end)),
-                        named: (slot != 0).then_some((at, end)),
                         ..found
-                    };
-                    return Ok(found.following(options));
+                    });
                 }
+                Ok(None) => break,
                 Err(error @ Error::Corrupt { .. }) => {
                     log::warn!("{error}: the checkpoint is passed over");
-                    start.passed_over.push(error.to_string());
+                    passed_over.push(error.to_string());
                 }
                 Err(error) => return Err(error),
             }
         }
-        log.start_from(Tip::start(log.identity()), LOG_START);
-        Ok(start.following(options))
-    }
-
-    /// Has the indexes note what a checkpoint of the writer that is followed will need.
-    fn following(mut self, options: &OpenOptions) -> Self {
-        if !options.mode.writes() {
-            self.catalog.follow();
-        }
-        self
+        Ok(Self::log(log, passed_over))
     }
 
     /// The checkpoint that the live page names, if it is of this run of the system: no slot
@@ -103,47 +90,51 @@ impl Start {
         Ok(named.map(|(at, end)| (0, at, end)))
     }
 
-    /// The newest checkpoint before the commit `seqno`, or the start of the log.
-    pub(crate) fn before(log: &Arc<Log>, seqno: u64) -> Result<Self> {
-        let newest = slots(log)?;
-        let mut at = newest.first().map_or(0, |slot| slot.checkpoint);
-        while at != 0 && at < log.published() {
-            let found = log.read_checkpoint(at).and_then(|(checkpoint, end)| {
-                let before = checkpoint.seqno <= seqno;
-                let start = before.then(|| Self::from(log, &checkpoint, end));
-                Ok((start.transpose()?, checkpoint.previous))
-            });
-            match found {
-                Ok((Some(start), _)) => return Ok(start),
-                Ok((None, previous)) => at = previous,
-                Err(error @ Error::Corrupt { .. }) => {
-                    log::warn!("{error}: the checkpoint is passed over");
-                    break;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+    /// The start of the log.
+    fn log(log: &Log, passed_over: Vec<String>) -> Self {
         log.start_from(Tip::start(log.identity()), LOG_START);
-        Ok(Self {
+        Self {
             catalog: Catalog::default(),
             indexed: 0,
             seqno: 0,
-            passed_over: Vec::new(),
+            passed_over,
             slot: 0,
             unnamed: None,
             named: Some((0, 0)),
-        })
+        }
     }
 
-    /// The checkpoint whose record stands at offset `at`, in a frame that ends at `end`.
-    fn at(log: &Arc<Log>, at: u64, end: u64) -> Result<Self> {
-        log.lend_up_to(end)?;
-        let (checkpoint, _) = log.read_checkpoint(at)?;
-        Self::from(log, &checkpoint, end)
+    /// The checkpoint at an offset that a slot names (0: the live page), in a frame that
+    /// ends there, or the newest one before it that has no commit after `seqno`.
+    fn named(
+        log: &Arc<Log>,
+        (slot, newest, newest_end): (u64, u64, u64),
+        seqno: u64,
+    ) -> Result<Option<Self>> {
+        log.lend_up_to(newest_end)?;
+        let (mut at, mut end) = (newest, newest_end);
+        while at != 0 {
+            let (checkpoint, record_end) = log.read_checkpoint(at)?;
+            if at != newest {
+                // The record is the last of its frame.
+                end = record_end;
+            }
+            if checkpoint.seqno <= seqno {
+                let start = Self::from(log, &checkpoint, end)?;
+                return Ok(Some(Self {
+                    slot: if at == newest { slot } else { 0 },
+                    unnamed: (slot == 0).then_some((at, end)),
+                    named: (slot != 0).then_some((at, end)),
+                    ..start
+                }));
+            }
+            at = checkpoint.previous;
+        }
+        Ok(None)
     }
 
     fn from(log: &Arc<Log>, checkpoint: &Checkpoint, end: u64) -> Result<Self> {
-        let catalog = Catalog::saved(log, checkpoint)?;
+        let catalog = Catalog::saved(log, checkpoint, end)?;
         let tip = Tip {
             end: checkpoint.replay_from,
             seqno: checkpoint.seqno,
@@ -192,7 +183,7 @@ impl AsRef<PartitionIndex> for Indexed {
     }
 }
 
-fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
+pub(crate) fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
     let goals = || {
         let goal = |state: Arc<PartitionState>| Goal {
             id: state.id,
@@ -221,10 +212,11 @@ impl Store {
     /// there was something to save. Commits go on meanwhile. `close` does it, and a thread
     /// in the background whenever much was written.
     pub fn checkpoint(&self) -> Result<bool> {
-        let Inner { log, catalog, .. } = self.inner();
-        let saved = save(log, catalog)?;
-        log.name_checkpoints(true)?;
-        Ok(saved.is_some())
+        self.on_newest(|inner| {
+            let saved = save(&inner.log, &inner.catalog)?;
+            inner.log.name_checkpoints(true)?;
+            Ok(saved.is_some())
+        })
     }
 }
 
@@ -245,9 +237,10 @@ impl Inner {
             // The next one need not wait for the device.
             done.store(false, Ordering::Release);
             let named = saved.and_then(|_| log.name_checkpoints(false));
-            // A store that was closed meanwhile has nothing to say.
+            // A store that was closed or compacted meanwhile has nothing to say.
             if let Err(error) = named
                 && !log.is_closed()
+                && !log.is_superseded()
             {
                 log::warn!("no checkpoint was taken: {error}");
             }

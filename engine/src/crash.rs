@@ -479,3 +479,75 @@ fn a_failed_sync_stops_writing_and_says_that_the_commit_is_unknown() {
         Some(&b"1"[..])
     );
 }
+
+/// A store on a simulated disk with entries that were overwritten.
+fn overwritten() -> (Identity, Arc<Sim>, Store) {
+    let identity = open::new_identity(":memory:".as_ref()).expect("random");
+    let (sim, store) = Image(open::header(&identity))
+        .open(identity)
+        .expect("opens");
+    let part = store.partition("c", "p").expect("partition");
+    for round in 0..3u8 {
+        for number in 0..40u8 {
+            let len = usize::from(number) * 2000;
+            part.put([number], vec![round; len]).expect("stored");
+        }
+    }
+    (identity, sim, store)
+}
+
+#[test]
+fn a_compaction_that_fails_at_any_call_leaves_the_store_and_the_next_one_works() {
+    let mut failed = 0;
+    for after in 0.. {
+        let (identity, sim, store) = overwritten();
+        let before = contents(&store);
+        sim.journal().lock().successor_fault = Some(Fault {
+            after,
+            partial: after % 3 * 20,
+            errno: libc::ENOSPC,
+        });
+        let done = store.compact(&crate::CompactOptions::new());
+        assert_eq!(contents(&store), before);
+        match done {
+            // It made fewer calls.
+            Ok(_) => break,
+            Err(Error::Io { source, .. }) => {
+                assert_eq!(source.raw_os_error(), Some(libc::ENOSPC));
+            }
+            Err(other) => panic!("call {after}: {other}"),
+        }
+        failed += 1;
+        assert_eq!(store.generation(), 0);
+        let part = store.partition("c", "p").expect("partition");
+        part.put("after", "1").expect("stored");
+        let (_, again) = image_of(&sim).open(identity).expect("opens");
+        assert_eq!(contents(&again), contents(&store));
+        store
+            .compact(&crate::CompactOptions::new())
+            .expect("compacted");
+        assert_eq!(contents(&store), contents(&again));
+    }
+    assert!(failed > 5, "{failed} calls");
+}
+
+#[test]
+fn all_of_a_compacted_file_is_on_the_device_before_it_has_its_name() {
+    let (_, sim, store) = overwritten();
+    sim.journal().lock().recording = true;
+    store
+        .compact(&crate::CompactOptions::new())
+        .expect("compacted");
+    let next = sim.journal().lock().successor.clone().expect("made");
+    let calls = next.journal().lock().calls.clone();
+    assert_eq!(calls.last(), Some(&Call::Sync));
+    // Of the old disk nothing is written but the slot that names the new generation.
+    let writes = sim.journal().lock().calls.clone();
+    assert!(
+        matches!(writes.as_slice(), [Call::Write(4096 | 8192, _)]),
+        "{writes:?}"
+    );
+    let identity = *store.inner().log.identity();
+    let (_, again) = image_of(&next).open(identity).expect("opens");
+    assert_eq!(contents(&again), contents(&store));
+}

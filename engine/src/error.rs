@@ -87,7 +87,7 @@ pub enum Error {
         holder: String,
     },
     /// A write to a store that was opened for reading.
-    #[error("cannot {action}: `{}` is open for reading only (mode \"r\")", path.display())]
+    #[error("cannot {action}: `{}` is open for reading only (mode \"r\" or a snapshot)", path.display())]
     ReadOnly {
         /// The write.
         action: &'static str,
@@ -124,6 +124,34 @@ pub enum Error {
         seqno: u64,
         /// The oldest commit that can be opened.
         oldest: u64,
+    },
+    /// The path of a store that is open for reading names something else now, and not the
+    /// next generation of the store. What is held stays readable.
+    #[error("the store at `{}` was replaced: {detail}", path.display())]
+    Replaced {
+        /// The path.
+        path: PathBuf,
+        /// What is there now.
+        detail: String,
+    },
+    /// An entry cannot be read, and so not be copied by compaction or backup; the file was
+    /// left as it is.
+    #[error("cannot copy key {key:?} of {partition}: it is damaged")]
+    Damaged {
+        /// The key.
+        key: String,
+        /// Collection and partition, with a slash between them.
+        partition: String,
+        /// What is wrong, and where.
+        source: Box<Error>,
+    },
+    /// The caller asked to stop; nothing was changed.
+    #[error("cannot {action} `{}`: it was cancelled", path.display())]
+    Cancelled {
+        /// What was cancelled.
+        action: &'static str,
+        /// The file.
+        path: PathBuf,
     },
     /// An earlier sync failed; what reached the device is not known, so writing stopped.
     #[error("`{}` takes no more writes: an earlier sync failed; reopen it to go on", path.display())]
@@ -236,6 +264,9 @@ impl Error {
             Self::Forked { .. } => "forked",
             Self::Poisoned { .. } => "poisoned",
             Self::SnapshotGone { .. } => "snapshot-gone",
+            Self::Replaced { .. } => "replaced",
+            Self::Damaged { .. } => "damaged",
+            Self::Cancelled { .. } => "cancelled",
             Self::NotCommitted { .. } => "not-committed",
             Self::CommitUnknown { .. } => "commit-unknown",
             Self::Source { .. } => "source",

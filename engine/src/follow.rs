@@ -17,13 +17,19 @@ impl Store {
     /// When nothing happened it costs a load, and no call of the system unless reads copy;
     /// otherwise a walk over the new frames. [`OpenOptions::follow`](crate::OpenOptions::follow)
     /// has every lookup do it.
+    ///
+    /// Where the file was compacted the handle goes on with the new one. `Error::Replaced`
+    /// if the path names another store, or none: a call notices that a second after it
+    /// happened at the latest, by one call of the system a second. What the handle holds
+    /// stays readable.
     pub fn refresh(&self) -> Result<bool> {
         let inner = self.inner();
         inner.log.check_open("refresh")?;
         if inner.mode.writes() || inner.fixed {
             return Ok(false);
         }
-        inner.refresh()
+        let moved = inner.refresh()?;
+        Ok(self.follow_path(&inner, &inner.log.live()?)? || moved)
     }
 }
 
@@ -40,7 +46,7 @@ impl Inner {
     }
 
     #[inline]
-    fn refresh(&self) -> Result<bool> {
+    pub(crate) fn refresh(&self) -> Result<bool> {
         if self.log.is_behind()? {
             return self.take_in_new();
         }
@@ -100,6 +106,7 @@ impl Inner {
             let end = tip.end.max(self.log.published());
             self.log.publish(Tip { end, ..*tip });
             self.catalog.show_changes();
+            self.catalog.index.show_counted();
             let touched = touched.values();
             touched.for_each(|state| state.index.show_counted());
             replayed
@@ -110,6 +117,7 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use std::io::{self, IoSlice};
+    use std::path::Path;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::time::Instant;
@@ -117,7 +125,7 @@ mod tests {
     use crate::log::{Log, Parts};
     use crate::open;
     use crate::options::{Mode, OpenOptions};
-    use crate::storage::{Creation, FileStorage, LivePage, Region, Storage};
+    use crate::storage::{Creation, FileStorage, LivePage, Region, Storage, Successor};
     use crate::store::Store;
 
     /// A file whose calls are counted.
@@ -135,6 +143,9 @@ mod tests {
     }
 
     impl Storage for Counting {
+        fn successor(&self, path: &Path, header: &[u8], random: u64) -> io::Result<Successor> {
+            self.call().successor(path, header, random)
+        }
         fn len(&self) -> io::Result<u64> {
             self.call().len()
         }

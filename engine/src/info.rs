@@ -34,25 +34,22 @@ pub struct PartitionInfo {
 impl Store {
     /// Sizes and counts, for people.
     pub fn info(&self) -> Result<Info> {
-        self.inner().check_open("describe a store")?;
-        let listed = self.inner().catalog.partitions(&self.inner().log)?;
+        let inner = self.inner();
+        let (log, catalog) = (&inner.log, &inner.catalog);
+        inner.check_open("describe a store")?;
+        let listed = catalog.partitions(log)?;
         let info = |listed: Listed| {
             Ok(PartitionInfo {
                 collection: listed.collection.to_string(),
                 name: listed.name,
-                entries: self
-                    .inner()
-                    .catalog
-                    .state(&self.inner().log, listed.id)?
-                    .index
-                    .len(),
+                entries: catalog.state(log, listed.id)?.index.len(),
             })
         };
         let partitions: Result<Vec<_>> = listed.into_iter().map(info).collect();
         Ok(Info {
             format: FORMAT_VERSION.to_owned(),
-            file_bytes: self.inner().log.published(),
-            seqno: self.inner().log.seqno(),
+            file_bytes: log.published(),
+            seqno: log.seqno(),
             partitions: partitions?,
         })
     }

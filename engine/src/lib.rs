@@ -97,6 +97,7 @@ mod attributes;
 mod batch;
 mod catalog;
 mod checkpoint;
+mod compaction;
 mod condition;
 mod counters;
 #[cfg(test)]
@@ -105,6 +106,7 @@ mod entry;
 mod error;
 mod follow;
 mod format;
+mod generation;
 mod grid;
 mod index;
 mod info;
@@ -120,6 +122,7 @@ mod staged;
 mod storage;
 mod store;
 mod stream;
+mod usage;
 mod value;
 
 pub use array::{
@@ -127,6 +130,7 @@ pub use array::{
     Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
+pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep};
 pub use condition::{Condition, Version};
 pub use counters::Counters;
 pub use entry::{Array, Entry, Kind};
@@ -139,6 +143,7 @@ pub use partition::{Entries, History, KeyVersion, Keys, Partition, Reader};
 pub use snapshot::Snapshot;
 pub use store::{DEFAULT_NAME, Recovery, Store};
 pub use stream::{Spool, StreamWriter, ValueReader};
+pub use usage::{PartitionUsage, Usage};
 pub use value::Value;
 
 /// For measurements in `benches/`; no part of the public face.

@@ -119,7 +119,19 @@ impl Store {
         let mut value = RowValue::default();
         value.set_align(align);
         value.set_attrs(&options.attrs, &format!("partition {partition:?}"))?;
-        let inner = self.inner();
+        self.on_newest(|inner| {
+            self.create_in(inner, (collection, partition), options, align, &value)
+        })
+    }
+
+    fn create_in(
+        &self,
+        inner: &Inner,
+        (collection, partition): (&str, &str),
+        options: &PartitionOptions,
+        align: Option<u8>,
+        value: &RowValue,
+    ) -> Result<Partition> {
         let mut writer = inner.log.writer("create a partition")?;
         if let Some((_, found)) = inner
             .catalog
@@ -143,8 +155,9 @@ impl Store {
             return Ok(Partition::new(self, collection, partition));
         }
         let mut drafts = Drafts::default();
+        let names = (collection, partition);
         let made = drafts
-            .make_partition(&inner.catalog, &inner.log, (collection, partition), value)
+            .make_partition(&inner.catalog, &inner.log, names, value.clone())
             .and_then(|_| inner.commit_rows(&mut writer, &drafts.rows));
         inner.settle(&drafts, &made);
         made?;
@@ -156,10 +169,13 @@ impl Store {
     ///
     /// It reads as absent at once, through handles from before too; a write through one
     /// makes a new partition. Values, entries, walks and readers from before stay valid.
-    /// Its bytes stay in the file.
+    /// Its bytes stay in the file until that is compacted.
     pub fn drop_partition(&self, collection: &str, partition: &str) -> Result<bool> {
         check_names(collection, partition)?;
-        let inner = self.inner();
+        self.on_newest(|inner| self.drop_partition_in(inner, collection, partition))
+    }
+
+    fn drop_partition_in(&self, inner: &Inner, collection: &str, partition: &str) -> Result<bool> {
         let mut writer = inner.log.writer("drop a partition")?;
         let Some((key, found)) = inner
             .catalog
@@ -177,7 +193,10 @@ impl Store {
     /// it is not there. As [`Store::drop_partition`] otherwise.
     pub fn drop_collection(&self, collection: &str) -> Result<bool> {
         check_name("collection", collection)?;
-        let inner = self.inner();
+        self.on_newest(|inner| self.drop_collection_in(inner, collection))
+    }
+
+    fn drop_collection_in(&self, inner: &Inner, collection: &str) -> Result<bool> {
         let mut writer = inner.log.writer("drop a collection")?;
         let Some(id) = inner.catalog.collection(&inner.log, collection)? else {
             return Ok(false);
@@ -206,7 +225,22 @@ impl Store {
     ) -> Result<()> {
         check_names(collection, partition)?;
         check_names(new_collection, new_partition)?;
-        let Inner { log, catalog, .. } = self.inner();
+        self.on_newest(|inner| {
+            self.rename_partition_in(
+                inner,
+                (collection, partition),
+                (new_collection, new_partition),
+            )
+        })
+    }
+
+    fn rename_partition_in(
+        &self,
+        inner: &Inner,
+        (collection, partition): (&str, &str),
+        (new_collection, new_partition): (&str, &str),
+    ) -> Result<()> {
+        let (log, catalog) = (&inner.log, &inner.catalog);
         let mut writer = log.writer("rename a partition")?;
         let Some((key, value)) = catalog.partition_row(log, collection, partition)? else {
             return Err(catalog.no_partition(log, collection, partition));
@@ -224,10 +258,10 @@ impl Store {
             .and_then(|id| {
                 let new = partition_key(id, new_partition);
                 drafts.rows.extend(moved(new, &value, key));
-                self.inner().commit_rows(&mut writer, &drafts.rows)?;
+                inner.commit_rows(&mut writer, &drafts.rows)?;
                 Ok(id)
             });
-        self.inner().settle(&drafts, &committed);
+        inner.settle(&drafts, &committed);
         catalog.note_move(log, value.id, committed?)?;
         catalog.note_change();
         Ok(())
@@ -238,7 +272,11 @@ impl Store {
     pub fn rename_collection(&self, collection: &str, new: &str) -> Result<()> {
         check_name("collection", collection)?;
         check_name("collection", new)?;
-        let Inner { log, catalog, .. } = self.inner();
+        self.on_newest(|inner| self.rename_collection_in(inner, collection, new))
+    }
+
+    fn rename_collection_in(&self, inner: &Inner, collection: &str, new: &str) -> Result<()> {
+        let (log, catalog) = (&inner.log, &inner.catalog);
         let mut writer = log.writer("rename a collection")?;
         let key = collection_key(collection);
         let Some(value) = catalog.row_value(log, &key)? else {
@@ -251,7 +289,7 @@ impl Store {
             return Err(taken(new, "collection"));
         }
         let rows = moved(collection_key(new), &value, key);
-        self.inner().commit_rows(&mut writer, &rows)?;
+        inner.commit_rows(&mut writer, &rows)?;
         catalog.note_change();
         Ok(())
     }

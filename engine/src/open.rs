@@ -9,13 +9,14 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::error::{Error, Result};
 use crate::format::header::{
-    IDENTITY_COPY, IDENTITY_LEN, Identity, IdentityError, LIVE, LIVE_WORDS, Live, SLOTS, Slot,
+    IDENTITY_COPY, IDENTITY_LEN, Identity, IdentityError, LIVE, LIVE_WORDS, Live, LiveState, SLOTS,
+    Slot,
 };
 use crate::format::{Defect, FORMAT_VERSION, LOG_START};
 use crate::log::{Log, Parts};
 use crate::options::{Mode, OpenOptions};
 use crate::storage::sim::Sim;
-use crate::storage::{Creation, FileStorage, Storage, WriterLock};
+use crate::storage::{Creation, FileStorage, LivePage, Storage, WriterLock, remove_leftovers};
 use crate::store::Store;
 
 /// How often a file that is replaced while it is opened is looked up again.
@@ -52,9 +53,23 @@ pub(crate) fn over_sim(sim: Arc<Sim>, identity: Identity, options: &OpenOptions)
 
 /// A store in a file. `copying`: reads copy.
 pub(crate) fn file(path: &Path, options: &OpenOptions, copying: bool) -> Result<Store> {
+    if let (Some(seqno), true) = (options.at, options.mode.writes()) {
+        return Err(Error::Invalid {
+            what: format!("seqno {seqno} to open the store at"),
+            detail: format!(
+                "mode `Read` shows an earlier commit, not `{:?}`",
+                options.mode
+            ),
+        });
+    }
     for _ in 0..TRIES {
         if let Some(file) = obtain(path, options)? {
-            return over(file, path, options, copying);
+            let store = over(file, path, options, copying)?;
+            // Only who holds the lock: another writer may be making such files.
+            if options.mode.writes() && options.lock {
+                clean_up(path);
+            }
+            return Ok(store);
         }
     }
     let busy = io::Error::new(
@@ -62,6 +77,15 @@ pub(crate) fn file(path: &Path, options: &OpenOptions, copying: bool) -> Result<
         "it is replaced again and again",
     );
     Err(Error::io("open", path)(busy))
+}
+
+/// Removes what killed compactions and killed makers of stores left.
+fn clean_up(path: &Path) {
+    let resolved = FileStorage::resolve(path).unwrap_or_else(|_| path.to_owned());
+    match remove_leftovers(&resolved) {
+        0 => {}
+        count => log::info!("{}: removed {count} leftovers", path.display()),
+    }
 }
 
 /// The file, locked if it is for writing; `None`: look again.
@@ -234,7 +258,46 @@ fn replace(path: &Path, options: &OpenOptions, what: Old) -> Result<Option<File>
             return Ok(None);
         }
     }
-    make(path, options, Creation::Over)
+    let made = make(path, options, Creation::Over)?;
+    if made.is_some() {
+        tell_readers(&old, path);
+    }
+    Ok(made)
+}
+
+/// The store at `path`, locked, that another file is to take the name of; `None` if there
+/// is nothing. `Error::NotAStore` for what is not to be replaced, `Error::Locked`.
+pub(crate) fn replaceable(path: &Path) -> Result<Option<File>> {
+    let old = match open_file(path, true) {
+        Err(Error::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            return Ok(None);
+        }
+        opened => opened?,
+    };
+    match identity(&old, path) {
+        Err(Error::NotAStore { .. }) if is_empty(&old) => {}
+        // A store all the same.
+        Ok(_) | Err(Error::Version { .. } | Error::Corrupt { .. }) => {}
+        Err(error) => return Err(error),
+    }
+    lock(&old, path)?;
+    Ok(Some(old))
+}
+
+/// Tells those who have `old` open for reading that its path names another file.
+pub(crate) fn tell_readers(old: &File, path: &Path) {
+    let tell = || {
+        if is_empty(old) {
+            return Ok(());
+        }
+        let page = LivePage::open(old, true, false)?;
+        let mut live = page.load()?;
+        live.state = LiveState::Superseded as u64;
+        page.store(live)
+    };
+    if let Err(error) = tell() {
+        log::warn!("{}: readers could not be told: {error}", path.display());
+    }
 }
 
 /// Opens a file that has been obtained.

@@ -73,7 +73,18 @@ pub struct OpenOptions {
     pub(crate) replay_bound: u64,
     pub(crate) scan: bool,
     pub(crate) follow: bool,
+    pub(crate) at: Option<u64>,
+    pub(crate) compact_when: Option<CompactWhen>,
     pub(crate) fixed: Option<Fixed>,
+}
+
+/// When a store is compacted without being asked.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CompactWhen {
+    /// Part of the file that it would free, from 0 to 1.
+    pub(crate) dead_share: f64,
+    /// Bytes of a file that is worth it.
+    pub(crate) least_bytes: u64,
 }
 
 /// What is random in a store, given: the same writes then give the same bytes.
@@ -99,6 +110,8 @@ impl Default for OpenOptions {
             replay_bound: 1 << 16,
             scan: false,
             follow: false,
+            at: None,
+            compact_when: None,
             fixed: None,
         }
     }
@@ -143,6 +156,19 @@ impl OpenOptions {
         self
     }
 
+    /// Compacts in a thread of its own, as by `Store::compact` without options, when that
+    /// would free at least `dead_share` (from 0 to 1) of a file of at least `least_bytes`
+    /// bytes. Off by default. It is looked at when a commit has made the log an eighth
+    /// longer than the last time, which opens the index of every partition. Past commits
+    /// are gone then.
+    pub fn compact_when(mut self, dead_share: f64, least_bytes: u64) -> Self {
+        self.compact_when = Some(CompactWhen {
+            dead_share,
+            least_bytes,
+        });
+        self
+    }
+
     /// Reads the whole log instead of the index that the file has: for a file whose index
     /// is damaged.
     pub fn scan(mut self, scan: bool) -> Self {
@@ -157,6 +183,15 @@ impl OpenOptions {
     /// snapshots stay as they were made.
     pub fn follow(mut self, follow: bool) -> Self {
         self.follow = follow;
+        self
+    }
+
+    /// Shows the store as it was after the commit `seqno`, until
+    /// [`refresh`](crate::Store::refresh) moves on; for mode `Read` alone. Opening then
+    /// replays what follows the newest checkpoint before it, and answers what
+    /// [`Store::at`](crate::Store::at) answers for a commit that is not there.
+    pub fn at(mut self, seqno: u64) -> Self {
+        self.at = Some(seqno);
         self
     }
 }

@@ -4,8 +4,9 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::checkpoint::{Background, Start};
+use crate::compaction::Automatic;
 use crate::error::{Error, Result};
-use crate::log::Until;
+use crate::log::{Log, Until};
 use crate::store::{Inner, Store};
 
 /// A store as it was at one commit, whatever is written since. Reads, listings, lengths
@@ -32,7 +33,8 @@ impl Store {
         let inner = self.inner();
         inner.check_open("take a snapshot")?;
         let (log, catalog) = inner.log.fixed(|log| (log.view(), inner.catalog.fork()));
-        Ok(Snapshot(Store::over(Inner::view(log?, catalog, inner))))
+        let view = Inner::view(log?, catalog, &inner);
+        Ok(Snapshot(Store::over(view, &self.shared.options)))
     }
 
     /// The store as it was after the commit with this number.
@@ -49,38 +51,63 @@ impl Store {
             return self.snapshot();
         }
         if seqno > newest {
-            return Err(Error::Invalid {
-                what: format!("seqno {seqno}"),
-                detail: format!("the newest commit that this handle sees is {newest}"),
-            });
+            return Err(not_yet(seqno, newest));
         }
-        let oldest = log.identity().first_seqno.saturating_sub(1);
-        if seqno < oldest {
-            return Err(Error::SnapshotGone {
-                path: log.path().to_owned(),
-                seqno,
-                oldest,
-            });
-        }
+        check_kept(log, seqno)?;
         let log = Arc::new(log.view()?);
         let start = Start::before(&log, seqno)?;
-        let view = Inner::view_over(log, start.catalog, inner);
+        let view = Inner::view_over(log, start.catalog, &inner);
         view.replay(Until::Seqno(seqno), false)?;
-        Ok(Snapshot(Store::over(view)))
+        Ok(Snapshot(Store::over(view, &self.shared.options)))
     }
 }
 
+/// A commit that is not there yet.
+fn not_yet(seqno: u64, newest: u64) -> Error {
+    Error::Invalid {
+        what: format!("seqno {seqno}"),
+        detail: format!("the newest commit that this handle sees is {newest}"),
+    }
+}
+
+/// Fails if compaction removed the commit `seqno`.
+pub(crate) fn check_kept(log: &Log, seqno: u64) -> Result<()> {
+    let oldest = log.identity().first_seqno.saturating_sub(1);
+    if seqno >= oldest {
+        return Ok(());
+    }
+    Err(Error::SnapshotGone {
+        path: log.path().to_owned(),
+        seqno,
+        oldest,
+    })
+}
+
 impl Inner {
-    fn view(log: crate::log::Log, catalog: crate::catalog::Catalog, of: &Self) -> Self {
+    /// Fails unless the replay ended after the commit `seqno`, which a running writer
+    /// published, if there is one.
+    pub(crate) fn check_reached(&self, seqno: u64, published: Option<u64>) -> Result<()> {
+        let newest = self.log.seqno();
+        if newest != seqno {
+            return Err(not_yet(seqno, newest));
+        }
+        if published.is_some_and(|end| self.log.published() > end) {
+            return Err(not_yet(seqno, newest.saturating_sub(1)));
+        }
+        Ok(())
+    }
+
+    fn view(log: Log, catalog: crate::catalog::Catalog, of: &Self) -> Self {
         Self::view_over(Arc::new(log), catalog, of)
     }
 
-    fn view_over(log: Arc<crate::log::Log>, catalog: crate::catalog::Catalog, of: &Self) -> Self {
+    fn view_over(log: Arc<Log>, catalog: crate::catalog::Catalog, of: &Self) -> Self {
         Self {
             log,
             catalog: Arc::new(catalog),
             pool: Arc::default(),
             background: Background::new(u64::MAX, 0),
+            automatic: Automatic::default(),
             mode: crate::options::Mode::Read,
             fixed: true,
             follows: false,

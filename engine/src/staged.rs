@@ -1,6 +1,6 @@
 //! Operations that wait for their commit, with copies of their keys and values.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -68,6 +68,14 @@ impl Sums {
         Self::Small(value_hash(pieces.first().copied().unwrap_or_default()))
     }
 
+    /// The sums, in order.
+    pub(crate) fn all(&self) -> &[u64] {
+        match self {
+            Self::Small(sum) => std::slice::from_ref(sum),
+            Self::Wide(sums) => sums,
+        }
+    }
+
     /// The value with its sums.
     pub(crate) fn value<'a>(&'a self, pieces: &'a [&'a [u8]], len: u64) -> OpValue<'a> {
         match self {
@@ -108,8 +116,11 @@ pub(crate) struct Staged {
     guards: Vec<Guard>,
     targets: Vec<Target>,
     by_name: HashMap<(Arc<str>, Arc<str>), usize>,
-    /// Schemas that the values need and that the store may lack.
-    pub(crate) interned: Vec<Interning>,
+    /// Schemas that the values need, all of them: by the commit another generation of the
+    /// file may serve, which has those alone that its entries use.
+    schemas: Vec<Interning>,
+    /// Their ids.
+    schema_ids: HashSet<u32>,
     /// The last operation on each key; made when the first one asks.
     overlay: Option<Overlay>,
 }
@@ -135,7 +146,8 @@ impl Staged {
             guards: Vec::new(),
             targets: Vec::new(),
             by_name: HashMap::new(),
-            interned: Vec::new(),
+            schemas: Vec::new(),
+            schema_ids: HashSet::new(),
             overlay: None,
         }
     }
@@ -143,6 +155,23 @@ impl Staged {
     /// Number of operations.
     pub(crate) fn len(&self) -> usize {
         self.ops.len()
+    }
+
+    /// Whether the schema with an id was noted.
+    pub(crate) fn has_schema(&self, id: u32) -> bool {
+        self.schema_ids.contains(&id)
+    }
+
+    /// Notes a schema that a value needs.
+    pub(crate) fn note_schema(&mut self, schema: Interning) {
+        if self.schema_ids.insert(schema.id) {
+            self.schemas.push(schema);
+        }
+    }
+
+    /// The schemas that were noted.
+    pub(crate) fn schemas(&self) -> &[Interning] {
+        &self.schemas
     }
 
     /// Number of a partition in this batch.

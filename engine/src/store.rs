@@ -1,6 +1,5 @@
 //! A store: one file, opened.
 
-use std::borrow::Cow;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,19 +7,22 @@ use crate::arena::Pool;
 use crate::array::Schema;
 use crate::batch::Batch;
 use crate::catalog::{
-    CATALOG, Catalog, Drafts, Interning, PartitionState, Row, RowValue, check_name,
+    CATALOG, Catalog, Drafts, Interning, PartitionState, Resolved, Row, RowValue, check_name,
 };
 use crate::checkpoint::{Background, Start};
+use crate::compaction::Automatic;
 use crate::counters::Counters;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
+use crate::generation::Shared;
 use crate::index::Hash;
 use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard};
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
+use crate::snapshot::check_kept;
 use crate::staged::{Change, Sums, Target};
 
 /// Name of the collection, and of its partition, that a plain key/value store uses.
@@ -32,10 +34,10 @@ pub const DEFAULT_NAME: &str = "default";
 /// [`close`](Self::close) a writer loses nothing but the flush to the device.
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Arc<Inner>,
+    pub(crate) shared: Arc<Shared>,
 }
 
-/// What every handle of a store shares.
+/// One generation of a store: an open file and what is known about it.
 #[derive(Debug)]
 pub(crate) struct Inner {
     pub(crate) log: Arc<Log>,
@@ -44,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) pool: Arc<Pool>,
     /// Checkpoints that are taken while others work.
     pub(crate) background: Background,
+    pub(crate) automatic: Automatic,
     pub(crate) mode: Mode,
     /// Whether this is a snapshot, which shows nothing new.
     pub(crate) fixed: bool,
@@ -87,25 +90,36 @@ impl Store {
     /// Opens `log` by replaying it; `made` if this process has just made it.
     pub(crate) fn replayed(log: Log, options: &OpenOptions) -> Result<Self> {
         let log = Arc::new(log);
+        if let Some(seqno) = options.at {
+            check_kept(&log, seqno)?;
+        }
         let start = Start::find(&log, options)?;
         let mut inner = Inner {
             log,
             catalog: Arc::new(start.catalog),
             pool: Arc::default(),
             background: Background::new(options.replay_bound, start.slot),
+            automatic: Automatic::new(options.compact_when),
             mode: options.mode,
             fixed: false,
             follows: options.follow && !options.mode.writes(),
             recovery: Recovery::default(),
         };
         let live = inner.log.live()?;
-        let until = match options.mode.writes() {
-            false if inner.log.has_running_writer(&live)? => Until::Published(live.published_end),
-            _ => Until::Content,
+        let running = !options.mode.writes() && inner.log.has_running_writer(&live)?;
+        let until = match options.at {
+            Some(seqno) => Until::Seqno(seqno),
+            None if running => Until::Published(live.published_end),
+            None => Until::Content,
         };
         let mut replayed = inner.replay(until, false)?;
         if until == Until::Content {
             inner.log.heard_of(live.published_end);
+        }
+        if let Some(seqno) = options.at {
+            inner.check_reached(seqno, running.then_some(live.published_end))?;
+            // What follows is there.
+            replayed.torn = 0;
         }
         replayed.indexed = start.indexed;
         replayed.unnamed = start.unnamed;
@@ -128,74 +142,56 @@ impl Store {
         };
         inner.report_recovery();
         inner.start(&replayed, options)?;
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        Ok(Self::over(inner, options))
     }
 
-    pub(crate) fn over(inner: Inner) -> Self {
+    pub(crate) fn over(inner: Inner, options: &OpenOptions) -> Self {
         Self {
-            inner: Arc::new(inner),
+            shared: Shared::new(inner, options),
         }
-    }
-
-    #[inline]
-    pub(crate) fn inner(&self) -> &Inner {
-        &self.inner
-    }
-
-    /// The file, or ":memory:".
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        self.inner.log.path()
     }
 
     /// How it was opened.
     #[must_use]
     pub fn mode(&self) -> Mode {
-        self.inner.mode
+        self.inner().mode
     }
 
     /// Durability of commits that do not say otherwise.
     #[must_use]
     pub fn durability(&self) -> Durability {
-        self.inner.log.durability()
+        self.inner().log.durability()
     }
 
     /// Whether `close` was called.
     #[must_use]
     pub fn is_closed(&self) -> bool {
-        self.inner.log.is_closed()
+        self.inner().log.is_closed()
     }
 
     /// Random identity of this generation of the file.
     #[must_use]
     pub fn id(&self) -> [u8; 16] {
-        self.inner.log.identity().store_id
+        self.inner().log.identity().store_id
     }
 
     /// Which rewrite of the file this is; 0 until it is compacted.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        self.inner.log.identity().generation
+        self.inner().log.identity().generation
     }
 
     /// Number of the newest commit that this handle sees.
     #[must_use]
     pub fn seqno(&self) -> u64 {
-        self.inner.log.seqno()
-    }
-
-    /// What opening found.
-    #[must_use]
-    pub fn recovery(&self) -> &Recovery {
-        &self.inner.recovery
+        self.inner().log.seqno()
     }
 
     /// What this store has done since it was opened. Costs a look at each partition in use.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let Inner { log, catalog, .. } = self.inner();
+        let inner = self.inner();
+        let (log, catalog) = (&inner.log, &inner.catalog);
         let states = catalog.in_use();
         let segments = states.iter().map(|state| state.index.segment_count());
         let segments = segments.sum::<u64>() + catalog.index.segment_count();
@@ -205,15 +201,17 @@ impl Store {
     /// Names of the collections in the order first written. Costs a walk over the names
     /// of the store.
     pub fn collections(&self) -> Result<Vec<String>> {
-        self.inner.check_open("list collections")?;
-        self.inner.catalog.collections(&self.inner.log)
+        let inner = self.inner();
+        inner.check_open("list collections")?;
+        inner.catalog.collections(&inner.log)
     }
 
     /// Names of the partitions of a collection in the order first written.
     /// `Error::NotFound` with the nearest name. Costs a walk over the names of the store.
     pub fn partitions(&self, collection: &str) -> Result<Vec<String>> {
-        let Inner { log, catalog, .. } = self.inner();
-        self.inner.check_open("list partitions")?;
+        let inner = self.inner();
+        let (log, catalog) = (&inner.log, &inner.catalog);
+        inner.check_open("list partitions")?;
         catalog
             .partitions_of(log, collection)?
             .ok_or_else(|| catalog.no_collection(log, collection))
@@ -221,15 +219,17 @@ impl Store {
 
     /// Whether there is such a collection. Costs one look-up, however many there are.
     pub fn has_collection(&self, collection: &str) -> Result<bool> {
-        self.inner.check_open("look for a collection")?;
-        let found = self.inner.catalog.collection(&self.inner.log, collection)?;
+        let inner = self.inner();
+        inner.check_open("look for a collection")?;
+        let found = inner.catalog.collection(&inner.log, collection)?;
         Ok(found.is_some())
     }
 
     /// Whether there is such a partition. Costs two look-ups, however many there are.
     pub fn has_partition(&self, collection: &str, partition: &str) -> Result<bool> {
-        let Inner { log, catalog, .. } = self.inner();
-        self.inner.check_open("look for a partition")?;
+        let inner = self.inner();
+        let (log, catalog) = (&inner.log, &inner.catalog);
+        inner.check_open("look for a partition")?;
         Ok(catalog.partition_row(log, collection, partition)?.is_some())
     }
 
@@ -237,10 +237,11 @@ impl Store {
     /// `Error::NotFound` if it is not there. `Error::Invalid` for a name that is empty,
     /// longer than 255 bytes or holds NUL.
     pub fn partition(&self, collection: &str, partition: &str) -> Result<Partition> {
-        if !self.inner.mode.writes() {
+        let inner = self.inner();
+        if !inner.mode.writes() {
             return self.existing_partition(collection, partition);
         }
-        self.inner.log.check_open("open a partition")?;
+        inner.log.check_open("open a partition")?;
         check_name("collection", collection)?;
         check_name("partition", partition)?;
         Ok(Partition::new(self, collection, partition))
@@ -249,8 +250,9 @@ impl Store {
     /// A partition that exists, in any mode. `Error::NotFound` with the nearest name.
     pub fn existing_partition(&self, collection: &str, partition: &str) -> Result<Partition> {
         let found = Partition::new(self, collection, partition);
-        if found.state("open a partition")?.is_none() {
-            let Inner { log, catalog, .. } = self.inner();
+        let inner = self.inner();
+        if found.state(&inner, "open a partition")?.is_none() {
+            let (log, catalog) = (&inner.log, &inner.catalog);
             return Err(catalog.no_partition(log, collection, partition));
         }
         Ok(found)
@@ -264,21 +266,25 @@ impl Store {
     /// An empty batch. `Error::ReadOnly`, `Error::Forked`, `Error::Poisoned` tell at once
     /// that it could not be committed.
     pub fn batch(&self) -> Result<Batch> {
-        self.inner.log.writer("start a batch")?;
-        Ok(Batch::new(&self.inner))
+        self.on_newest(|inner| {
+            inner.log.writer("start a batch")?;
+            Ok(Batch::new(self, inner))
+        })
     }
 
     /// Makes every commit so far durable. One flush of the device.
     pub fn sync(&self) -> Result<()> {
-        self.inner.log.writer("sync")?.sync()
+        self.on_newest(|inner| inner.log.writer("sync")?.sync())
     }
 
     /// Makes everything durable and closes. Values, entries and arrays go on working;
     /// store and partitions answer `Error::Closed`. Calling it again does nothing.
     pub fn close(&self) -> Result<()> {
-        self.inner.checkpoint_at_close();
-        let closed = self.inner.log.close();
-        closed.and(self.inner.log.unlock())
+        self.on_newest(|inner| {
+            inner.checkpoint_at_close();
+            let closed = inner.log.close();
+            closed.and(inner.log.unlock())
+        })
     }
 }
 
@@ -398,10 +404,7 @@ impl Inner {
 
     /// What the names of a handle lead to, if they lead to something.
     #[inline]
-    pub(crate) fn resolve<'t>(
-        &self,
-        target: &'t Target,
-    ) -> Result<Option<Cow<'t, Arc<PartitionState>>>> {
+    pub(crate) fn resolve(&self, target: &Target) -> Result<Option<Resolved>> {
         let Target {
             collection,
             name,
@@ -439,12 +442,12 @@ impl Inner {
         interned: &[Interning],
         durability: Durability,
     ) -> Result<u64> {
-        let is_new = |interning: &&Interning| self.catalog.is_new(interning);
-        let schemas: Vec<Row> = interned
-            .iter()
-            .filter(is_new)
-            .flat_map(Interning::rows)
-            .collect();
+        let mut schemas = Vec::new();
+        for interning in interned {
+            if self.catalog.is_new(&self.log, interning)? {
+                schemas.extend(interning.rows());
+            }
+        }
         let rows: Vec<_> = schemas.iter().chain(rows).collect();
         let values = rows
             .iter()
@@ -486,6 +489,7 @@ impl Inner {
         let seqno = writer.commit(&ops, durability)?;
         self.catalog.committed(interned);
         self.after_commit(writer);
+        self.compact_if_due(writer);
         Ok(seqno)
     }
 
@@ -501,7 +505,7 @@ impl Inner {
             let Some(first) = run.first() else { continue };
             let names = (&*first.target.collection, &*first.target.name);
             let state = match self.resolve(first.target)? {
-                Some(state) => state.into_owned(),
+                Some(state) => Arc::clone(&state),
                 None => match drafts.drafted(names.0, names.1) {
                     Some(state) => Arc::clone(state),
                     // The partition was dropped meanwhile, with all that these remove.

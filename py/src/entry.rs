@@ -78,19 +78,27 @@ impl Entry {
                 .get()
                 .ok_or_else(|| gone(py, &self.key, "it is not there"));
         };
-        let entry = match partition.get().entry(py, &self.key) {
-            Ok(entry) => entry,
-            Err(error) if error.is_instance_of::<pyo3::exceptions::PyKeyError>(py) => {
-                return Err(gone(py, &self.key, "it was removed"));
-            }
-            Err(error) => return Err(error),
+        let key = &*self.key;
+        let newest = partition.get().read(py, |partition| partition.entry(key))?;
+        let is_it = |entry: &arraylog::Entry| {
+            self.pinned
+                .is_none_or(|version| version == u64::from(entry.version()))
         };
-        if self
-            .pinned
-            .is_some_and(|version| version != u64::from(entry.version()))
-        {
-            return Err(gone(py, &self.key, "it was written again"));
-        }
+        let entry = match newest.filter(is_it) {
+            Some(entry) => entry,
+            // One of a history.
+            None => {
+                let earlier = partition.get().change(py, |partition| {
+                    for version in partition.history(key)? {
+                        if let Some(entry) = version?.entry.filter(is_it) {
+                            return Ok(Some(entry));
+                        }
+                    }
+                    Ok(None)
+                })?;
+                earlier.ok_or_else(|| gone(py, key, "the file does not have it"))?
+            }
+        };
         let found = self.found.get_or_init(|| entry);
         drop(
             self.pending

@@ -63,6 +63,22 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             fields.set_item("expected", expected)?;
             fields.set_item("found", found)?;
         }
+        Error::SnapshotGone { seqno, oldest, .. } => {
+            fields.set_item("seqno", seqno)?;
+            fields.set_item("oldest", oldest)?;
+        }
+        Error::Damaged {
+            key,
+            partition,
+            source,
+        } => {
+            fields.set_item("key", key)?;
+            fields.set_item("partition", partition)?;
+            if let Error::Corrupt { path, at, .. } = &**source {
+                fields.set_item("path", path.as_os_str())?;
+                fields.set_item("offset", at)?;
+            }
+        }
         Error::NotFound { name, .. } => fields.set_item("name", name)?,
         _ => {}
     }
@@ -86,6 +102,9 @@ fn place(error: &Error) -> (Option<&Path>, Option<&std::io::Error>) {
         | Error::Locked { path, .. }
         | Error::ReadOnly { path, .. }
         | Error::Closed { path, .. }
+        | Error::SnapshotGone { path, .. }
+        | Error::Replaced { path, .. }
+        | Error::Cancelled { path, .. }
         | Error::Forked { path, .. } => (Some(path), None),
         _ => (None, None),
     }

@@ -14,6 +14,7 @@ mod events;
 mod field;
 mod input;
 mod key;
+mod maintenance;
 mod many;
 mod ndarray;
 mod partition;

@@ -11,6 +11,7 @@ use crate::attrs::{self, RawAttrs};
 use crate::buffer;
 use crate::errors::OrRaise as _;
 use crate::events;
+use crate::maintenance::{self, Progress};
 
 /// The handle behind `arraylog.Store`.
 #[pyclass(frozen, module = "arraylog._core")]
@@ -23,8 +24,9 @@ pub(crate) struct Store {
 
 #[pymethods]
 impl Store {
-    /// Opens a file, or memory for ":memory:".
+    /// Opens a file, or memory for ":memory:"; a file as it was `at` a commit.
     #[new]
+    #[expect(clippy::too_many_arguments, reason = "one for each option of `open`")]
     fn open(
         py: Python<'_>,
         path: PathBuf,
@@ -34,6 +36,8 @@ impl Store {
         io: &str,
         lock: bool,
         follow: bool,
+        scan: bool,
+        at: Option<u64>,
     ) -> PyResult<Self> {
         // A lookup that follows may have to take in much, or wait for a thread that does.
         let slow_reads = io == "read" || verify == "always" || follow;
@@ -43,12 +47,16 @@ impl Store {
                 slow_reads,
             });
         }
-        let options = OpenOptions::new()
+        let mut options = OpenOptions::new()
             .mode(parse_mode(mode)?)
             .durability(parse_durability(durability)?)
             .verify(parse_verify(verify)?)
             .lock(lock)
-            .follow(follow);
+            .follow(follow)
+            .scan(scan);
+        if let Some(seqno) = at {
+            options = options.at(seqno);
+        }
         let engine = py.detach(|| {
             if io == "read" {
                 options.open(&path)
@@ -92,9 +100,10 @@ impl Store {
         self.engine.seqno()
     }
 
-    /// What opening found: commits, records, clean, torn bytes, where they start.
+    /// What opening found: commits, records, clean, torn bytes, where they start, the
+    /// checkpoint, why others were passed over.
     #[getter]
-    fn recovery(&self) -> (u64, u64, bool, u64, u64) {
+    fn recovery(&self) -> (u64, u64, bool, u64, u64, u64, Vec<String>) {
         let found = self.engine.recovery();
         (
             found.commits,
@@ -102,7 +111,26 @@ impl Store {
             found.clean,
             found.torn_bytes,
             found.torn_at,
+            found.checkpoint,
+            found.passed_over.clone(),
         )
+    }
+
+    /// The store as it is now, whatever is written since.
+    fn snapshot(&self, py: Python<'_>) -> PyResult<Self> {
+        let snapshot = py.detach(|| self.engine.snapshot()).or_raise(py)?;
+        Ok(self.fixed(&snapshot))
+    }
+
+    /// The store as it was after a commit.
+    fn at(&self, py: Python<'_>, seqno: u64) -> PyResult<Self> {
+        let snapshot = py.detach(|| self.engine.at(seqno)).or_raise(py)?;
+        Ok(self.fixed(&snapshot))
+    }
+
+    /// Saves the index in the file; whether there was something to save.
+    fn checkpoint(&self, py: Python<'_>) -> PyResult<bool> {
+        py.detach(|| self.engine.checkpoint()).or_raise(py)
     }
 
     fn collections(&self, py: Python<'_>) -> PyResult<Vec<String>> {
@@ -270,6 +298,35 @@ impl Store {
         py.detach(|| self.engine.advise(advice)).or_raise(py)
     }
 
+    /// Where the bytes go, as the fields of `arraylog.Usage`.
+    fn usage<'py>(&self, py: Python<'py>, detailed: bool) -> PyResult<Bound<'py, PyDict>> {
+        maintenance::usage(py, &self.engine, detailed)
+    }
+
+    /// Compacts; the bytes that the file is shorter.
+    fn compact(
+        &self,
+        py: Python<'_>,
+        keep: Option<u64>,
+        throttle: Option<u64>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<u64> {
+        maintenance::compact(py, &self.engine, keep, throttle, Progress::new(progress))
+    }
+
+    /// Writes a copy; its seqno, entries and bytes.
+    fn backup(
+        &self,
+        py: Python<'_>,
+        path: PathBuf,
+        replace: bool,
+        throttle: Option<u64>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(u64, u64, u64)> {
+        let progress = Progress::new(progress);
+        maintenance::backup(py, &self.engine, &path, replace, throttle, progress)
+    }
+
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
         let done = py.detach(|| self.engine.sync());
         events::deliver(py);
@@ -290,6 +347,13 @@ impl Store {
 }
 
 impl Store {
+    fn fixed(&self, snapshot: &arraylog::Snapshot) -> Self {
+        Self {
+            engine: arraylog::Store::clone(snapshot),
+            slow_reads: self.slow_reads,
+        }
+    }
+
     fn change_attrs(
         &self,
         py: Python<'_>,

@@ -26,6 +26,8 @@ BASES = {
     "NotAStoreError": ValueError,
     "VersionError": ValueError,
     "CorruptionError": ValueError,
+    "DamagedError": arraylog.CorruptionError,
+    "ReplacedError": OSError,
     "CodecUnavailableError": NotImplementedError,
     "SnapshotGoneError": LookupError,
     "PoisonedError": OSError,
@@ -45,6 +47,9 @@ KINDS = {
     "NotAStoreError": "not-a-store",
     "VersionError": "version",
     "CorruptionError": "corrupt",
+    "DamagedError": "damaged",
+    "SnapshotGoneError": "snapshot-gone",
+    "ReplacedError": "replaced",
     "PoisonedError": "poisoned",
     "NotCommittedError": "not-committed",
     "CommitUnknownError": "commit-unknown",
@@ -113,6 +118,21 @@ def provoke(kind, folder):
             case "ReadOnlyError":
                 with arraylog.open(path) as reader:
                     reader.partition().put("k", b"")
+            case "SnapshotGoneError":
+                store.compact()
+                store.at(1)
+            case "ReplacedError":
+                with arraylog.open(path) as reader:
+                    store.close()
+                    arraylog.open(path, "w").close()
+                    reader.refresh()
+            case "DamagedError":
+                part.put("large", bytes(range(256)) * 1024)
+                with open(path, "r+b") as file:
+                    at = file.read().index(bytes(range(256)))
+                    file.seek(at + 100)
+                    file.write(b"damage")
+                store.compact()
             case "NotAStoreError":
                 (folder / "text").write_bytes(b"text")
                 arraylog.open(folder / "text")
@@ -130,6 +150,9 @@ PROVOKED = [
     "ReadOnlyError",
     "NotAStoreError",
     "ClosedError",
+    "SnapshotGoneError",
+    "ReplacedError",
+    "DamagedError",
 ]
 
 
@@ -156,7 +179,22 @@ def test_raised_errors_come_back_from_a_process_pool(tmp_path):
                 pool.submit(provoke, kind, folder).result(timeout=60)
 
 
-@pytest.mark.parametrize("kind", ["LockedError", "ReadOnlyError"])
+def test_errors_of_compaction_carry_what_they_are_about(tmp_path):
+    with pytest.raises(arraylog.SnapshotGoneError) as gone:
+        provoke("SnapshotGoneError", tmp_path)
+    assert (gone.value.seqno, gone.value.oldest) == (1, 2)
+    assert os.fspath(gone.value.path) == os.fspath(tmp_path / "t.alog")
+    (tmp_path / "t.alog").unlink()
+    with pytest.raises(arraylog.DamagedError) as damaged:
+        provoke("DamagedError", tmp_path)
+    assert damaged.value.key == "large" and damaged.value.partition == '"default"/"default"'
+    assert damaged.value.offset > 0 and "corrupt" in str(damaged.value)
+    with pytest.raises(arraylog.ReplacedError) as replaced:
+        provoke("ReplacedError", tmp_path)
+    assert replaced.value.errno == errno.ESTALE
+
+
+@pytest.mark.parametrize("kind", ["LockedError", "ReadOnlyError", "ReplacedError"])
 def test_errors_of_the_system_carry_the_file_name(kind, tmp_path):
     with pytest.raises(OSError) as caught:
         provoke(kind, tmp_path)
@@ -212,7 +250,7 @@ def test_all_names_of_the_package_exist():
     ):
         assert name in arraylog.__all__
     assert arraylog.__version__.split(".")[0].isdigit()
-    assert arraylog.format_version == "0.1"
+    assert arraylog.format_version == "0.2"
 
 
 def test_the_installed_package_carries_its_licences():

@@ -34,10 +34,6 @@ OPTIONS = {
     "chunks": lambda part: part.write("k", {"t": arraylog.array([1.0], chunks=(1,))}),
 }
 STORE = {
-    "snapshot": lambda store: store.snapshot(),
-    "compact": lambda store: store.compact(),
-    "backup": lambda store: store.backup("other.alog"),
-    "usage": lambda store: store.usage(),
     "codec": lambda store: store.create_partition("c", "p", codec="zstd:3"),
     "chunks": lambda store: store.create_partition("c", "p", chunks=(4,)),
     "verify": lambda store: store.verify(),

@@ -4,6 +4,7 @@
 //! end, is the sign to go on.
 
 mod bounded;
+mod compact;
 
 use std::error::Error as StdError;
 use std::io::{Write, stdin, stdout};
@@ -37,6 +38,12 @@ fn main() -> Outcome {
             bounded::large_batch(Path::new(path), count.parse()?, len.parse()?)
         }
         ["soak", path] => soak(Path::new(path)),
+        ["compact-and-write", path, from] => compact::and_write(Path::new(path), from.parse()?),
+        ["compact-unprivileged", path] => {
+            give_up_privileges()?;
+            compact::unprivileged(Path::new(path))
+        }
+        ["compact-on-full-disk", path] => compact::on_full_disk(Path::new(path)),
         ["full-disk", path] => bounded::full_disk(Path::new(path)),
         _ => Err(format!("unknown words {words:?}").into()),
     }

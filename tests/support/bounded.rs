@@ -24,13 +24,13 @@ fn limit_memory(more: u64) -> Outcome {
 
 /// What this process may have little of.
 #[derive(Clone, Copy)]
-enum Scarce {
+pub(crate) enum Scarce {
     Memory,
     FileLength,
 }
 
 #[expect(unsafe_code, reason = "setrlimit has no safe face")]
-fn set_limit(what: Scarce, limit: u64) -> Outcome {
+pub(crate) fn set_limit(what: Scarce, limit: u64) -> Outcome {
     let what = match what {
         Scarce::Memory => libc::RLIMIT_DATA,
         Scarce::FileLength => libc::RLIMIT_FSIZE,

@@ -59,7 +59,11 @@ impl Failure {
         match self {
             Self::BrokenPipe => 0,
             Self::Negative(_)
-            | Self::Store(arraylog::Error::NotFound { .. } | arraylog::Error::Conflict { .. }) => 1,
+            | Self::Store(
+                arraylog::Error::NotFound { .. }
+                | arraylog::Error::Conflict { .. }
+                | arraylog::Error::SnapshotGone { .. },
+            ) => 1,
             Self::Usage(_) | Self::Store(arraylog::Error::Invalid { .. }) => 2,
             Self::Store(arraylog::Error::Locked { .. }) => 4,
             Self::Store(_) | Self::Io { .. } | Self::Input(_) => 3,

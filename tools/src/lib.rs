@@ -59,6 +59,10 @@ enum Command {
     Cp(cmd::cp::Args),
     Mv(cmd::mv::Args),
     History(cmd::history::Args),
+    Usage(cmd::usage::Args),
+    Compact(cmd::compact::Args),
+    Backup(cmd::backup::Args),
+    Checkpoint(cmd::checkpoint::Args),
     Ingest(cmd::ingest::Args),
 }
 
@@ -128,6 +132,10 @@ fn dispatch(cli: Cli, context: &Context) -> Outcome {
         Some(Command::Cp(args)) => cmd::cp::run(&args, context, &mut out),
         Some(Command::Mv(args)) => cmd::mv::run(&args, context),
         Some(Command::History(args)) => cmd::history::run(&args, context, &mut out),
+        Some(Command::Usage(args)) => cmd::usage::run(&args, &mut out),
+        Some(Command::Compact(args)) => cmd::compact::run(&args, context, &mut out),
+        Some(Command::Backup(args)) => cmd::backup::run(&args, context, &mut out),
+        Some(Command::Checkpoint(args)) => cmd::checkpoint::run(&args, context, &mut out),
         Some(Command::Ingest(args)) => cmd::ingest::run(&args, context, &mut out),
         None => {
             let help = Cli::command().render_help();

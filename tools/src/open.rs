@@ -17,6 +17,17 @@ pub(crate) enum Io {
     Read,
 }
 
+/// Options of the commands that read.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct Reading {
+    /// Show the store as it was after this commit
+    #[arg(long, value_name = "SEQNO")]
+    pub(crate) at: Option<u64>,
+    /// How the store is read
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) io: Io,
+}
+
 /// `--durability` of the commands that write.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Sure {
@@ -28,9 +39,12 @@ pub(crate) enum Sure {
 }
 
 /// Opens a store that exists, for reading.
-pub(crate) fn for_reading(path: &Path, io: Io) -> Outcome<Store> {
-    let options = OpenOptions::new().mode(Mode::Read);
-    Ok(match io {
+pub(crate) fn for_reading(path: &Path, reading: Reading) -> Outcome<Store> {
+    let mut options = OpenOptions::new().mode(Mode::Read);
+    if let Some(seqno) = reading.at {
+        options = options.at(seqno);
+    }
+    Ok(match reading.io {
         Io::Mmap => mapped(&options, path)?,
         Io::Read => options.open(path)?,
     })

@@ -2,8 +2,6 @@
 
 mod partition;
 
-use std::sync::Arc;
-
 use parking_lot::Mutex;
 
 use crate::catalog::check_name;
@@ -11,7 +9,7 @@ use crate::condition::Version;
 use crate::error::Result;
 use crate::options::Durability;
 use crate::staged::Staged;
-use crate::store::Inner;
+use crate::store::{Inner, Store};
 
 pub use partition::BatchPartition;
 
@@ -27,16 +25,16 @@ pub use partition::BatchPartition;
 /// stored.
 #[derive(Debug)]
 pub struct Batch {
-    pub(crate) inner: Arc<Inner>,
+    pub(crate) store: Store,
     pub(crate) staged: Mutex<Staged>,
     durability: Durability,
 }
 
 impl Batch {
-    pub(crate) fn new(inner: &Arc<Inner>) -> Self {
+    pub(crate) fn new(store: &Store, inner: &Inner) -> Self {
         let durability = inner.log.durability();
         Self {
-            inner: Arc::clone(inner),
+            store: store.clone(),
             staged: Mutex::new(Staged::new(&inner.pool, inner.log.path())),
             durability,
         }
@@ -76,26 +74,27 @@ impl Batch {
     /// hold; nothing of the batch is stored then.
     pub fn commit(self) -> Result<u64> {
         let staged = self.staged.into_inner();
-        let mut writer = self.inner.log.writer("commit a batch")?;
-        let checked = staged.check(|target, hash, key, condition| {
-            let found = match self.inner.resolve(target)? {
-                Some(state) => writer.find(&state.index, hash, key)?,
-                None => None,
-            };
-            let version = found.map(|located| Version::of(&self.inner.log, &located));
-            condition.check(key, version)
-        });
-        if checked.is_err() {
-            // Whoever is refused can read what stands in the way.
-            writer.wait_for_others()?;
-        }
-        checked?;
-        if staged.len() == 0 {
-            return Ok(self.inner.log.seqno());
-        }
         let values = staged.values();
         let changes = staged.changes(&values);
-        self.inner
-            .commit(&mut writer, &changes, &staged.interned, self.durability)
+        self.store.on_newest(|inner| {
+            let mut writer = inner.log.writer("commit a batch")?;
+            let checked = staged.check(|target, hash, key, condition| {
+                let found = match inner.resolve(target)? {
+                    Some(state) => writer.find(&state.index, hash, key)?,
+                    None => None,
+                };
+                let version = found.map(|located| Version::of(&inner.log, &located));
+                condition.check(key, version)
+            });
+            if checked.is_err() {
+                // Whoever is refused can read what stands in the way.
+                writer.wait_for_others()?;
+            }
+            checked?;
+            if staged.len() == 0 {
+                return Ok(inner.log.seqno());
+            }
+            inner.commit(&mut writer, &changes, staged.schemas(), self.durability)
+        })
     }
 }

@@ -7,6 +7,7 @@ use crate::entry::Entry;
 use crate::error::{Result, no_key};
 use crate::format::record::RecordKind;
 use crate::staged::Overlaid;
+use crate::store::Inner;
 
 /// The verbs of a batch on one partition. Data is copied before a call returns.
 ///
@@ -58,17 +59,14 @@ impl BatchPartition<'_> {
         attrs: &Attrs,
         condition: Condition,
     ) -> Result<()> {
-        let inner = &self.batch.inner;
+        let inner = self.batch.store.inner();
         let mut plan = crate::array::plan(arrays, attrs)?;
-        plan.align_arrays(self.align()?);
+        plan.align_arrays(self.align(&inner)?);
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
         self.push(RecordKind::Entry, key.as_ref(), &parts, condition)?;
-        let interned = &mut self.batch.staged.lock().interned;
-        if !interned.iter().any(|had| had.id == interning.id) && inner.catalog.is_new(&interning) {
-            interned.push(interning);
-        }
+        self.batch.staged.lock().note_schema(interning);
         Ok(())
     }
 
@@ -94,7 +92,7 @@ impl BatchPartition<'_> {
     /// decides that it does not.
     pub fn require(&self, key: impl AsRef<[u8]>, condition: Condition) -> Result<()> {
         let key = key.as_ref();
-        let hash = self.batch.inner.hash(key)?;
+        let hash = self.batch.store.inner().hash(key)?;
         let mut staged = self.batch.staged.lock();
         staged.require(self.target, hash, key, condition)
     }
@@ -116,8 +114,10 @@ impl BatchPartition<'_> {
         let (kind, value) = match staged {
             Some(staged) => staged,
             None => {
-                let stored = self.stored(key)?.ok_or_else(|| no_key(key))?;
+                let inner = self.batch.store.inner();
+                let stored = self.stored(&inner, key)?.ok_or_else(|| no_key(key))?;
                 let (kind, value) = stored.record()?;
+                self.note_schema(&inner, kind, &value)?;
                 (kind, value.to_vec())
             }
         };
@@ -133,23 +133,41 @@ impl BatchPartition<'_> {
 
     /// Copies an entry, of any store, to `key`.
     pub fn copy(&self, key: impl AsRef<[u8]>, entry: &Entry) -> Result<()> {
-        if !entry.is_of(&self.batch.inner.log)
+        let inner = self.batch.store.inner();
+        if !entry.is_of(&inner.log)
             && let Some(parts) = entry.parts()?
         {
             let specs: Vec<_> = parts.specs();
             return self.write(key, &specs, &parts.attrs);
         }
         let (kind, value) = entry.record()?;
+        self.note_schema(&inner, kind, &value)?;
         self.push(kind, key.as_ref(), &[&value], Condition::Always)
     }
 
+    /// Notes the schema of an entry of `inner` that is copied as it is: by the commit that
+    /// one may be gone, and its schema with it.
+    fn note_schema(&self, inner: &Inner, kind: RecordKind, frame: &[u8]) -> Result<()> {
+        if kind != RecordKind::Entry {
+            return Ok(());
+        }
+        let at = inner.log.published();
+        let id = crate::array::schema_id(frame);
+        let id = id.map_err(|defect| inner.log.corrupt(at, defect))?;
+        if !self.batch.staged.lock().has_schema(id) {
+            let interning = inner.catalog.interning(&inner.log, id)?;
+            self.batch.staged.lock().note_schema(interning);
+        }
+        Ok(())
+    }
+
     /// Log2 of the alignment that the partition asks for, if it is there and does.
-    fn align(&self) -> Result<Option<u8>> {
+    fn align(&self, inner: &Inner) -> Result<Option<u8>> {
         let staged = self.batch.staged.lock();
         let Some(target) = staged.target_at(self.target) else {
             return Ok(None);
         };
-        let state = self.batch.inner.resolve(target)?;
+        let state = inner.resolve(target)?;
         Ok(state.and_then(|state| state.align()))
     }
 
@@ -160,7 +178,7 @@ impl BatchPartition<'_> {
         pieces: &[&[u8]],
         condition: Condition,
     ) -> Result<()> {
-        let hash = self.batch.inner.hash(key)?;
+        let hash = self.batch.store.inner().hash(key)?;
         let mut staged = self.batch.staged.lock();
         staged.require(self.target, hash, key, condition)?;
         let pushed = staged.push(self.target, kind, hash, key, pieces);
@@ -169,18 +187,18 @@ impl BatchPartition<'_> {
 
     /// Whether the store with the batch laid over it has `key`.
     fn holds(&self, key: &[u8]) -> Result<bool> {
-        self.batch.inner.hash(key)?;
+        let inner = self.batch.store.inner();
+        inner.hash(key)?;
         match self.batch.staged.lock().overlaid(self.target, key) {
             Overlaid::Removed => return Ok(false),
             Overlaid::Written(..) => return Ok(true),
             Overlaid::Untouched => {}
         }
-        Ok(self.stored(key)?.is_some())
+        Ok(self.stored(&inner, key)?.is_some())
     }
 
     /// The entry of the store without the batch.
-    fn stored(&self, key: &[u8]) -> Result<Option<Entry>> {
-        let inner = &self.batch.inner;
+    fn stored(&self, inner: &Inner, key: &[u8]) -> Result<Option<Entry>> {
         inner.log.check_open("read a key")?;
         let found = {
             let staged = self.batch.staged.lock();

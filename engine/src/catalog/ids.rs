@@ -67,6 +67,11 @@ impl NextIds {
         self.schema.load(Ordering::Acquire)
     }
 
+    /// Gives out an id of a schema.
+    pub(crate) fn take_schema(&self) -> u32 {
+        self.schema.fetch_add(1, Ordering::AcqRel)
+    }
+
     /// Notes that a collection has this id.
     pub(crate) fn raise_collection(&self, used: u32) {
         raise(&self.collection, used);

@@ -20,6 +20,7 @@
 //! A handle keeps the state that its names led to, and the number of changes of names
 //! (drops, renames) at that time; another number makes it look its names up again.
 
+mod carried;
 mod drafts;
 mod ids;
 mod names;
@@ -44,10 +45,11 @@ pub(crate) use ids::NextIds;
 pub(crate) use names::{Listed, nearest};
 pub(crate) use rows::{Row, RowValue, check_name, collection_key, partition_key, store_key};
 pub(crate) use schemas::Interning;
-pub(crate) use state::{Kept, PartitionState};
+pub(crate) use state::{Kept, PartitionState, Resolved};
 
 use rows::{COLLECTION, PARTITION, SCHEMA};
 use schemas::Schemas;
+use state::Handles;
 
 /// Id of the partition that holds the catalog.
 pub(crate) const CATALOG: u32 = 0;
@@ -57,8 +59,14 @@ pub(crate) const CATALOG: u32 = 0;
 pub(crate) struct Catalog {
     /// Index of partition 0.
     pub(crate) index: PartitionIndex,
-    /// The ids that come next.
-    pub(crate) next: NextIds,
+    /// The ids that come next. Generations of a file that serve one after the other share
+    /// them, so that an id that was given out by one is free in none.
+    pub(crate) next: Arc<NextIds>,
+    /// Place behind the checkpoint that it was saved by, whose roots may stand behind what
+    /// is published: a store that is opened at a commit ends where that ended.
+    saved_end: u64,
+    number: Number,
+    handles: Handles,
     /// Whether the indexes note what checkpoints of another process will need.
     follows: bool,
     /// Partitions in use, by id.
@@ -70,6 +78,17 @@ pub(crate) struct Catalog {
     /// The last row of a name that was replayed.
     last: Mutex<Option<LastName>>,
     schemas: Schemas,
+}
+
+/// Tells this catalog from all others of the process.
+#[derive(Debug)]
+struct Number(u64);
+
+impl Default for Number {
+    fn default() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
 }
 
 /// A row of a name, as long as a rename may follow it.
@@ -194,11 +213,12 @@ impl Catalog {
         id != CATALOG && id < self.next.partition()
     }
 
-    /// The catalog that a checkpoint saved.
-    pub(crate) fn saved(log: &Log, checkpoint: &Checkpoint) -> Result<Self> {
+    /// The catalog that a checkpoint saved, whose frame ends at `end` (an offset).
+    pub(crate) fn saved(log: &Log, checkpoint: &Checkpoint, end: u64) -> Result<Self> {
         Ok(Self {
+            saved_end: place(end),
             index: log.load_index(CATALOG, &checkpoint.catalog)?,
-            next: NextIds::saved(&checkpoint.next),
+            next: Arc::new(NextIds::saved(&checkpoint.next)),
             ..Self::default()
         })
     }
@@ -215,7 +235,8 @@ impl Catalog {
         let fork = |(&id, state): (&u32, &Arc<PartitionState>)| (id, Arc::new(state.fork()));
         Self {
             index: self.index.fork(),
-            next: NextIds::saved(&self.next.to_saved()),
+            saved_end: self.saved_end,
+            next: Arc::new(NextIds::saved(&self.next.to_saved())),
             states: RwLock::new(states.iter().map(fork).collect()),
             ..Self::default()
         }
@@ -241,7 +262,7 @@ impl Catalog {
 
     /// The place and the root of the index of a partition, if a checkpoint saved it.
     pub(crate) fn root(&self, log: &Arc<Log>, id: u32) -> Result<Option<(u64, Root)>> {
-        let end = place(log.published());
+        let end = place(log.published()).max(self.saved_end);
         let Some(row) = self.row(log, &root_key(id), end)? else {
             return Ok(None);
         };

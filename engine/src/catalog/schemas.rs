@@ -58,6 +58,8 @@ const MAX_VARIANTS: u32 = 16;
 pub(crate) struct Interning {
     pub(crate) id: u32,
     pub(crate) bytes: Arc<[u8]>,
+    /// Number of the catalog that said so.
+    catalog: u64,
     /// Whether the store has it; else every commit that uses it brings it along.
     committed: bool,
 }
@@ -110,13 +112,12 @@ impl Catalog {
         if let Some(interning) = interned.ids.get(bytes) {
             return Ok(interning.clone());
         }
-        // Under the lock of `interned`, so that no id is given out twice.
-        let id = stored.unwrap_or_else(|| self.next.schema());
-        self.next.raise_schema(id);
+        let id = stored.unwrap_or_else(|| self.next.take_schema());
         let bytes: Arc<[u8]> = bytes.into();
         let interning = Interning {
             id,
             bytes: Arc::clone(&bytes),
+            catalog: self.number.0,
             committed: stored.is_some(),
         };
         interned.ids.insert(bytes, interning.clone());
@@ -158,23 +159,38 @@ impl Catalog {
         Ok(same.then_some(u32::from_le_bytes(id)))
     }
 
+    /// The schema with `id` that an entry of the store has.
+    pub(crate) fn interning(&self, log: &Arc<Log>, id: u32) -> Result<Interning> {
+        self.schema(log, id)?;
+        let row = self.row(log, &key(SCHEMA, &[&id.to_le_bytes()]), u64::MAX)?;
+        let bytes = row.map(|row| row.value()).transpose()?;
+        Ok(Interning {
+            id,
+            bytes: bytes.as_deref().unwrap_or_default().into(),
+            catalog: self.number.0,
+            committed: true,
+        })
+    }
+
     /// Whether a commit that uses the schema has to bring it along.
-    pub(crate) fn is_new(&self, interning: &Interning) -> bool {
-        !interning.committed
-            && !self
-                .schemas
-                .interned
-                .read()
-                .ids
-                .get(&interning.bytes)
-                .is_some_and(|now| now.committed)
+    pub(crate) fn is_new(&self, log: &Arc<Log>, interning: &Interning) -> Result<bool> {
+        if interning.catalog != self.number.0 {
+            // Of another generation of the file. Ids are the same in all, but this one has
+            // only the schemas that its entries use.
+            let row = self.row(log, &key(SCHEMA, &[&interning.id.to_le_bytes()]), u64::MAX)?;
+            return Ok(row.is_none());
+        }
+        let interned = self.schemas.interned.read();
+        let now = interned.ids.get(&interning.bytes);
+        Ok(!interning.committed && !now.is_some_and(|now| now.committed))
     }
 
     /// Notes that the store has these schemas.
     pub(crate) fn committed(&self, interned: &[Interning]) {
         let mut now = self.schemas.interned.write();
         for interning in interned {
-            if let Some(known) = now.ids.get_mut(&interning.bytes) {
+            let known = now.ids.get_mut(&interning.bytes);
+            if let Some(known) = known.filter(|known| known.id == interning.id) {
                 known.committed = true;
             }
         }

@@ -1,8 +1,11 @@
 //! Partitions in use, and handles that keep one.
 
-use std::borrow::Cow;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
+
+use arc_swap::{ArcSwap, Guard};
+use parking_lot::Mutex;
 
 use super::Catalog;
 use crate::error::Result;
@@ -75,57 +78,114 @@ impl PartitionState {
 
 /// What the names of a handle lead to, kept for as long as they do.
 #[derive(Debug, Default)]
-pub(crate) struct Kept(OnceLock<Checked>);
+pub(crate) struct Kept(OnceLock<Arc<ArcSwap<Checked>>>);
 
 #[derive(Debug)]
-struct Checked {
+pub(super) struct Checked {
     state: Arc<PartitionState>,
+    /// Number of the catalog that said so.
+    catalog: u64,
     /// Number of changes of names at which the names led here.
-    at: AtomicU64,
+    at: u64,
+}
+
+/// A partition that names lead to.
+#[derive(Debug)]
+pub(crate) struct Resolved(Guard<Arc<Checked>>);
+
+impl Deref for Resolved {
+    type Target = Arc<PartitionState>;
+
+    #[inline]
+    fn deref(&self) -> &Arc<PartitionState> {
+        &self.0.state
+    }
+}
+
+/// The handles that keep a state of a catalog, so that they let go of it when another
+/// generation of the file takes its place: an idle handle would keep the old file.
+#[derive(Debug, Default)]
+pub(super) struct Handles(Mutex<Vec<Weak<ArcSwap<Checked>>>>);
+
+impl Handles {
+    fn add(&self, handle: &Arc<ArcSwap<Checked>>) {
+        let mut handles = self.0.lock();
+        // Those that are gone are swept out before the list would grow.
+        if handles.len() == handles.capacity() {
+            handles.retain(|handle| handle.strong_count() > 0);
+            let live = handles.len();
+            handles.reserve(live.max(8));
+        }
+        handles.push(Arc::downgrade(handle));
+    }
 }
 
 impl Catalog {
     /// The partition with these names, if there is one. `kept` makes it cheap: once the
-    /// names were looked up it costs two loads, until names are dropped or renamed.
+    /// names were looked up it costs two loads, until names are dropped or renamed, or
+    /// another generation of the file serves.
     #[inline]
-    pub(crate) fn resolve<'k>(
+    pub(crate) fn resolve(
         &self,
         log: &Arc<Log>,
         collection: &str,
         name: &str,
-        kept: &'k Kept,
-    ) -> Result<Option<Cow<'k, Arc<PartitionState>>>> {
+        kept: &Kept,
+    ) -> Result<Option<Resolved>> {
         // Before the look-up: a change that comes in between is then seen by the next.
         let changes = self.changes.load(Ordering::Acquire);
-        if let Some(checked) = kept.0.get()
-            && checked.at.load(Ordering::Relaxed) == changes
+        if let Some(checked) = kept.0.get().map(|cell| cell.load())
+            && checked.at == changes
+            && checked.catalog == self.number.0
         {
-            return Ok(Some(Cow::Borrowed(&checked.state)));
+            return Ok(Some(Resolved(checked)));
         }
         self.resolve_anew(log, collection, name, kept, changes)
     }
 
     #[cold]
-    fn resolve_anew<'k>(
+    fn resolve_anew(
         &self,
         log: &Arc<Log>,
         collection: &str,
         name: &str,
-        kept: &'k Kept,
+        kept: &Kept,
         changes: u64,
-    ) -> Result<Option<Cow<'k, Arc<PartitionState>>>> {
+    ) -> Result<Option<Resolved>> {
         let Some(state) = self.find(log, collection, name)? else {
             return Ok(None);
         };
-        let checked = kept.0.get_or_init(|| Checked {
-            state: Arc::clone(&state),
-            at: AtomicU64::new(changes),
+        let catalog = self.number.0;
+        let checked = Arc::new(Checked {
+            state,
+            catalog,
+            at: changes,
         });
-        if !Arc::ptr_eq(&checked.state, &state) {
-            // The names lead to another partition than at first.
-            return Ok(Some(Cow::Owned(state)));
+        let cell = kept
+            .0
+            .get_or_init(|| Arc::new(ArcSwap::new(Arc::clone(&checked))));
+        let before = cell.swap(Arc::clone(&checked));
+        if before.catalog != catalog || Arc::ptr_eq(&before, &checked) {
+            self.handles.add(cell);
         }
-        checked.at.store(changes, Ordering::Relaxed);
-        Ok(Some(Cow::Borrowed(&checked.state)))
+        Ok(Some(Resolved(Guard::from_inner(checked))))
+    }
+
+    /// Has the handles let go of the states of this catalog, which serves no more.
+    pub(crate) fn release_handles(&self) {
+        let nothing = Arc::new(Checked {
+            state: Arc::new(PartitionState::new(0, PartitionIndex::default(), 0)),
+            // No catalog has this number.
+            catalog: 0,
+            at: 0,
+        });
+        let handles = std::mem::take(&mut *self.handles.0.lock());
+        for cell in handles.iter().filter_map(Weak::upgrade) {
+            let kept = cell.load();
+            if kept.catalog == self.number.0 {
+                // Unless it was taken to another one meanwhile.
+                cell.compare_and_swap(&kept, Arc::clone(&nothing));
+            }
+        }
     }
 }

@@ -21,6 +21,9 @@
 //!   the segments of an index, which are reached by their places. Its sum is that of
 //!   no records.
 //! * A CHECKPOINT frame has records of the index. Like a SPACE frame it takes no seqno.
+//! * COPY frames, at the start of a log alone, have what compaction took over. They take
+//!   no seqno either: that of the last commit that they hold is the one before the first
+//!   batch.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zerocopy::little_endian::{U32, U64};
@@ -64,6 +67,9 @@ pub(crate) enum FrameKind {
     Space = 2,
     /// Records of the index, which replay passes over.
     Checkpoint = 3,
+    /// Records that compaction copied: what the store held before its first batch. Takes no
+    /// seqno.
+    Copy = 4,
 }
 
 /// The header of a frame whose checksum holds.
@@ -76,6 +82,13 @@ pub(crate) struct FrameHeader {
     pub(crate) epoch: u16,
     pub(crate) durable_end: u64,
     pub(crate) frame_sum: u64,
+}
+
+impl FrameKind {
+    /// Whether its records say what keys map to.
+    pub(crate) fn has_data(self) -> bool {
+        matches!(self, Self::Batch | Self::Copy)
+    }
 }
 
 impl FrameHeader {
@@ -121,11 +134,12 @@ impl FrameHeader {
             (1, 0) => FrameKind::Batch,
             (2, 0) => FrameKind::Space,
             (3, 0) => FrameKind::Checkpoint,
+            (4, 0) => FrameKind::Copy,
             (found, _) => {
                 return Err(Defect::Field {
                     what: "the kind of a frame",
                     found: found.into(),
-                    expected: "1 (batch), 2 (space) or 3 (checkpoint)",
+                    expected: "1 (batch), 2 (space), 3 (checkpoint) or 4 (copy)",
                 });
             }
         };

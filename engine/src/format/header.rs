@@ -217,6 +217,8 @@ pub(crate) struct Slot {
     pub(crate) durable_end: u64,
     /// Seqno of the last batch before it.
     pub(crate) seqno: u64,
+    /// Generation of the file that took the place of this one; 0 = none.
+    pub(crate) next_generation: u64,
 }
 
 impl Slot {
@@ -230,7 +232,7 @@ impl Slot {
             checkpoint_end: self.checkpoint_end.into(),
             durable_end: self.durable_end.into(),
             seqno: self.seqno.into(),
-            next_generation: 0.into(),
+            next_generation: self.next_generation.into(),
             reserved: 0.into(),
             crc: 0.into(),
         };
@@ -249,6 +251,7 @@ impl Slot {
             checkpoint_end: raw.checkpoint_end.get(),
             durable_end: raw.durable_end.get(),
             seqno: raw.seqno.get(),
+            next_generation: raw.next_generation.get(),
         })
     }
 }
@@ -271,6 +274,8 @@ pub(crate) enum LiveState {
     Open = 0,
     /// The last writer closed it.
     Closed = 1,
+    /// The path names, or is about to name, another file.
+    Superseded = 2,
     /// A sync failed.
     Poisoned = 3,
 }
@@ -366,6 +371,11 @@ impl Live {
         self.state == LiveState::Closed as u64
     }
 
+    /// Whether the path names another file, or is about to.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.state == LiveState::Superseded as u64
+    }
+
     /// The durable end, if its check holds.
     pub(crate) fn trusted_durable_end(&self, store_id: &[u8; 16]) -> Option<u64> {
         (self.check == durable_check(store_id, self.durable_end)).then_some(self.durable_end)
@@ -435,6 +445,7 @@ mod tests {
             checkpoint_end: 18_000,
             durable_end: 20_000,
             seqno: 7,
+            next_generation: 6,
         };
         let good = slot.to_bytes(&[1; 16], 4096);
         assert_eq!(Slot::parse(&good, &[1; 16], 4096), Some(slot));

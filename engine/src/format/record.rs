@@ -283,6 +283,11 @@ impl Head {
         self.value_at..self.value_at.saturating_add(self.value_len)
     }
 
+    /// Log2 of the alignment of the value.
+    pub(crate) fn align(&self) -> u8 {
+        self.align
+    }
+
     /// Bytes of the value.
     pub(crate) fn value_len(&self) -> u64 {
         self.value_len

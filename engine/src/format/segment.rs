@@ -177,7 +177,9 @@ impl SegmentHead {
         let at = self.dead_entries_range().end;
         at..at.saturating_add(self.groups)
     }
+}
 
+impl SegmentHead {
     /// Bytes of its dead record.
     pub(crate) fn dead_len(&self) -> u64 {
         align_up(self.dead_slots_range().end, 3).unwrap_or(u64::MAX)

@@ -275,6 +275,21 @@ impl PartitionIndex {
         segments.mapped.iter().map(|segment| segment.bytes()).sum()
     }
 
+    /// Number of segments in the file.
+    pub(crate) fn segments(&self) -> usize {
+        self.segments.load().mapped.len()
+    }
+
+    /// Number of entries of the segments in the file, and of the groups that lookups of
+    /// all of them probe. Reads them whole.
+    pub(crate) fn probes(&self) -> Result<(u64, u64), Fault> {
+        let segments = self.segments.load_full();
+        segments.mapped.iter().try_fold((0, 0), |counts, segment| {
+            let (entries, probes) = counts;
+            Ok((entries + segment.len() as u64, probes + segment.probes()?))
+        })
+    }
+
     /// Fixes what a checkpoint saves, all of it below place `end`; what is inserted from
     /// here on goes into a new table. `merge_all_but_first`: whatever their sizes. Under the writer's lock;
     /// [`Self::install`] or [`Self::thaw`] has to follow.

@@ -11,7 +11,6 @@ use super::writer::Writer;
 use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
-use crate::format::header::LiveState;
 use crate::format::{LOG_START, PAGE};
 
 /// Large frames are written in blocks of this length and alignment: the page cache
@@ -44,7 +43,7 @@ impl<'a> WriterGuard<'a> {
     }
 
     /// Where the next frame goes.
-    pub(super) fn tip(&self) -> Tip {
+    pub(crate) fn tip(&self) -> Tip {
         self.writer.tip
     }
 
@@ -105,7 +104,7 @@ impl<'a> WriterGuard<'a> {
         } = *self.writer;
         let seqno = match kind {
             FrameKind::Batch => tip.seqno.wrapping_add(1),
-            FrameKind::Space | FrameKind::Checkpoint => tip.seqno,
+            FrameKind::Space | FrameKind::Checkpoint | FrameKind::Copy => tip.seqno,
         };
         let frame_sum = frame::frame_sum(sums, tip.frame_sum, seqno, epoch);
         let header = FrameHeader {
@@ -200,7 +199,7 @@ impl<'a> WriterGuard<'a> {
         if writer.poison.is_some() || self.log.is_closed() {
             return;
         }
-        let live = writer.live(&self.log.identity.store_id, LiveState::Open);
+        let live = writer.live(&self.log.identity.store_id, writer.state);
         if let Err(error) = self.log.storage.live().store(live) {
             log::warn!(
                 "{}: other processes could not be told of a commit: {error}",

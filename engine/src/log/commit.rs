@@ -234,17 +234,40 @@ impl WriterGuard<'_> {
     /// The writer's lock is given away while a sync is waited for, unless there are
     /// operations of partition 0, which come first.
     pub(crate) fn commit(&mut self, ops: &[Op<'_>], durability: Durability) -> Result<u64> {
+        self.append_records(FrameKind::Batch, ops, durability)
+    }
+
+    /// Appends what compaction copies: `ops` on keys that their partitions do not have, in
+    /// a frame without a seqno.
+    pub(crate) fn copy(&mut self, ops: &[Op<'_>]) -> Result<()> {
+        self.append_records(FrameKind::Copy, ops, Durability::Buffered)
+            .map(drop)
+    }
+
+    /// Places of the records of the last commit, in the order of its operations.
+    pub(crate) fn placed(&self) -> impl Iterator<Item = u64> {
+        self.writer.room.placed.iter().map(|placed| placed.place)
+    }
+
+    fn append_records(
+        &mut self,
+        kind: FrameKind,
+        ops: &[Op<'_>],
+        durability: Durability,
+    ) -> Result<u64> {
         let log = self.log;
         let before = self.writer.tip;
-        let end = self.place(ops)?;
+        // Of what is copied no key is there yet, and none needs to be looked for.
+        let fresh = kind == FrameKind::Copy;
+        let end = self.place(ops, fresh)?;
         log.reach(end)?;
         let mut room = std::mem::take(&mut self.writer.room);
-        let tip = self.seal(FrameKind::Batch, end, &room.sums, &mut room.bytes);
+        let tip = self.seal(kind, end, &room.sums, &mut room.bytes);
         let written = self.write_frame(&room.pieces(ops), before.end, end);
         self.writer.room = room;
         written?;
         log.limit.store(end, Ordering::Release);
-        let counted = match self.tell_index(ops, place(before.end)) {
+        let counted = match self.tell_index(ops, place(before.end), fresh) {
             Ok(counted) => counted,
             Err(error) => {
                 // The index knows a part of the batch, which must never be shown.
@@ -267,7 +290,8 @@ impl WriterGuard<'_> {
     }
 
     /// Lays the records out behind the tip and builds their bytes; the end of the frame.
-    fn place(&mut self, ops: &[Op<'_>]) -> Result<u64> {
+    /// `fresh`: no key is there.
+    fn place(&mut self, ops: &[Op<'_>], fresh: bool) -> Result<u64> {
         let log = self.log;
         let Writer { tip, room, .. } = &mut *self.writer;
         room.clear(ops);
@@ -283,7 +307,10 @@ impl WriterGuard<'_> {
                 if let Some(next) = coming.next() {
                     pinned.prefetch(next.hash);
                 }
-                let newest = pinned.find_for_writer(op.hash, &log.keyed(op.key))?;
+                let newest = match fresh {
+                    true => 0,
+                    false => pinned.find_for_writer(op.hash, &log.keyed(op.key))?,
+                };
                 let previous = log.seen(newest, op.key, u64::MAX)?;
                 let (kind, len) = (op.kind, op.value.len());
                 let align = op.align.filter(|_| len >= ALIGN_FROM);
@@ -305,7 +332,7 @@ impl WriterGuard<'_> {
 
     /// Makes the index lead to the new records; what that changes in the number of entries.
     /// Nobody sees them before they are published. `first` is the place of the frame.
-    fn tell_index(&mut self, ops: &[Op<'_>], first: u64) -> Result<Counts> {
+    fn tell_index(&mut self, ops: &[Op<'_>], first: u64, fresh: bool) -> Result<Counts> {
         let log = self.log;
         let shown = place(self.writer.shown.end);
         let mut placed = self.writer.room.placed.iter();
@@ -320,7 +347,7 @@ impl WriterGuard<'_> {
             for (op, placed) in run.iter().zip(&mut placed) {
                 let tombstone = op.kind == RecordKind::Tombstone;
                 let (place, previous) = (placed.place, placed.previous);
-                let records = log.keyed(op.key);
+                let records = log.keyed(op.key).fresh(fresh);
                 let replaced = index
                     .insert(&pinned, op.hash, place, tombstone, previous, &records)
                     .map_err(|fault| log.fault(fault))?;

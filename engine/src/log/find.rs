@@ -17,6 +17,15 @@ use crate::storage::{Bytes, Region};
 pub(crate) struct Keyed<'a> {
     log: &'a Log,
     key: &'a [u8],
+    /// Whether no record has the key, and none needs to be looked at.
+    fresh: bool,
+}
+
+impl Keyed<'_> {
+    /// For a key that is known not to be there, if `fresh`.
+    pub(crate) fn fresh(self, fresh: bool) -> Self {
+        Self { fresh, ..self }
+    }
 }
 
 impl Records for Keyed<'_> {
@@ -32,7 +41,7 @@ impl Records for Keyed<'_> {
 
     #[inline(always)]
     fn has_key(&self, place: u64) -> bool {
-        self.log.record_has_key(place, self.key)
+        !self.fresh && self.log.record_has_key(place, self.key)
     }
 
     fn check(&self, place: u64) -> Result<Checked> {
@@ -179,7 +188,11 @@ impl Log {
     /// The records of this log, for a lookup of `key`.
     #[inline(always)]
     pub(crate) fn keyed<'a>(&'a self, key: &'a [u8]) -> Keyed<'a> {
-        Keyed { log: self, key }
+        Keyed {
+            log: self,
+            key,
+            fresh: false,
+        }
     }
 
     /// Where the value of the record at `place` lies in the file, if it is a plain value

@@ -25,8 +25,8 @@ mod writer;
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::{Condvar, Mutex};
 
@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::format::header::{Identity, Live};
 use crate::format::{Defect, LOG_START};
 use crate::options::{Advice, Durability, Verify};
-use crate::storage::Storage;
+use crate::storage::{Region, Storage};
 
 pub(crate) use access::Located;
 pub(crate) use append::WriterGuard;
@@ -80,6 +80,8 @@ pub(crate) struct Log {
     /// thread that does not exist in a fork may hold there for ever.
     owner: u32,
     closed: AtomicBool,
+    /// Whether another generation of the file takes the writes.
+    superseded: AtomicBool,
     /// Held while a checkpoint is taken.
     checkpointing: Mutex<()>,
     /// Held while a checkpoint is synced and named.
@@ -89,6 +91,21 @@ pub(crate) struct Log {
     /// What the live page said when the store was opened and no writer was at work. It may
     /// have outlived its log: a loss of power keeps pages in any order.
     heard: AtomicU64,
+}
+
+/// The file and its mappings: for as long as one is kept its bytes are not free.
+#[derive(Debug)]
+pub(crate) struct Held {
+    storage: Weak<dyn Storage>,
+    regions: Vec<Weak<Region>>,
+}
+
+impl Held {
+    /// Whether somebody keeps one of them.
+    pub(crate) fn is_held(&self) -> bool {
+        let mut regions = self.regions.iter();
+        self.storage.strong_count() > 0 || regions.any(|region| region.strong_count() > 0)
+    }
 }
 
 /// Where the next frame goes, and what it follows.
@@ -156,6 +173,7 @@ impl Log {
             advice: Mutex::default(),
             owner: 0,
             closed: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
             naming: Mutex::new(()),
             following: Mutex::new(tip),
@@ -197,6 +215,32 @@ impl Log {
     /// Whether `close` was called.
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
+    }
+
+    /// Whether another generation of the file takes the writes. Reads go on.
+    pub(crate) fn is_superseded(&self) -> bool {
+        self.superseded.load(Ordering::Acquire)
+    }
+
+    /// Fails if the file was cut before the end of what was read from it.
+    pub(crate) fn check_length(&self) -> Result<()> {
+        let len = self.storage.len().map_err(Error::io("read", &self.path))?;
+        let need = self.published();
+        if len < need {
+            let what = "the log that was read before";
+            let have = len;
+            return Err(self.corrupt(len, Defect::Truncated { what, need, have }));
+        }
+        Ok(())
+    }
+
+    /// What keeps the bytes of this file.
+    pub(crate) fn held(&self) -> Held {
+        let regions = self.regions.iter().flat_map(Regions::all);
+        Held {
+            storage: Arc::downgrade(&self.storage),
+            regions: regions.map(Arc::downgrade).collect(),
+        }
     }
 
     /// Fails if the store was closed.
@@ -278,6 +322,7 @@ impl Log {
             advice: Mutex::new(*self.advice.lock()),
             owner: 0,
             closed: AtomicBool::new(false),
+            superseded: AtomicBool::new(false),
             checkpointing: Mutex::new(()),
             naming: Mutex::new(()),
             following: Mutex::new(Tip::start(&self.identity)),

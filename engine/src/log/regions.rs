@@ -32,6 +32,11 @@ impl Regions {
         self.list.get(self.newest.load(Ordering::Acquire))?.get()
     }
 
+    /// Every region so far.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Arc<Region>> {
+        self.list.iter().filter_map(OnceLock::get)
+    }
+
     /// Adds a longer region. Only the writer, or who follows one, calls this.
     fn push(&self, region: Arc<Region>) -> bool {
         let next = self.newest.load(Ordering::Relaxed) + 1;

@@ -38,6 +38,28 @@ impl Log {
         self.check_bytes(&located, 0..0, &value, true)
     }
 
+    /// Compares a record with its sum, and its value with `sums` that were made of it: one,
+    /// or one for each block.
+    pub(crate) fn check_sums(&self, located: &Located, sums: &[u64]) -> Result<()> {
+        let head = &located.head;
+        if !head.wide {
+            let bytes = self.part(located, 8..head.hashed_end())?;
+            let computed = record::head_hash(&bytes, self.identity.seed, located.at)
+                .wrapping_add(sums.first().copied().unwrap_or_default());
+            return self.compare(located.at, "a record", head.sum, computed);
+        }
+        self.check_head(located)?;
+        let table = self.part(located, head.table_range().unwrap_or_default())?;
+        let stored = table.as_chunks::<8>().0;
+        for (block, (stored, &computed)) in (0..).zip(stored.iter().zip(sums)) {
+            let span = record::block_range(head.value_len(), block);
+            let at = located.value().start.saturating_add(span.start);
+            let stored = u64::from_le_bytes(*stored);
+            self.compare(at, "a block of a value", stored, computed)?;
+        }
+        Ok(())
+    }
+
     /// [`Self::check`], unless the store was asked to compare nothing.
     pub(crate) fn check_unless_trusted(&self, place: u64) -> Result<()> {
         match self.verify {

@@ -43,6 +43,10 @@ pub(crate) struct Writer {
     /// What names this run of the system, if the live page may name a checkpoint by it.
     boot_id: Option<[u8; 16]>,
     opened: u64,
+    /// What the live page says about this writer.
+    pub(super) state: LiveState,
+    /// Generation of the file that took the place of this one; 0 = none.
+    next_generation: u64,
     /// The first failure of a sync: nothing is written after it.
     pub(super) poison: Option<io::Error>,
     /// Room in which frames are built, kept from commit to commit.
@@ -88,6 +92,8 @@ impl Log {
             covered: (0, replayed.from),
             boot_id: self.storage.boot_id(),
             opened,
+            state: LiveState::Open,
+            next_generation: 0,
             poison: None,
             room: Room::default(),
         };
@@ -115,12 +121,22 @@ impl Log {
         self.check_open(action)?;
         self.check_process()?;
         let guard = writer.lock();
-        // Closing takes the lock too.
+        // Closing takes the lock too, and so does compaction, after which the handle goes
+        // on with another log.
         self.check_open(action)?;
+        if self.is_superseded() {
+            return Err(self.no_more(action));
+        }
         if let Some(first) = &guard.poison {
             return Err(self.poisoned(first));
         }
         Ok(WriterGuard::new(self, guard))
+    }
+
+    /// The error of a write to a log whose writes another one takes.
+    fn no_more(&self, action: &'static str) -> Error {
+        let path = self.path.clone();
+        Error::Closed { action, path }
     }
 
     fn check_process(&self) -> Result<()> {
@@ -148,6 +164,9 @@ impl Log {
             return Ok(());
         }
         let mut guard = WriterGuard::new(self, writer.lock());
+        if self.is_superseded() {
+            return Err(self.no_more("close"));
+        }
         if self.closed.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
@@ -205,6 +224,7 @@ impl Log {
             checkpoint_end: writer.checkpoint.1,
             durable_end: writer.durable_end,
             seqno: writer.durable_seqno,
+            next_generation: writer.next_generation,
         };
         let [even, odd] = SLOTS;
         let at = if slot.seq.is_multiple_of(2) {
@@ -226,6 +246,42 @@ impl Log {
 }
 
 impl WriterGuard<'_> {
+    /// Tells other processes that the path is about to name another file, or, if
+    /// `superseded` is false, that it is not after all.
+    pub(crate) fn announce(&mut self, superseded: bool) {
+        self.writer.state = match superseded {
+            true => LiveState::Superseded,
+            false => LiveState::Open,
+        };
+        self.tell_others();
+    }
+
+    /// Ends writing to this log: the file of that generation has taken its name.
+    pub(crate) fn supersede(mut self, generation: u64) {
+        let log = self.log;
+        log.superseded.store(true, Ordering::Release);
+        let writer = &mut *self.writer;
+        writer.next_generation = generation;
+        // For those who look at the old file later; those who have it open know already.
+        if let Err(error) = log.write_slot(writer) {
+            log::warn!("the file that was compacted could not be marked: {error}");
+        }
+        drop(self);
+        if let Err(error) = log.unlock() {
+            log::warn!("the file that was compacted stays locked: {error}");
+        }
+    }
+
+    /// Lets go, first of all to one who waits.
+    pub(crate) fn let_others(self) {
+        parking_lot::MutexGuard::unlock_fair(self.writer);
+    }
+
+    /// Writes nothing any more: what became of a sync is not known.
+    pub(crate) fn stop(&mut self, source: &io::Error) {
+        self.writer.poison = Some(copy_of(source));
+    }
+
     /// Whether replay would take longer than `bound` records allows, or a quarter of what
     /// is there, or a gibibyte.
     pub(crate) fn wants_checkpoint(&self, bound: u64) -> bool {

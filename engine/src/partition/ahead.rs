@@ -35,7 +35,7 @@ impl Partition {
             inner.hash(key.as_ref())?;
         }
         let log = &inner.log;
-        let (Some(pinned), end) = self.pin("prefetch keys")? else {
+        let (Some(pinned), end) = self.pin(&inner, "prefetch keys")? else {
             return Ok(());
         };
         let view = View {
@@ -60,8 +60,9 @@ impl Partition {
     /// Has the system read the index and all entries of this partition, as
     /// [`prefetch`](Self::prefetch) those of some keys. Costs a walk over the index.
     pub fn will_need(&self) -> Result<()> {
-        let log = &self.inner().log;
-        let Some(state) = self.state("prefetch a partition")? else {
+        let inner = self.inner();
+        let log = &inner.log;
+        let Some(state) = self.state(&inner, "prefetch a partition")? else {
             return Ok(());
         };
         for range in state.index.mapped_ranges() {

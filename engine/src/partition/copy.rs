@@ -9,6 +9,7 @@ use crate::entry::Entry;
 use crate::error::{Error, Result, describe_key, no_key};
 use crate::log::{Log, Stored};
 use crate::staged::{Change, Sums};
+use crate::store::Inner;
 
 impl Partition {
     /// Copies an entry, arrays and attributes included, to the key `new` of `target`, a
@@ -50,20 +51,18 @@ impl Partition {
         entry: &Entry,
         condition: Condition,
     ) -> Result<()> {
-        if !entry.is_of(&self.inner().log)
-            && let Some(parts) = entry.parts()?
-        {
-            return self.write_if(key, &parts.specs(), &parts.attrs, condition);
-        }
-        let (kind, value) = entry.record()?;
-        self.commit(
-            "copy an entry",
-            kind,
-            key.as_ref(),
-            &[&value],
-            &[],
-            condition,
-        )
+        let key = key.as_ref();
+        self.store.on_newest(|inner| {
+            // The schema of an entry has its number in the file of the entry.
+            if !entry.is_of(&inner.log)
+                && let Some(parts) = entry.parts()?
+            {
+                return self.write_if(key, &parts.specs(), &parts.attrs, condition);
+            }
+            let (kind, value) = entry.record()?;
+            let action = "copy an entry";
+            self.commit(inner, action, kind, key, &[&value], &[], condition)
+        })
     }
 
     /// Gives an entry another key, in one commit; it moves to the end of the order.
@@ -91,16 +90,27 @@ impl Partition {
         new: impl AsRef<[u8]>,
         overwrite: bool,
     ) -> Result<()> {
-        const ACTION: &str = "rename an entry";
         let (key, new) = (key.as_ref(), new.as_ref());
         let condition = Condition::overwriting(overwrite);
-        let inner = self.inner();
-        if !Arc::ptr_eq(&inner.log, &target.inner().log) {
+        if !self.store.is_same(&target.store) {
             return self.move_between_stores(key, target, new, condition);
         }
+        self.store
+            .on_newest(|inner| self.move_in(inner, key, target, new, condition))
+    }
+
+    fn move_in(
+        &self,
+        inner: &Inner,
+        key: &[u8],
+        target: &Self,
+        new: &[u8],
+        condition: Condition,
+    ) -> Result<()> {
+        const ACTION: &str = "rename an entry";
         let (hash, new_hash) = (inner.hash(key)?, inner.hash(new)?);
         let mut writer = inner.log.writer(ACTION)?;
-        let state = self.state(ACTION)?.ok_or_else(|| no_key(key))?;
+        let state = self.state(inner, ACTION)?.ok_or_else(|| no_key(key))?;
         let located = writer.find(&state.index, hash, key)?;
         let Some(located) = located else {
             // Who removed it may wait for the device still.
@@ -110,7 +120,7 @@ impl Partition {
         if key == new && self.is_same(target) {
             return Ok(());
         }
-        target.check(&mut writer, ACTION, new_hash, new, condition)?;
+        target.check(inner, &mut writer, ACTION, new_hash, new, condition)?;
         let bytes = Stored::new(&inner.log, located)?.value()?;
         let pieces: [&[u8]; 1] = [&bytes];
         let sums = Sums::of(&pieces, bytes.len() as u64);
@@ -134,7 +144,8 @@ impl Partition {
         condition: Condition,
     ) -> Result<()> {
         // Before the copy: nothing is copied that could not be removed.
-        drop(self.inner().log.writer("rename an entry")?);
+        self.store
+            .on_newest(|inner| inner.log.writer("rename an entry").map(drop))?;
         let entry = self.entry(key)?.ok_or_else(|| no_key(key))?;
         target.write_entry(new, &entry, condition)?;
         self.remove_if(key, Condition::Version(entry.version()))?;

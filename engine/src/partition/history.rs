@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use arc_swap::Guard;
+
 use super::Partition;
 use crate::catalog::{CATALOG, PartitionState};
 use crate::condition::Version;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::format::{Defect, offset, place};
-use crate::log::{Located, Tip, Until, replay};
+use crate::log::{Located, Log, Tip, Until, replay};
+use crate::store::Inner;
 
 /// One version of a key.
 #[derive(Clone, Debug)]
@@ -23,7 +26,7 @@ pub struct KeyVersion {
 /// Iterator over the versions of a key, newest first. Ends after an error.
 #[derive(Debug)]
 pub struct History {
-    partition: Partition,
+    inner: Arc<Inner>,
     /// Id of the partition.
     id: u32,
     key: Vec<u8>,
@@ -44,16 +47,16 @@ impl Partition {
     /// `Error::Corrupt` if a version does not lead to one of the same key before it.
     pub fn history(&self, key: impl AsRef<[u8]>) -> Result<History> {
         let key = key.as_ref();
-        let inner = self.inner();
+        let inner = Guard::into_inner(self.inner());
         let hash = inner.hash(key)?;
         let mut history = History {
-            partition: self.clone(),
+            inner: Arc::clone(&inner),
             id: CATALOG,
             key: key.to_vec(),
             next: 0,
             older: None,
         };
-        let Some(state) = self.state("list versions")? else {
+        let Some(state) = self.state(&inner, "list versions")? else {
             return Ok(history);
         };
         history.id = state.id;
@@ -61,35 +64,34 @@ impl Partition {
         match inner.log.find(&state.index, hash, key, end)? {
             Some(newest) => history.next = newest.place(),
             None => {
-                let mut places = self.places(&state, key)?;
+                let mut places = places(&inner.log, &state, key)?;
                 history.next = places.pop().unwrap_or(0);
                 history.older = Some(places);
             }
         }
         Ok(history)
     }
+}
 
-    /// The places of all records of `key`, by a walk over the log.
-    fn places(&self, state: &Arc<PartitionState>, key: &[u8]) -> Result<Vec<u64>> {
-        let log = &self.inner().log;
-        let mut places = Vec::new();
-        let mut tip = Tip::start(log.identity());
-        replay(log, &mut tip, Until::Published(log.published()), |found| {
-            let of_key = found
-                .iter()
-                .filter(|found| found.head.partition == state.id && found.key == key);
-            places.extend(of_key.map(|found| place(found.at)));
-            Ok(())
-        })?;
-        Ok(places)
-    }
+/// The places of all records of `key`, by a walk over the log.
+fn places(log: &Log, state: &PartitionState, key: &[u8]) -> Result<Vec<u64>> {
+    let mut places = Vec::new();
+    let mut tip = Tip::start(log.identity());
+    replay(log, &mut tip, Until::Published(log.published()), |found| {
+        let of_key = found
+            .iter()
+            .filter(|found| found.head.partition == state.id && found.key == key);
+        places.extend(of_key.map(|found| place(found.at)));
+        Ok(())
+    })?;
+    Ok(places)
 }
 
 impl History {
     fn step(&mut self) -> Result<KeyVersion> {
         let this = self.next;
         self.next = 0;
-        let inner = self.partition.inner();
+        let inner = &self.inner;
         let (log, at) = (&inner.log, offset(this));
         let (head, key) = log.head_and_key(at)?;
         if key != self.key || head.partition != self.id {

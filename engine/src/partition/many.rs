@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::format::record::{RecordKind, key_hash};
 use crate::index::{ATTENTION, Hash, Pinned};
 use crate::log::{Located, Log, Stored};
+use crate::store::Inner;
 use crate::value::Value;
 
 /// Keys that are looked up together: enough for all the misses that a core keeps in
@@ -70,17 +71,21 @@ impl Partition {
     /// of `get`. [`Reader::get_many`](crate::Reader::get_many) lends instead of counting
     /// references.
     pub fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
-        self.find_many(keys, |key, located| {
+        let inner = self.inner();
+        self.find_many(&inner, keys, |key, located| {
             if located.head.kind == RecordKind::Put {
-                return Ok(Value::new(self.inner().log.value(&located)?));
+                return Ok(Value::new(inner.log.value(&located)?));
             }
-            self.stored_entry(key, located)?.value()
+            inner.stored_entry(key, located)?.value()
         })
     }
 
     /// The entries of many keys, as [`get_many`](Self::get_many) the values.
     pub fn entry_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Entry>>> {
-        self.find_many(keys, |key, located| self.stored_entry(key, located))
+        let inner = self.inner();
+        self.find_many(&inner, keys, |key, located| {
+            inner.stored_entry(key, located)
+        })
     }
 
     /// One array of each of many entries, as [`get_many`](Self::get_many) the values;
@@ -90,7 +95,7 @@ impl Partition {
         let inner = self.inner();
         // Entries of a partition tend to share their schema.
         let mut last: Option<(&Arc<Schema>, usize)> = None;
-        self.find_many(keys, |key, located| {
+        self.find_many(&inner, keys, |key, located| {
             if located.head.kind == RecordKind::Entry {
                 let stored = Stored::new(&inner.log, located)?;
                 let schema = inner.schema(&stored)?;
@@ -106,20 +111,21 @@ impl Partition {
                 }
             }
             // Says what is there instead.
-            self.stored_entry(key, located)?.array(name)
+            inner.stored_entry(key, located)?.array(name)
         })
     }
 
     fn find_many<K: AsRef<[u8]>, T>(
         &self,
+        inner: &Inner,
         keys: &[K],
         mut read: impl FnMut(&[u8], Located) -> Result<T>,
     ) -> Result<Vec<Option<T>>> {
-        let log = &self.inner().log;
+        let log = &inner.log;
         let mut out = Vec::with_capacity(keys.len());
-        let (Some(pinned), end) = self.pin("read keys")? else {
+        let (Some(pinned), end) = self.pin(inner, "read keys")? else {
             for key in keys {
-                self.inner().hash(key.as_ref())?;
+                inner.hash(key.as_ref())?;
                 out.push(None);
             }
             return Ok(out);

@@ -9,10 +9,11 @@ mod reader;
 mod walk;
 mod write;
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
-use crate::catalog::PartitionState;
+use arc_swap::Guard;
+
+use crate::catalog::Resolved;
 use crate::error::Result;
 use crate::format::place;
 use crate::index::Pinned;
@@ -59,27 +60,24 @@ impl Partition {
         &self.target.name
     }
 
+    /// The generation of the store that serves now: asked for once an operation.
     #[inline]
-    fn inner(&self) -> &Inner {
+    fn inner(&self) -> Guard<Arc<Inner>> {
         self.store.inner()
     }
 
-    /// The partition that the names lead to, if there is one; fails if the store was
-    /// closed.
+    /// The partition that the names lead to in `inner`, if there is one; fails if the
+    /// store was closed.
     #[inline]
-    pub(crate) fn state(
-        &self,
-        action: &'static str,
-    ) -> Result<Option<Cow<'_, Arc<PartitionState>>>> {
-        self.inner().check_open(action)?;
-        self.inner().resolve(&self.target)
+    pub(crate) fn state(&self, inner: &Inner, action: &'static str) -> Result<Option<Resolved>> {
+        inner.check_open(action)?;
+        inner.resolve(&self.target)
     }
 
     /// Number of entries.
     pub fn len(&self) -> Result<u64> {
-        Ok(self
-            .state("count entries")?
-            .map_or(0, |state| state.index.len()))
+        let state = self.state(&self.inner(), "count entries")?;
+        Ok(state.map_or(0, |state| state.index.len()))
     }
 
     /// Whether there is no entry.
@@ -88,9 +86,9 @@ impl Partition {
     }
 
     /// The state of the partition, if it exists, and its end.
-    fn pin(&self, action: &'static str) -> Result<(Option<Pinned>, u64)> {
-        let published = || place(self.inner().log.published());
-        let Some(state) = self.state(action)? else {
+    fn pin(&self, inner: &Inner, action: &'static str) -> Result<(Option<Pinned>, u64)> {
+        let published = || place(inner.log.published());
+        let Some(state) = self.state(inner, action)? else {
             return Ok((None, published()));
         };
         let (pinned, end) = state.index.pin(published);

@@ -5,6 +5,7 @@ use crate::error::{Result, no_key};
 use crate::format::record::RecordKind;
 use crate::format::{offset, place};
 use crate::log::{Located, Stored};
+use crate::store::Inner;
 use crate::value::Value;
 
 use super::Partition;
@@ -12,11 +13,10 @@ use super::Partition;
 impl Partition {
     /// What a reader sees at `key` now.
     #[inline]
-    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Located>> {
-        let Some(state) = self.state("read a key")? else {
+    pub(crate) fn find(&self, inner: &Inner, key: &[u8]) -> Result<Option<Located>> {
+        let Some(state) = self.state(inner, "read a key")? else {
             return Ok(None);
         };
-        let inner = self.inner();
         let hash = inner.hash(key)?;
         let end = place(inner.log.published());
         Ok(inner
@@ -27,7 +27,7 @@ impl Partition {
 
     /// Whether `key` is there.
     pub fn contains(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        Ok(self.find(key.as_ref())?.is_some())
+        Ok(self.find(&self.inner(), key.as_ref())?.is_some())
     }
 
     /// The plain value of `key`, without a copy. `Error::Kind` if it holds arrays,
@@ -37,10 +37,10 @@ impl Partition {
     /// [`Partition::reader`] saves the last.
     pub fn get(&self, key: impl AsRef<[u8]>) -> Result<Option<Value>> {
         let key = key.as_ref();
-        let Some(state) = self.state("read a key")? else {
+        let inner = self.inner();
+        let Some(state) = self.state(&inner, "read a key")? else {
             return Ok(None);
         };
-        let inner = self.inner();
         let hash = inner.hash(key)?;
         let end = place(inner.log.published());
         let newest = inner.log.find_newest(&state.index, hash, key, end)?;
@@ -55,23 +55,20 @@ impl Partition {
             return Ok(None);
         };
         if located.head.kind == RecordKind::Put {
-            let stored = self.inner().log.value(&located)?;
+            let stored = inner.log.value(&located)?;
             return Ok(Some(Value::new(stored)));
         }
-        self.stored_entry(key, located)?.value().map(Some)
+        inner.stored_entry(key, located)?.value().map(Some)
     }
 
     /// The entry of `key`, value or arrays.
     pub fn entry(&self, key: impl AsRef<[u8]>) -> Result<Option<Entry>> {
         let key = key.as_ref();
-        let found = self.find(key)?;
+        let inner = self.inner();
+        let found = self.find(&inner, key)?;
         found
-            .map(|located| self.stored_entry(key, located))
+            .map(|located| inner.stored_entry(key, located))
             .transpose()
-    }
-
-    pub(super) fn stored_entry(&self, key: &[u8], located: Located) -> Result<Entry> {
-        self.inner().stored_entry(key, located)
     }
 
     /// The entry at position `nth`, from 0, in the order of the latest whole writes; `None`
@@ -81,8 +78,9 @@ impl Partition {
     /// Positions move when entries are removed or written again; those of a
     /// [`Snapshot`](crate::Snapshot) stay.
     pub fn nth(&self, nth: u64) -> Result<Option<Entry>> {
-        let log = &self.inner().log;
-        let (Some(pinned), end) = self.pin("read a position")? else {
+        let inner = self.inner();
+        let log = &inner.log;
+        let (Some(pinned), end) = self.pin(&inner, "read a position")? else {
             return Ok(None);
         };
         let Some(place) = pinned.nth(nth, end, &log.keyed(&[]))? else {
@@ -90,7 +88,7 @@ impl Partition {
         };
         let at = offset(place);
         let (head, key) = log.head_and_key(at)?;
-        self.stored_entry(&key, Located { at, head }).map(Some)
+        inner.stored_entry(&key, Located { at, head }).map(Some)
     }
 
     /// One array of one entry. `Error::NotFound` names the key or the array,
@@ -99,8 +97,8 @@ impl Partition {
     /// As [`Entry::array`] without making the entry: for hot loops.
     pub fn array(&self, key: impl AsRef<[u8]>, name: &str) -> Result<Array> {
         let key = key.as_ref();
-        let located = self.find(key)?.ok_or_else(|| no_key(key))?;
         let inner = self.inner();
+        let located = self.find(&inner, key)?.ok_or_else(|| no_key(key))?;
         if located.head.kind == RecordKind::Entry {
             let stored = Stored::new(&inner.log, located)?;
             let schema = inner.schema(&stored)?;
@@ -111,6 +109,6 @@ impl Partition {
             }
         }
         // Says what is there instead.
-        self.stored_entry(key, located)?.array(name)
+        inner.stored_entry(key, located)?.array(name)
     }
 }

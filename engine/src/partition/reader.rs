@@ -1,6 +1,7 @@
 //! Reading without counting references.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::Partition;
 use super::many::View;
@@ -12,7 +13,7 @@ use crate::log::{Log, Walk};
 impl Partition {
     /// A fixed state that lends values without counting references: the fastest path
     /// for many reads. `Error::Invalid` if the store was opened for copying reads.
-    pub fn reader(&self) -> Result<Reader<'_>> {
+    pub fn reader(&self) -> Result<Reader> {
         let inner = self.inner();
         if !inner.log.is_mapped() {
             return Err(Error::Invalid {
@@ -21,10 +22,10 @@ impl Partition {
                     .to_owned(),
             });
         }
-        let (pinned, end) = self.pin("read keys")?;
+        let (pinned, end) = self.pin(&inner, "read keys")?;
         let seed = inner.log.identity().seed;
         Ok(Reader {
-            log: &inner.log,
+            log: Arc::clone(&inner.log),
             pinned,
             end,
             seed,
@@ -32,21 +33,22 @@ impl Partition {
     }
 }
 
-/// A fixed state of a partition that lends slices.
-pub struct Reader<'a> {
-    log: &'a Log,
+/// A fixed state of a partition that lends slices. It keeps the file that it was made
+/// from, also when that was compacted meanwhile.
+pub struct Reader {
+    log: Arc<Log>,
     pinned: Option<Pinned>,
     end: u64,
     seed: u64,
 }
 
-impl fmt::Debug for Reader<'_> {
+impl fmt::Debug for Reader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Reader(end {})", self.end)
     }
 }
 
-impl Reader<'_> {
+impl Reader {
     /// The plain value of `key`, borrowed. `Error::Kind` if the entry holds arrays,
     /// `Error::Corrupt`.
     #[inline]
@@ -90,7 +92,7 @@ impl Reader<'_> {
             return Ok(());
         };
         let view = View {
-            log: self.log,
+            log: &self.log,
             pinned,
             end: self.end,
         };
@@ -122,7 +124,7 @@ impl Reader<'_> {
     /// passed over. After an error no more are given.
     pub fn scan<'r>(&'r self, mut visit: impl FnMut(&'r [u8], &'r [u8])) -> Result<()> {
         let mut walk = Walk::new(self.pinned.clone(), self.end);
-        while let Some(place) = walk.next(self.log) {
+        while let Some(place) = walk.next(&self.log) {
             let place = place?;
             if let Some((key, value)) = self.log.lend_record(place)? {
                 visit(key, value);

@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
+use arc_swap::Guard;
+
 use super::Partition;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::log::{Located, Log, Walk};
+use crate::store::Inner;
 
 impl Partition {
-    fn records(&self) -> Result<Records> {
-        let (pinned, end) = self.pin("list keys")?;
+    pub(super) fn records(&self, inner: &Inner) -> Result<Records> {
+        let (pinned, end) = self.pin(inner, "list keys")?;
         Ok(Records {
-            log: Arc::clone(&self.inner().log),
+            log: Arc::clone(&inner.log),
             walk: Walk::new(pinned, end),
         })
     }
@@ -19,27 +22,28 @@ impl Partition {
     /// Keys in the order of their latest whole write, as of this call. Costs a read of
     /// each record's head.
     pub fn keys(&self) -> Result<Keys> {
-        Ok(Keys(self.records()?))
+        Ok(Keys(self.records(&self.inner())?))
     }
 
     /// Entries in that order, as of this call.
     pub fn entries(&self) -> Result<Entries> {
+        let inner = Guard::into_inner(self.inner());
         Ok(Entries {
-            records: self.records()?,
-            partition: self.clone(),
+            records: self.records(&inner)?,
+            inner,
         })
     }
 }
 
 /// The records that a reader saw at one moment, in log order.
 #[derive(Debug)]
-struct Records {
+pub(super) struct Records {
     log: Arc<Log>,
     walk: Walk,
 }
 
 impl Records {
-    fn next(&mut self) -> Option<Result<(Located, Vec<u8>)>> {
+    pub(super) fn next(&mut self) -> Option<Result<(Located, Vec<u8>)>> {
         let place = match self.walk.next(&self.log)? {
             Ok(place) => place,
             Err(error) => return Some(Err(error)),
@@ -66,7 +70,7 @@ impl Iterator for Keys {
 #[derive(Debug)]
 pub struct Entries {
     records: Records,
-    partition: Partition,
+    inner: Arc<Inner>,
 }
 
 impl Iterator for Entries {
@@ -74,6 +78,6 @@ impl Iterator for Entries {
 
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.records.next()?;
-        Some(record.and_then(|(located, key)| self.partition.stored_entry(&key, located)))
+        Some(record.and_then(|(located, key)| self.inner.stored_entry(&key, located)))
     }
 }

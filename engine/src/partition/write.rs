@@ -11,6 +11,7 @@ use crate::format::record::RecordKind;
 use crate::index::Hash;
 use crate::log::WriterGuard;
 use crate::staged::{Change, Sums};
+use crate::store::Inner;
 
 impl Partition {
     /// Stores a plain value; replaces the whole entry, of whatever kind. `Error::Invalid`
@@ -42,14 +43,11 @@ impl Partition {
         value: impl AsRef<[u8]>,
         condition: Condition,
     ) -> Result<()> {
-        self.commit(
-            "store a value",
-            RecordKind::Put,
-            key.as_ref(),
-            &[value.as_ref()],
-            &[],
-            condition,
-        )
+        let (key, pieces) = (key.as_ref(), [value.as_ref()]);
+        self.store.on_newest(|inner| {
+            let action = "store a value";
+            self.commit(inner, action, RecordKind::Put, key, &pieces, &[], condition)
+        })
     }
 
     /// Stores an entry of arrays; replaces the whole entry, attributes included.
@@ -75,13 +73,27 @@ impl Partition {
         attrs: &Attrs,
         condition: Condition,
     ) -> Result<()> {
-        let inner = self.inner();
+        let key = key.as_ref();
+        self.store
+            .on_newest(|inner| self.write_to(inner, key, arrays, attrs, condition))
+    }
+
+    fn write_to(
+        &self,
+        inner: &Inner,
+        key: &[u8],
+        arrays: &[(&str, ArraySpec<'_>)],
+        attrs: &Attrs,
+        condition: Condition,
+    ) -> Result<()> {
+        let action = "store arrays";
         let mut plan = crate::array::plan(arrays, attrs)?;
-        plan.align_arrays(self.state("store arrays")?.and_then(|state| state.align()));
+        let state = self.state(inner, action)?;
+        plan.align_arrays(state.and_then(|state| state.align()));
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
-        let needed = if inner.catalog.is_new(&interning) {
+        let needed = if inner.catalog.is_new(&inner.log, &interning)? {
             vec![interning]
         } else {
             Vec::new()
@@ -93,19 +105,15 @@ impl Partition {
         } else {
             parts
         };
-        self.commit(
-            "store arrays",
-            RecordKind::Entry,
-            key.as_ref(),
-            &parts,
-            &needed,
-            condition,
-        )
+        let kind = RecordKind::Entry;
+        self.commit(inner, action, kind, key, &parts, &needed, condition)
     }
 
     /// Commits one record. Pieces of values below 64 KiB have to be one.
+    #[expect(clippy::too_many_arguments, reason = "what a record is made of")]
     pub(super) fn commit(
         &self,
+        inner: &Inner,
         action: &'static str,
         kind: RecordKind,
         key: &[u8],
@@ -113,7 +121,6 @@ impl Partition {
         interned: &[Interning],
         condition: Condition,
     ) -> Result<()> {
-        let inner = self.inner();
         let hash = inner.hash(key)?;
         let len = pieces.iter().map(|piece| piece.len() as u64).sum();
         let sums = Sums::of(pieces, len);
@@ -125,7 +132,7 @@ impl Partition {
             value: sums.value(pieces, len),
         };
         let mut writer = inner.log.writer(action)?;
-        self.check(&mut writer, action, hash, key, condition)?;
+        self.check(inner, &mut writer, action, hash, key, condition)?;
         inner.commit(&mut writer, &[change], interned, inner.log.durability())?;
         Ok(())
     }
@@ -133,6 +140,7 @@ impl Partition {
     /// Fails unless `condition` holds at `key`.
     pub(crate) fn check(
         &self,
+        inner: &Inner,
         writer: &mut WriterGuard<'_>,
         action: &'static str,
         hash: Hash,
@@ -142,7 +150,7 @@ impl Partition {
         if condition == Condition::Always {
             return Ok(());
         }
-        let checked = condition.check(key, self.current(writer, action, hash, key)?);
+        let checked = condition.check(key, self.current(inner, writer, action, hash, key)?);
         if checked.is_err() {
             // Whoever is refused can read what stands in the way.
             writer.wait_for_others()?;
@@ -153,16 +161,17 @@ impl Partition {
     /// The newest version of `key`, for the writer.
     fn current(
         &self,
+        inner: &Inner,
         writer: &WriterGuard<'_>,
         action: &'static str,
         hash: Hash,
         key: &[u8],
     ) -> Result<Option<Version>> {
-        let Some(state) = self.state(action)? else {
+        let Some(state) = self.state(inner, action)? else {
             return Ok(None);
         };
         let found = writer.find(&state.index, hash, key)?;
-        Ok(found.map(|located| Version::of(&self.inner().log, &located)))
+        Ok(found.map(|located| Version::of(&inner.log, &located)))
     }
 
     /// Removes an entry; false if it was not there.
@@ -175,25 +184,29 @@ impl Partition {
     pub fn remove_if(&self, key: impl AsRef<[u8]>, condition: Condition) -> Result<bool> {
         const ACTION: &str = "remove an entry";
         let key = key.as_ref();
-        let inner = self.inner();
-        let hash = inner.hash(key)?;
-        let mut writer = inner.log.writer(ACTION)?;
-        self.check(&mut writer, ACTION, hash, key, condition)?;
-        if self.current(&writer, ACTION, hash, key)?.is_none() {
-            writer.wait_for_others()?;
-            return Ok(false);
-        }
-        let change = self.tombstone(hash, key);
-        inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
-        Ok(true)
+        self.store.on_newest(|inner| {
+            let hash = inner.hash(key)?;
+            let mut writer = inner.log.writer(ACTION)?;
+            self.check(inner, &mut writer, ACTION, hash, key, condition)?;
+            if self.current(inner, &writer, ACTION, hash, key)?.is_none() {
+                writer.wait_for_others()?;
+                return Ok(false);
+            }
+            let change = self.tombstone(hash, key);
+            inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
+            Ok(true)
+        })
     }
 
     /// Removes the entries of many keys in one commit; how many there were. Absent keys
     /// are passed over, a key that is given twice counts once. Nothing is committed if
     /// none is there.
     pub fn remove_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<u64> {
+        self.store.on_newest(|inner| self.remove_from(inner, keys))
+    }
+
+    fn remove_from<K: AsRef<[u8]>>(&self, inner: &Inner, keys: &[K]) -> Result<u64> {
         const ACTION: &str = "remove entries";
-        let inner = self.inner();
         let keys = keys.iter().map(AsRef::as_ref);
         let hashed: Result<Vec<(Hash, &[u8])>> =
             keys.map(|key| Ok((inner.hash(key)?, key))).collect();
@@ -202,7 +215,7 @@ impl Partition {
         let mut seen = HashSet::with_capacity(hashed.len());
         let mut changes = Vec::new();
         for (hash, key) in hashed {
-            if seen.insert(key) && self.current(&writer, ACTION, hash, key)?.is_some() {
+            if seen.insert(key) && self.current(inner, &writer, ACTION, hash, key)?.is_some() {
                 changes.push(self.tombstone(hash, key));
             }
         }
@@ -226,12 +239,18 @@ impl Partition {
 
     /// Removes every entry in one commit; how many.
     pub fn clear(&self) -> Result<u64> {
-        let inner = self.inner();
+        self.store.on_newest(|inner| self.clear_in(inner))
+    }
+
+    fn clear_in(&self, inner: &Inner) -> Result<u64> {
         let mut writer = inner.log.writer("clear a partition")?;
         // A walk sees what is shown.
         writer.settle()?;
-        let keys: Result<Vec<Vec<u8>>> = self.keys()?.collect();
-        let keys = keys?;
+        let mut walk = self.records(inner)?;
+        let mut keys = Vec::new();
+        while let Some(record) = walk.next() {
+            keys.push(record?.1);
+        }
         if keys.is_empty() {
             return Ok(0);
         }

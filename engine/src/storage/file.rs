@@ -8,15 +8,15 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use memmap2::MmapOptions;
 
-use super::folder::Unborn;
-use super::{LivePage, Region, Storage, WriterLock};
+use super::folder::{Purpose, Unborn};
+use super::{LivePage, Region, Storage, Successor, WriterLock};
 use crate::format::LOG_START;
 use crate::options::Advice;
 
@@ -65,7 +65,7 @@ impl FileStorage {
         creation: Creation,
         lock: bool,
     ) -> io::Result<File> {
-        let unborn = Unborn::create(path, random)?;
+        let unborn = Unborn::create(path, Purpose::Init, random)?;
         if lock && !WriterLock::take(&unborn.file)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
@@ -75,6 +75,25 @@ impl FileStorage {
             Creation::New => unborn.place_new(),
             Creation::Over => unborn.place_over(),
         }
+    }
+
+    /// A file with `header` that takes the name `target` later, locked as by its writer
+    /// where the system has locks, and the storage over it.
+    pub(crate) fn unborn(
+        target: &Path,
+        purpose: Purpose,
+        header: &[u8],
+        random: u64,
+        mapped: bool,
+    ) -> io::Result<(Unborn, Self)> {
+        let unborn = Unborn::create(target, purpose, random)?;
+        // Nobody else knows the name, so that only a system without locks refuses.
+        if let Err(error) = WriterLock::take(&unborn.file) {
+            log::warn!("{}: no lock: {error}", target.display());
+        }
+        unborn.file.write_all_at(header, 0)?;
+        let storage = Self::new(unborn.file.try_clone()?, true, mapped)?;
+        Ok((unborn, storage))
     }
 
     /// Whether `path` still names the file.
@@ -239,6 +258,24 @@ impl Storage for FileStorage {
             *byte = high << 4 | low;
         }
         (digits.len() == 32).then_some(id)
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let named = std::fs::metadata(path)?;
+        let own = self.file.metadata()?;
+        Ok((own.dev(), own.ino()) == (named.dev(), named.ino()))
+    }
+
+    fn successor(&self, path: &Path, header: &[u8], random: u64) -> io::Result<Successor> {
+        // Links keep leading to the store.
+        let path = Self::resolve(path)?;
+        let mapped = matches!(self.live, LivePage::Mapped { .. });
+        let made = Self::unborn(&path, Purpose::Compact, header, random, mapped)?;
+        let own = self.file.metadata()?;
+        made.0.file.set_permissions(own.permissions())?;
+        // Only some may give files away; the others own both.
+        let _ = fchown(&made.0.file, Some(own.uid()), Some(own.gid()));
+        Ok(Successor::file(made))
     }
 
     fn has_writer(&self) -> io::Result<bool> {

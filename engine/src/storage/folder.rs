@@ -4,9 +4,42 @@
     expect(unsafe_code, reason = "renameat2 has no safe face")
 )]
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+use super::WriterLock;
+
+/// What a file that has no name yet is for; part of the name that it has meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A new store.
+    Init,
+    /// The next generation of a store.
+    Compact,
+}
+
+impl Purpose {
+    const ALL: [Self; 2] = [Self::Init, Self::Compact];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Init => "init",
+            Self::Compact => "compact",
+        }
+    }
+
+    /// What the names of such files beside `target` start with.
+    fn prefix(self, target: &Path) -> io::Result<OsString> {
+        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+        let mut prefix = OsString::from(".");
+        prefix.push(name);
+        prefix.push(format!(".{}.", self.name()));
+        Ok(prefix)
+    }
+}
 
 /// A new file beside `path` that nobody else has; removed again unless it is put in place.
 #[derive(Debug)]
@@ -17,12 +50,10 @@ pub(crate) struct Unborn {
 }
 
 impl Unborn {
-    /// Makes `.NAME.init.<random>` in the folder of `target`.
-    pub(crate) fn create(target: &Path, random: u64) -> io::Result<Self> {
-        let name = target.file_name().ok_or(io::ErrorKind::InvalidInput)?;
-        let mut own = std::ffi::OsString::from(".");
-        own.push(name);
-        own.push(format!(".init.{random:016x}"));
+    /// Makes `.NAME.PURPOSE.<random>` in the folder of `target`.
+    pub(crate) fn create(target: &Path, purpose: Purpose, random: u64) -> io::Result<Self> {
+        let mut own = purpose.prefix(target)?;
+        own.push(format!("{random:016x}"));
         let path = target.with_file_name(own);
         let mut options = File::options();
         options.read(true).write(true).create_new(true);
@@ -32,6 +63,11 @@ impl Unborn {
             path,
             target: target.to_owned(),
         })
+    }
+
+    /// The name that the file has meanwhile.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Gives the file its name, which must be free, and makes the name durable.
@@ -44,6 +80,13 @@ impl Unborn {
     pub(crate) fn place_over(self) -> io::Result<File> {
         fs::rename(&self.path, &self.target)?;
         self.placed()
+    }
+
+    /// As [`Self::place_over`]; the answer of making the name durable stands beside that of
+    /// the rename, since the file has its name all the same.
+    pub(crate) fn rename_over(self) -> io::Result<io::Result<()>> {
+        fs::rename(&self.path, &self.target)?;
+        Ok(sync_folder(&self.target))
     }
 
     fn placed(self) -> io::Result<File> {
@@ -59,19 +102,58 @@ impl Drop for Unborn {
     }
 }
 
+/// Removes what killed programs left beside `target`: files that were to take its name and
+/// that no process holds. How many; what cannot be asked or removed stays.
+pub(crate) fn remove_leftovers(target: &Path) -> usize {
+    let Ok(listed) = fs::read_dir(folder_of(target)) else {
+        return 0;
+    };
+    let prefixes = Purpose::ALL.map(|purpose| purpose.prefix(target).unwrap_or_default());
+    let is_one = |name: &[u8]| {
+        prefixes.iter().any(|prefix| {
+            let rest = name.strip_prefix(prefix.as_bytes());
+            rest.is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
+        })
+    };
+    let names = listed.filter_map(|file| Some(file.ok()?.file_name()));
+    let leftovers = names.filter(|name| is_one(name.as_bytes()));
+    leftovers
+        .filter(|name| remove_unheld(&target.with_file_name(name)).unwrap_or(false))
+        .count()
+}
+
+/// Removes the file unless somebody holds it.
+fn remove_unheld(path: &Path) -> io::Result<bool> {
+    // A link is not ours, and whoever makes such a file locks it before its first byte: an
+    // empty one may have an owner.
+    let metadata = fs::symlink_metadata(path)?;
+    if !metadata.is_file() || metadata.len() == 0 {
+        return Ok(false);
+    }
+    let file = File::options().read(true).write(true).open(path)?;
+    if !WriterLock::take(&file)? {
+        return Ok(false);
+    }
+    fs::remove_file(path)?;
+    Ok(true)
+}
+
 /// Makes the names in the folder of `path` durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
     let folder = path
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    folder.unwrap_or(Path::new("."))
 }
 
 /// Renames unless `to` exists.
 #[cfg(target_os = "linux")]
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use std::ffi::CString;
-    use std::os::unix::ffi::OsStrExt;
 
     let c_from = CString::new(from.as_os_str().as_bytes())?;
     let c_to = CString::new(to.as_os_str().as_bytes())?;
@@ -116,12 +198,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let target = folder.path().join("a");
         fs::write(&target, "mine").expect("written");
-        let unborn = Unborn::create(&target, 1).expect("created");
+        let unborn = Unborn::create(&target, Purpose::Init, 1).expect("created");
         let error = unborn.place_new().expect_err("exists");
         assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read(&target).expect("read"), b"mine");
         assert_eq!(fs::read_dir(folder.path()).expect("listed").count(), 1);
-        let unborn = Unborn::create(&target, 1).expect("created");
+        let unborn = Unborn::create(&target, Purpose::Init, 1).expect("created");
         unborn.place_over().expect("replaced");
         assert_eq!(fs::read(&target).expect("read"), b"");
     }

@@ -15,15 +15,20 @@ mod spool;
 use std::fmt::Debug;
 use std::io::{self, IoSlice};
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use crate::options::Advice;
 
 pub(crate) use file::{Creation, FileStorage};
+pub(crate) use folder::remove_leftovers;
 pub(crate) use live::LivePage;
 pub(crate) use lock::WriterLock;
 pub(crate) use region::{Bytes, Region};
 pub(crate) use spool::{SpoolFile, SpoolMap};
+
+use folder::{Purpose, Unborn};
 
 /// The file of a store, whatever it is made of.
 pub(crate) trait Storage: Debug + Send + Sync {
@@ -78,6 +83,15 @@ pub(crate) trait Storage: Debug + Send + Sync {
         None
     }
 
+    /// Whether `path` names this.
+    fn is_at(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
+    }
+
+    /// An empty storage with `header` (the header pages), for the writer of this one, that
+    /// can take its place at `path`.
+    fn successor(&self, path: &Path, header: &[u8], random: u64) -> io::Result<Successor>;
+
     /// Whether what is stored can be opened again by others.
     fn is_kept(&self) -> bool {
         true
@@ -86,5 +100,56 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Gives the writer's lock back, while views may keep the file open.
     fn unlock(&self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+/// A storage that may take the place of another one; gone again unless it does.
+#[derive(Debug)]
+pub(crate) struct Successor {
+    pub(crate) storage: Arc<dyn Storage>,
+    /// What its regions lend up to.
+    pub(crate) limit: Arc<AtomicU64>,
+    unborn: Option<Unborn>,
+}
+
+impl Successor {
+    fn file((unborn, storage): (Unborn, FileStorage)) -> Self {
+        Self {
+            limit: Arc::clone(storage.limit()),
+            storage: Arc::new(storage),
+            unborn: Some(unborn),
+        }
+    }
+
+    fn memory(sim: Arc<sim::Sim>) -> Self {
+        Self {
+            limit: Arc::clone(sim.limit()),
+            storage: sim,
+            unborn: None,
+        }
+    }
+
+    /// A file that is to have the name `target`.
+    pub(crate) fn at(target: &Path, header: &[u8], random: u64) -> io::Result<Self> {
+        FileStorage::unborn(target, Purpose::Init, header, random, false).map(Self::file)
+    }
+
+    /// The name that its file has meanwhile.
+    pub(crate) fn path(&self) -> Option<&Path> {
+        self.unborn.as_ref().map(Unborn::path)
+    }
+
+    /// As [`Self::place`], if nothing has the name.
+    pub(crate) fn place_new(self) -> io::Result<io::Result<()>> {
+        match self.unborn {
+            Some(unborn) => unborn.place_new().map(|_| Ok(())),
+            None => Ok(Ok(())),
+        }
+    }
+
+    /// Takes the place. An error: it did not. The answer inside is that of making the name
+    /// durable.
+    pub(crate) fn place(self) -> io::Result<io::Result<()>> {
+        self.unborn.map_or(Ok(Ok(())), Unborn::rename_over)
     }
 }

@@ -1,6 +1,7 @@
 //! A store in memory: `Store::memory()`, and the disk of the tests.
 
 use std::io::{self, IoSlice};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use memmap2::{MmapOptions, MmapRaw};
 use parking_lot::Mutex;
 
-use super::{LivePage, Region, Storage};
+use super::{LivePage, Region, Storage, Successor};
 use crate::format::LOG_START;
 
 /// Address space tried first for a store in memory; no memory until it is used.
@@ -44,6 +45,11 @@ pub(crate) struct Journal {
     pub(crate) syncing: usize,
     /// Error number with which the next sync fails, after its pause.
     pub(crate) failing_sync: Option<i32>,
+    /// The disk that was made to take the place of this one, and what fails on it.
+    #[cfg(test)]
+    pub(crate) successor: Option<Arc<Sim>>,
+    #[cfg(test)]
+    pub(crate) successor_fault: Option<Fault>,
 }
 
 /// A call that changes the disk.
@@ -258,5 +264,17 @@ impl Storage for Sim {
 
     fn live(&self) -> &LivePage {
         &self.live
+    }
+
+    fn successor(&self, _path: &Path, header: &[u8], _random: u64) -> io::Result<Successor> {
+        let sim = Arc::new(Self::new(header, &[])?);
+        #[cfg(test)]
+        {
+            let mut journal = self.journal.lock();
+            let mut its = sim.journal.lock();
+            (its.recording, its.fault) = (journal.recording, journal.successor_fault.take());
+            journal.successor = Some(Arc::clone(&sim));
+        }
+        Ok(Successor::memory(sim))
     }
 }

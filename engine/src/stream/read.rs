@@ -49,13 +49,14 @@ impl Partition {
     /// all of it, this needs that of one block.
     pub fn open_value(&self, key: impl AsRef<[u8]>) -> Result<Option<ValueReader>> {
         let key = key.as_ref();
-        let Some(located) = self.find(key)? else {
+        let inner = self.store().inner();
+        let Some(located) = self.find(&inner, key)? else {
             return Ok(None);
         };
-        let log = &self.store().inner().log;
+        let log = &inner.log;
         if located.head.kind != RecordKind::Put {
             // Says what is there instead.
-            let value = self.store().inner().stored_entry(key, located)?.value()?;
+            let value = inner.stored_entry(key, located)?.value()?;
             return Ok(Some(value.reader()));
         }
         let len = located.head.value_len();

@@ -21,9 +21,10 @@ impl Store {
     /// `Error::Closed`, `Error::Forked`, `Error::Poisoned` tell at once that nothing could
     /// be committed.
     pub fn spool(&self) -> Result<Spool> {
-        let log = &self.inner().log;
-        log.writer(ACTION)?;
-        Ok(Spool::new(log.path()))
+        self.on_newest(|inner| {
+            inner.log.writer(ACTION)?;
+            Ok(Spool::new(inner.log.path()))
+        })
     }
 }
 
@@ -73,20 +74,21 @@ impl Partition {
         (value, sums): (&Gathered, &Sums),
         condition: Condition,
     ) -> Result<u64> {
-        let inner = self.store().inner();
         let bytes = value.bytes();
         let len = bytes.len() as u64;
-        let change = Change {
-            target: &self.target,
-            kind: RecordKind::Put,
-            key,
-            hash,
-            value: sums.value(std::slice::from_ref(&bytes), len),
-        };
-        let mut writer = inner.log.writer(ACTION)?;
-        self.check(&mut writer, ACTION, hash, key, condition)?;
-        inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
-        Ok(len)
+        self.store().on_newest(|inner| {
+            let change = Change {
+                target: &self.target,
+                kind: RecordKind::Put,
+                key,
+                hash,
+                value: sums.value(std::slice::from_ref(&bytes), len),
+            };
+            let mut writer = inner.log.writer(ACTION)?;
+            self.check(inner, &mut writer, ACTION, hash, key, condition)?;
+            inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
+            Ok(len)
+        })
     }
 
     /// A writer of the plain value of `key`, which is stored by
@@ -170,17 +172,12 @@ impl Write for StreamWriter {
 impl Batch {
     /// As [`Store::spool`], for a value of this batch.
     pub fn spool(&self) -> Result<Spool> {
-        let log = &self.inner.log;
-        log.writer(ACTION)?;
-        Ok(Spool::new(log.path()))
+        self.store.spool()
     }
 
     /// The error of a call that found no room for what it was given.
     pub(crate) fn no_room(&self, source: io::Error) -> Error {
-        Error::io(
-            "keep a batch in a temporary file for",
-            self.inner.log.path(),
-        )(source)
+        Error::io("keep a batch in a temporary file for", self.store.path())(source)
     }
 }
 
@@ -189,7 +186,7 @@ impl BatchPartition<'_> {
     /// leave the batch as it was.
     pub fn put_from(&self, key: impl AsRef<[u8]>, mut source: impl Read) -> Result<u64> {
         let key = key.as_ref();
-        self.batch.inner.hash(key)?;
+        self.batch.store.inner().hash(key)?;
         let mut spool = self.batch.spool()?;
         pour(&mut source, &mut spool, key)?;
         self.put_spool(key, spool)
@@ -209,7 +206,7 @@ impl BatchPartition<'_> {
         condition: Condition,
     ) -> Result<u64> {
         let key = key.as_ref();
-        let hash = self.batch.inner.hash(key)?;
+        let hash = self.batch.store.inner().hash(key)?;
         let (value, sums) = spool.end()?;
         let len = value.bytes().len() as u64;
         let mut staged = self.batch.staged.lock();

@@ -12,6 +12,7 @@ from . import _core
 from ._array import Array
 from ._attrs import Attrs
 from ._batch import Batch, BatchPartition
+from ._collection import Collection
 from ._convert import array
 from ._core import __version__, format_version
 from ._entry import Entry, KeyVersion
@@ -23,6 +24,7 @@ from ._errors import (
     CommitUnknownError,
     ConflictError,
     CorruptionError,
+    DamagedError,
     DTypeError,
     ForkedError,
     InvalidError,
@@ -33,6 +35,7 @@ from ._errors import (
     NotFoundError,
     PoisonedError,
     ReadOnlyError,
+    ReplacedError,
     ShapeError,
     SnapshotGoneError,
     UnsupportedDTypeError,
@@ -40,15 +43,18 @@ from ._errors import (
     VersionError,
 )
 from ._partition import Partition
+from ._snapshot import Snapshot
 from ._spec import ArraySpec
-from ._store import Collection, Recovery, Store, open
+from ._store import Recovery, Store, open
 from ._stream import ValueFile
+from ._usage import Backup, PartitionUsage, Usage
 
 __all__ = [
     "Array",
     "ArrayLogError",
     "ArraySpec",
     "Attrs",
+    "Backup",
     "Batch",
     "BatchPartition",
     "ClosedError",
@@ -58,6 +64,7 @@ __all__ = [
     "ConflictError",
     "CorruptionError",
     "DTypeError",
+    "DamagedError",
     "Entry",
     "ForkedError",
     "InvalidError",
@@ -68,14 +75,18 @@ __all__ = [
     "NotCommittedError",
     "NotFoundError",
     "Partition",
+    "PartitionUsage",
     "PoisonedError",
     "ReadOnlyError",
     "Recovery",
+    "ReplacedError",
     "ShapeError",
+    "Snapshot",
     "SnapshotGoneError",
     "Store",
     "UnsupportedDTypeError",
     "UnsupportedError",
+    "Usage",
     "ValueFile",
     "VersionError",
     "__version__",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ._core import RawAttrs
-    from ._store import Store
+    from ._snapshot import Snapshot
 
 
 class Attrs(Mapping[str, Any]):
@@ -65,7 +65,7 @@ class LiveAttrs(MutableMapping[str, Any]):
 
     __slots__ = ("_collection", "_partition", "_store")
 
-    def __init__(self, store: Store, collection: str | None = None, partition: str | None = None) -> None:
+    def __init__(self, store: Snapshot, collection: str | None = None, partition: str | None = None) -> None:
         self._store = store
         self._collection = collection
         self._partition = partition

@@ -133,10 +133,27 @@ class CodecUnavailableError(UnsupportedError):
     kind = "codec-unavailable"
 
 
+class DamagedError(CorruptionError):
+    """An entry cannot be read, and so not be copied by ``compact()`` or ``backup()``."""
+
+    kind = "damaged"
+    key: str | None = None
+    partition: str | None = None
+
+
 class SnapshotGoneError(ArrayLogError, LookupError):
-    """The state that a pickled handle names is not there any more."""
+    """A commit, or the state that a pickled handle names, is not there any more."""
 
     kind = "snapshot-gone"
+    path: str | None = None
+    seqno: int | None = None
+    oldest: int | None = None
+
+
+class ReplacedError(_SystemError, OSError):
+    """The path names another store now, or none; what was read stays valid."""
+
+    kind = "replaced"
 
 
 class PoisonedError(_SystemError, OSError):
@@ -178,6 +195,9 @@ _CLASSES: dict[str, type[ArrayLogError]] = {
         NotAStoreError,
         VersionError,
         CorruptionError,
+        DamagedError,
+        SnapshotGoneError,
+        ReplacedError,
         UnsupportedError,
         PoisonedError,
         NotCommittedError,
@@ -187,7 +207,7 @@ _CLASSES: dict[str, type[ArrayLogError]] = {
 }
 
 # What the system would have answered, for kinds that are OSErrors without one.
-_ERRNO = {"read-only": _errno.EBADF, "locked": _errno.EAGAIN}
+_ERRNO = {"read-only": _errno.EBADF, "locked": _errno.EAGAIN, "replaced": _errno.ESTALE}
 
 
 # Refusals of the engine in the words of the system.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, overload
@@ -12,9 +11,11 @@ from typing import TYPE_CHECKING, Any, overload
 from . import _core
 from ._array import Array
 from ._attrs import LiveAttrs
+from ._batch import Batch
 from ._entry import Entry, KeyVersion
 from ._errors import ConflictError
 from ._later import Later
+from ._progress import Progress, Report
 from ._reference import restore_partition
 from ._spec import ArraySpec
 from ._stream import ValueFile
@@ -22,12 +23,8 @@ from ._stream import ValueFile
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ._batch import Batch
-    from ._store import Store
+    from ._snapshot import Snapshot
 
-Progress = bool | Callable[[int, int], None]
-
-_SECONDS_PER_REPORT = 0.1
 _MISSING = object()
 # The class of the usual array, from the first on: NumPy is not imported before.
 _NDARRAY: set[type[Any]] = set()
@@ -53,9 +50,9 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
     )  # fmt: skip
 
     @property
-    def store(self) -> Store:
-        """The store that it belongs to."""
-        owner: Store = self._owner
+    def store(self) -> Snapshot:
+        """The store, or the snapshot, that it belongs to."""
+        owner: Snapshot = self._owner
         return owner
 
     @property
@@ -150,7 +147,7 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
 
     def update(self, other: Any = (), /, **items: Any) -> None:
         """Stores many items, as ``part[key] = value`` would, in one commit."""
-        with self.store.batch() as batch:
+        with Batch(self.store._batch()) as batch:
             target = batch.partition(self.collection, self.name)
             for key, value in _pairs(other):
                 store_item(target, key, value)
@@ -174,12 +171,12 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
         if batch < 1:
             raise ValueError(f"batch={batch}: a commit has at least one item")
         source = _pairs(items)
-        report = _Report(progress, length_hint(items, 0))
+        report = Report(progress, length_hint(items, 0), "entry")
         committed = pending = 0
         current: Batch | None = None
         try:
             while True:
-                with self.store.batch() as current:
+                with Batch(self.store._batch()) as current:
                     target = current.partition(self.collection, self.name)
                     for key, value in islice(source, batch):
                         store_item(target, key, value)
@@ -282,46 +279,3 @@ def is_array(value: Any) -> bool:
     return isinstance(value, np.generic) or any(
         hasattr(value, name) for name in ("__array__", "__array_interface__", "__dlpack__", "to_numpy")
     )
-
-
-class _Report:
-    """Tells how far ``extend`` is, at most ten times a second."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._total = total
-        self._call: Callable[[int, int], None] | None = None
-        self._bar: Any = None
-        self._told = -1
-        self._at = 0.0
-        if progress is True:
-            self._bar = _bar(total)
-        elif progress:
-            self._call = progress
-
-    def __call__(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._at >= _SECONDS_PER_REPORT:
-            self._at = now
-            self._tell(done)
-
-    def _tell(self, done: int) -> None:
-        if self._bar is not None:
-            self._bar.update(done - max(self._told, 0))
-        if self._call is not None and done != self._told:
-            self._call(done, self._total)
-        self._told = done
-
-    def close(self, done: int) -> None:
-        if self._bar is not None:
-            self._tell(done)
-            self._bar.close()
-        elif self._call is not None and self._told not in (-1, done):
-            self._tell(done)
-
-
-def _bar(total: int) -> Any:
-    try:
-        from tqdm.auto import tqdm  # type: ignore[import-untyped,import-not-found,unused-ignore]
-    except ImportError:
-        raise ImportError("progress=True draws with tqdm: pip install 'arraylog[progress]'") from None
-    return tqdm(total=total or None, unit="entry")

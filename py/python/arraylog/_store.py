@@ -5,19 +5,17 @@ from __future__ import annotations
 import operator
 import os
 import warnings
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from . import _core
-from ._attrs import LiveAttrs
 from ._batch import Batch
 from ._errors import InvalidError, ReadOnlyError
-from ._later import Later, unsupported
+from ._later import unsupported
 from ._partition import Partition
-from ._reference import Origin, restore_collection, restore_store
-
-if TYPE_CHECKING:
-    from types import TracebackType
+from ._progress import Progress, copying
+from ._reference import Origin
+from ._snapshot import Snapshot, origin_of, rate_of, seqno_of
 
 MEMORY = ":memory:"
 _MODES = ("r", "r+", "a", "w", "x")
@@ -38,6 +36,7 @@ def open(
     io: Literal["mmap", "read"] = "mmap",
     lock: bool = True,
     follow: bool = False,
+    scan: bool = False,
     storage_options: None = None,
 ) -> Store:
     """Opens a store.
@@ -61,6 +60,9 @@ def open(
 
     ``lock=False`` opens for writing without the lock that keeps a second writer
     out, where a file system has none.
+
+    ``scan=True`` reads the whole log instead of the index that the file has, for a
+    file whose index is damaged; it takes time that grows with the store.
 
     ``follow=True``, for mode ``r``: every lookup, length and listing sees what
     another process has committed by then, as if ``refresh()`` stood before it;
@@ -87,8 +89,8 @@ def open(
         raise ValueError('a store in memory is new and empty: mode "a", "w", "x" or "r+"')
     if follow and mode != "r":
         raise ValueError(f'follow=True is for mode "r": mode {mode!r} sees its own commits at once, and has no others')
-    handle = _core.Store(name, mode, durability, verify, io, bool(lock), bool(follow))
-    return Store(handle, name, mode, verify, io)
+    handle = _core.Store(name, mode, durability, verify, io, bool(lock), bool(follow), bool(scan), None)
+    return Store(handle, origin_of(handle, name, verify, io, writable=mode != "r"), name, mode)
 
 
 class Recovery(NamedTuple):
@@ -104,9 +106,13 @@ class Recovery(NamedTuple):
     """Bytes after the last whole commit that were skipped; 0 if none."""
     torn_at: int
     """Offset at which they start."""
+    checkpoint: int
+    """Seqno up to which the file had the index; what follows was replayed. 0 if all was."""
+    passed_over: list[str]
+    """Why newer checkpoints could not be used, the newest first; usually none."""
 
 
-class Store(Later, Mapping[str, "Collection"]):
+class Store(Snapshot):
     """An open store: a mapping of names to collections.
 
     Opened for reading it shows the state as of opening or of the last
@@ -114,44 +120,13 @@ class Store(Later, Mapping[str, "Collection"]):
     a ``with`` block: ``close()`` makes everything durable.
     """
 
-    __slots__ = ("__weakref__", "_mode", "_opened", "_options", "_origin", "_path", "_pid")
-    _later = ("backup", "compact", "snapshot", "usage", "verify")
+    __slots__ = ("_mode", "_pid")
+    _later = ("verify",)
 
-    def __init__(self, handle: _core.Store | None, path: str, mode: str, verify: str, io: str) -> None:
-        self._opened = handle
-        self._path = path
+    def __init__(self, handle: _core.Store | None, origin: Origin, path: str, mode: str = "r") -> None:
+        super().__init__(handle, origin, path)
         self._mode = mode
-        self._options = (verify, io)
         self._pid = os.getpid()
-        self._origin: Origin
-        if handle is not None:
-            self._origin = self._name_state(handle)
-
-    @classmethod
-    def _unpickled(cls, origin: Origin) -> Store:
-        """A store that opens its file when it is first used."""
-        store = cls(None, origin.path, "r", origin.verify, origin.io)
-        store._origin = origin
-        return store
-
-    @property
-    def _handle(self) -> _core.Store:
-        if self._opened is None:
-            verify, io = self._options
-            handle = _core.Store(self._path, self._mode, "buffered", verify, io, True, False)
-            self._origin.check(handle.id, handle.generation, handle.seqno)
-            self._opened = handle
-        return self._opened
-
-    def _name_state(self, handle: _core.Store) -> Origin:
-        path = self._path if self._path == MEMORY else os.path.abspath(self._path)
-        verify, io = self._options
-        return Origin(path, handle.id, handle.generation, handle.seqno, self._mode != "r", verify, io)
-
-    @property
-    def path(self) -> str:
-        """The file as it was named to ``open``."""
-        return self._path
 
     @property
     def mode(self) -> str:
@@ -162,16 +137,6 @@ class Store(Later, Mapping[str, "Collection"]):
     def durability(self) -> str:
         """"buffered" or "synced"."""
         return self._handle.durability
-
-    @property
-    def closed(self) -> bool:
-        """Whether ``close`` was called."""
-        return self._opened is not None and self._opened.closed
-
-    @property
-    def seqno(self) -> int:
-        """Number of the newest commit that this store shows."""
-        return self._handle.seqno
 
     @property
     def recovery(self) -> Recovery:
@@ -187,9 +152,7 @@ class Store(Later, Mapping[str, "Collection"]):
         writable = self._mode != "r"
         if create and not writable:
             raise ReadOnlyError(f"cannot create a partition: {self._path!r} is open for reading only")
-        part = Partition(self, collection, partition, writable if create is None else create)
-        part._open()
-        return part
+        return self._partition(collection, partition, writable if create is None else create)
 
     def create_partition(
         self,
@@ -242,38 +205,19 @@ class Store(Later, Mapping[str, "Collection"]):
         """Gives a collection another name, in one small commit; ConflictError if it is taken."""
         self._handle.rename_collection(collection, new)
 
-    @property
-    def attrs(self) -> LiveAttrs:
-        """Attributes of the store, live: each change is one commit."""
-        return LiveAttrs(self)
-
-    def __getitem__(self, name: str, /) -> Collection:
-        if name not in self:
-            self._handle.partitions(name)  # KeyError, with the nearest name.
-        return Collection(self, name)
-
-    def __contains__(self, name: object, /) -> bool:
-        if not isinstance(name, str):
-            raise TypeError(f"the name of a collection is a str, not {type(name).__name__}")
-        return self._handle.has_collection(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._handle.collections())
-
-    def __len__(self) -> int:
-        return len(self._handle.collections())
-
-    def __eq__(self, other: object) -> bool:
-        return self is other
-
-    def __hash__(self) -> int:
-        return id(self)
-
     def batch(self, *, durability: Literal["buffered", "synced"] | None = None) -> Batch:
         """Begins a batch, to be used in a ``with`` block; ``durability`` of its commit."""
         if durability is not None and durability not in _CHOICES["durability"]:
             raise ValueError(f"durability={durability!r}: one of {', '.join(map(repr, _CHOICES['durability']))}")
-        return Batch(_core.Batch(self._handle, durability))
+        return Batch(self._batch(durability))
+
+    def snapshot(self) -> Snapshot:
+        """The store as it is now, fixed, whatever is written since.
+
+        Waits for a commit that is under way. A snapshot of a store that is open for
+        writing pickles too: what it shows is in the file.
+        """
+        return self._fixed(self._handle.snapshot())
 
     def counters(self) -> dict[str, int]:
         """What this store has done since it was opened, by name: commits,
@@ -296,8 +240,51 @@ class Store(Later, Mapping[str, "Collection"]):
     def refresh(self) -> bool:
         """Shows what another process committed meanwhile; whether there was something."""
         changed = self._handle.refresh()
-        self._origin = self._name_state(self._handle)
+        if changed:
+            self._follow()
         return changed
+
+    def _follow(self) -> None:
+        """Has handles pickle as what is shown now."""
+        handle = self._handle
+        self._origin = self._origin._replace(
+            store_id=handle.id, generation=handle.generation, seqno=handle.seqno
+        )
+
+    def compact(
+        self,
+        *,
+        keep: int | Snapshot | None = None,
+        throttle: int | None = None,
+        progress: Progress = False,
+    ) -> int:
+        """Writes the file anew without what is dead and puts that in its place, while
+        others read and write; the bytes by which it is shorter.
+
+        Handles go on with the new file. Views, entries and snapshots from before stay
+        valid and keep the old file; ``usage().held_bytes`` tells how much that is.
+        Past commits are gone, and with them pickled handles, but for those from
+        ``keep`` on: a seqno, or a snapshot.
+
+        ``throttle`` copies at most so many bytes a second. ``progress`` is true for a
+        bar (needs tqdm), or is called with the bytes that were copied and those that
+        will be; it must not write to the store, and what it raises stops the work.
+        After an error or an interrupt the store is as it was.
+        """
+        since = keep.seqno if isinstance(keep, Snapshot) else keep
+        with copying(progress) as move:
+            freed = self._handle.compact(None if since is None else seqno_of(since), rate_of(throttle), move)
+        self._follow()
+        return freed
+
+    def checkpoint(self) -> bool:
+        """Saves the index in the file now, so that the next opening replays nothing;
+        whether there was something to save.
+
+        ``close()`` does it, and a thread in the background whenever much was written.
+        Commits go on meanwhile.
+        """
+        return self._handle.checkpoint()
 
     def sync(self) -> None:
         """Makes every commit so far durable."""
@@ -306,22 +293,9 @@ class Store(Later, Mapping[str, "Collection"]):
     def close(self) -> None:
         """Makes everything durable and closes. Idempotent.
 
-        Entries, arrays, ndarrays and memoryviews go on working.
+        Entries, arrays, ndarrays, memoryviews and snapshots go on working.
         """
-        if self._opened is not None:
-            self._opened.close()
-
-    def __enter__(self) -> Store:
-        self._handle.collections()  # ClosedError if it is closed.
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
+        super().close()
 
     def __del__(self) -> None:
         handle = getattr(self, "_opened", None)
@@ -330,67 +304,8 @@ class Store(Later, Mapping[str, "Collection"]):
         if self._pid == os.getpid():
             warnings.warn(f"unclosed store {self._path!r}", ResourceWarning, stacklevel=2, source=self)
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (restore_store, (self._origin.for_pickle(),))
-
     def __repr__(self) -> str:
-        if self._opened is None:
-            state = "unpickled, not opened yet"
-        elif self._opened.closed:
-            state = "closed"
-        else:
-            state = f"durability={self._opened.durability!r} collections={len(self)}"
+        state = self._state()
+        if self._opened is not None and not self._opened.closed:
+            state = f"durability={self._opened.durability!r} {state}"
         return f"<arraylog.Store {self._path!r} mode={self._mode!r} {state}>"
-
-
-class Collection(Mapping[str, Partition]):
-    """A collection of a store: a mapping of names to partitions."""
-
-    __slots__ = ("_name", "_store")
-
-    def __init__(self, store: Store, name: str) -> None:
-        self._store = store
-        self._name = name
-
-    @property
-    def name(self) -> str:
-        """Name of the collection."""
-        return self._name
-
-    @property
-    def attrs(self) -> LiveAttrs:
-        """Attributes of the collection, live: each change is one commit."""
-        return LiveAttrs(self._store, self._name)
-
-    def __getitem__(self, name: str, /) -> Partition:
-        if not isinstance(name, str):
-            raise TypeError(f"the name of a partition is a str, not {type(name).__name__}")
-        return self._store.partition(self._name, name, create=False)
-
-    def __contains__(self, name: object, /) -> bool:
-        if not isinstance(name, str):
-            raise TypeError(f"the name of a partition is a str, not {type(name).__name__}")
-        return self._store._handle.has_partition(self._name, name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._store._handle.partitions(self._name))
-
-    def __len__(self) -> int:
-        return len(self._store._handle.partitions(self._name))
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Collection):
-            return NotImplemented
-        return (self._store._origin.identity, self._name) == (other._store._origin.identity, other._name)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return (restore_collection, (self._store._origin.for_pickle(), self._name))
-
-    def __repr__(self) -> str:
-        try:
-            size = f"{len(self)} partitions"
-        except ValueError:
-            size = "store closed"
-        return f"<arraylog.Collection {self._name!r} {size}>"

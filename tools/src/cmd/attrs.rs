@@ -12,7 +12,7 @@ use super::{SCHEMA_VERSION, attrs_json, json, line};
 use crate::failure::Outcome;
 use crate::key;
 use crate::ndjson::export;
-use crate::open::{self, Io};
+use crate::open::{self, Reading};
 use crate::text::Table;
 
 /// Print the attributes of a store, a collection, a partition, an entry or an array
@@ -33,9 +33,8 @@ pub(crate) struct Args {
     /// One JSON object
     #[arg(long)]
     json: bool,
-    /// How the store is read
-    #[arg(long, value_enum, default_value_t)]
-    io: Io,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 #[derive(Serialize)]
@@ -55,7 +54,7 @@ struct Answer<'a> {
 }
 
 pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Outcome {
-    let store = open::for_reading(&args.store, args.io)?;
+    let store = open::for_reading(&args.store, args.reading)?;
     let entry_key = args.key.as_deref().map(key::bytes).transpose()?;
     let attrs = find(args, &store, entry_key.as_deref())?;
     if args.json {

@@ -13,7 +13,7 @@ use crate::Context;
 use crate::address::Address;
 use crate::failure::{Failure, Outcome};
 use crate::key;
-use crate::open::{self, Io, Sure};
+use crate::open::{self, Reading, Sure};
 use crate::text;
 
 /// Entries of one commit when a partition is copied.
@@ -28,7 +28,8 @@ const LARGE: u64 = 1 << 20;
 /// Copy an entry, or all entries of a partition
 ///
 /// The second address follows --to; what it leaves out on the left is that of the first: `cp STORE
-/// C P KEY --to NEW`, `cp STORE C P KEY --to OTHER_STORE C P KEY`, `cp STORE C P --to C Q`. Store and
+/// C P KEY --to NEW`, `cp STORE C P KEY --to OTHER_STORE C P KEY`, `cp STORE C P --to C Q`; `cp STORE C P KEY --at SEQNO --force --to KEY` brings back what
+/// was there. Store and
 /// partition of the second are made if they are missing. Entries that are there already are left
 /// alone and make the exit code 1, unless --force is given. All entries of a partition are copied in
 /// commits of 1,000.
@@ -45,6 +46,9 @@ pub(crate) struct Args {
     /// Where to
     #[arg(long, required = true, num_args = 1..=4, value_names = ["STORE", "COLLECTION", "PARTITION", "KEY"])]
     to: Vec<OsString>,
+    /// Copy what was there after this commit
+    #[arg(long, value_name = "SEQNO")]
+    at: Option<u64>,
     /// Replace what is there
     #[arg(short, long)]
     force: bool,
@@ -57,6 +61,15 @@ pub(crate) struct Args {
     /// Print what was copied as JSON on stdout
     #[arg(long)]
     json: bool,
+}
+
+impl Args {
+    fn reading(&self) -> Reading {
+        Reading {
+            at: self.at,
+            ..Reading::default()
+        }
+    }
 }
 
 #[derive(Default, Serialize)]
@@ -72,10 +85,14 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
     let to = Address::after_to(&args.to, &from)?;
     let (store, target) = if from.is_same_store(&to) {
         let store = open::for_writing(&from.store, Mode::ReadWrite, args.durability)?;
-        (store.clone(), store)
+        let source = match args.at {
+            Some(seqno) => Store::clone(&*store.at(seqno)?),
+            None => store.clone(),
+        };
+        (source, store)
     } else {
         // The source first: it has to exist, the target is made.
-        let store = open::for_reading(&from.store, Io::Mmap)?;
+        let store = open::for_reading(&from.store, args.reading())?;
         let part = open::partition(&store, &from.collection, &from.partition)?;
         if let Some(key) = &from.key
             && !part.contains(key)?
@@ -93,14 +110,21 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
     let result = match (&from.key, &to.key) {
         (Some(key), Some(new)) => {
             let target = target.partition(&to.collection, &to.partition)?;
-            let bytes = part.entry(key)?.map_or(0, |entry| entry.nbytes_stored());
-            let done = part.copy(key, &target, new, args.force);
+            let entry = part.entry(key)?.ok_or_else(|| key::absent(key))?;
+            let done = match args.at {
+                // Over itself, too: this is another version.
+                Some(_) => target
+                    .write_entry(new, &entry, condition(args.force))
+                    .map(|_| ()),
+                None => part.copy(key, &target, new, args.force),
+            };
             copied.copied = done.is_ok().into();
-            copied.bytes = bytes;
+            copied.bytes = entry.nbytes_stored();
             done.map_err(Failure::from)
         }
         _ => {
-            if from.is_same_store(&to) && from.shown() == to.shown() {
+            let is_same = from.is_same_store(&to) && from.shown() == to.shown();
+            if is_same && args.at.is_none() {
                 return Err(Failure::Usage(format!(
                     "source and target are both partition {}",
                     from.shown()
@@ -125,6 +149,14 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
     result
 }
 
+/// When a copy is stored.
+fn condition(force: bool) -> Condition {
+    match force {
+        true => Condition::Always,
+        false => Condition::Absent,
+    }
+}
+
 /// The copying of a partition, in commits of bounded size.
 struct Copy<'a> {
     store: &'a Store,
@@ -144,10 +176,7 @@ impl<'a> Copy<'a> {
             store,
             to,
             target: store.partition(&to.collection, &to.partition)?,
-            condition: match force {
-                true => Condition::Always,
-                false => Condition::Absent,
-            },
+            condition: condition(force),
             batch: store.batch()?,
             pending: 0,
             pending_bytes: 0,

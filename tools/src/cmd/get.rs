@@ -12,7 +12,7 @@ use super::line;
 use crate::Context;
 use crate::failure::{Failure, Outcome};
 use crate::ndjson::export;
-use crate::open::{self, Io};
+use crate::open::{self, Reading};
 use crate::{key, npy};
 
 /// How an array or an entry is written.
@@ -51,13 +51,12 @@ pub(crate) struct Args {
     /// Write bytes that are not text to a terminal all the same
     #[arg(long)]
     force: bool,
-    /// How the store is read
-    #[arg(long, value_enum, default_value_t)]
-    io: Io,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
-    let store = open::for_reading(&args.store, args.io)?;
+    let store = open::for_reading(&args.store, args.reading)?;
     let partition = open::partition(&store, &args.collection, &args.partition)?;
     let key = key::bytes(&args.key)?;
     let found = find(args, &partition, &key)?.ok_or_else(|| key::absent(&key))?;

@@ -12,7 +12,7 @@ use super::{json, line};
 use crate::Context;
 use crate::failure::Outcome;
 use crate::key;
-use crate::open::{self, Io};
+use crate::open::{self, Reading};
 use crate::text::{self, Table};
 
 /// List the versions of a key that the file still has, newest first
@@ -31,9 +31,8 @@ pub(crate) struct Args {
     /// One JSON object a line, sizes in bytes
     #[arg(long)]
     json: bool,
-    /// How the store is read
-    #[arg(long, value_enum, default_value_t)]
-    io: Io,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 #[derive(Serialize)]
@@ -67,7 +66,7 @@ impl VersionLine {
 }
 
 pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
-    let store = open::for_reading(&args.store, args.io)?;
+    let store = open::for_reading(&args.store, args.reading)?;
     let partition = open::partition(&store, &args.collection, &args.partition)?;
     let key = key::bytes(&args.key)?;
     let mut table = Table::new(&["version", "kind", "arrays", "bytes"], &[0, 2, 3]);

@@ -12,7 +12,7 @@ use super::{json, line};
 use crate::Context;
 use crate::failure::Outcome;
 use crate::key;
-use crate::open::{self, Io};
+use crate::open::{self, Reading};
 use crate::text::{self, Table};
 
 /// List collections, partitions, keys or arrays
@@ -38,13 +38,12 @@ pub(crate) struct Args {
     /// At most so many lines
     #[arg(long, value_name = "N", default_value_t = usize::MAX, hide_default_value = true)]
     limit: usize,
-    /// How the store is read
-    #[arg(long, value_enum, default_value_t)]
-    io: Io,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
-    let store = open::for_reading(&args.store, args.io)?;
+    let store = open::for_reading(&args.store, args.reading)?;
     let mut listing = Listing {
         args,
         context,

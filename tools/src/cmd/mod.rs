@@ -1,6 +1,9 @@
 //! One module a command.
 
 pub(crate) mod attrs;
+pub(crate) mod backup;
+pub(crate) mod checkpoint;
+pub(crate) mod compact;
 pub(crate) mod cp;
 pub(crate) mod get;
 pub(crate) mod history;
@@ -10,6 +13,7 @@ pub(crate) mod ls;
 pub(crate) mod mv;
 pub(crate) mod put;
 pub(crate) mod rm;
+pub(crate) mod usage;
 
 use std::io::Write;
 

@@ -15,7 +15,7 @@ use super::{SCHEMA_VERSION, attrs_json, attrs_line, json, line};
 use crate::Context;
 use crate::failure::Outcome;
 use crate::key;
-use crate::open::{self, Io};
+use crate::open::{self, Reading};
 use crate::text::{self, Table};
 
 /// Describe a store, a collection, a partition, an entry or an array
@@ -39,9 +39,8 @@ pub(crate) struct Args {
     /// One JSON object, sizes in bytes
     #[arg(long)]
     json: bool,
-    /// How the store is read
-    #[arg(long, value_enum, default_value_t)]
-    io: Io,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 fn parse_sample(text: &str) -> Result<u64, String> {
@@ -54,7 +53,7 @@ fn parse_sample(text: &str) -> Result<u64, String> {
 }
 
 pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
-    let store = open::for_reading(&args.store, args.io)?;
+    let store = open::for_reading(&args.store, args.reading)?;
     let Some(collection) = &args.collection else {
         return store_info(args, &store, out);
     };
@@ -91,6 +90,10 @@ struct StoreAnswer<'a> {
 #[derive(Serialize)]
 struct RecoveryAnswer {
     clean: bool,
+    /// Seqno up to which the file has the index.
+    checkpoint: u64,
+    /// Why newer checkpoints could not be used.
+    passed_over: Vec<String>,
     replayed_commits: u64,
     replayed_records: u64,
     torn_bytes: u64,
@@ -131,6 +134,8 @@ fn store_info(args: &Args, store: &Store, out: &mut dyn Write) -> Outcome {
         attrs: attrs_json(&attrs)?,
         recovery: RecoveryAnswer {
             clean: recovery.clean,
+            checkpoint: recovery.checkpoint,
+            passed_over: recovery.passed_over.clone(),
             replayed_commits: recovery.commits,
             replayed_records: recovery.records,
             torn_bytes: recovery.torn_bytes,
@@ -159,6 +164,13 @@ fn store_info(args: &Args, store: &Store, out: &mut dyn Write) -> Outcome {
         out,
         &format!("opened       {}", recovery_text(&answer.recovery)),
     )?;
+    line(
+        out,
+        &format!("index        {}", index_text(&answer.recovery)),
+    )?;
+    for reason in &answer.recovery.passed_over {
+        line(out, &format!("passed over  {reason}"))?;
+    }
     line(out, &format!("collections  {}", text::grouped(collections)))?;
     line(out, &format!("entries      {}", text::grouped(entries)))?;
     attrs_line("attrs        ", &attrs, out)?;
@@ -176,8 +188,17 @@ fn recovery_text(recovery: &RecoveryAnswer) -> String {
     if recovery.clean {
         return "closed by its last writer".to_owned();
     }
+    "not closed by its last writer (which may still write)".to_owned()
+}
+
+/// What of the index the file has, and what was read instead.
+fn index_text(recovery: &RecoveryAnswer) -> String {
+    let saved = match recovery.checkpoint {
+        0 => "not in the file".to_owned(),
+        seqno => format!("saved at commit {}", text::grouped(seqno)),
+    };
     format!(
-        "not closed by its last writer (which may still write); read {} in {}",
+        "{saved}; read {} in {}",
         text::count(recovery.replayed_records, "record", "records"),
         text::count(recovery.replayed_commits, "commit", "commits")
     )

@@ -1,0 +1,77 @@
+//! What a compaction is asked for, and what it did.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use super::pace::Progress;
+
+/// Which past commits a compaction keeps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Keep {
+    /// None: of every key its newest version stays. Snapshots that are open in this
+    /// process stay what they are all the same; they keep the old file.
+    #[default]
+    Nothing,
+    /// Those from the commit with this number on, which [`Store::at`](crate::Store::at)
+    /// then still opens. Of what is older the state at that commit is kept.
+    Since(u64),
+}
+
+/// How to compact.
+#[derive(Clone, Copy, Default)]
+#[must_use]
+pub struct CompactOptions<'a> {
+    pub(super) keep: Keep,
+    pub(super) throttle: Option<u64>,
+    pub(super) progress: Option<Progress<'a>>,
+}
+
+impl fmt::Debug for CompactOptions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { keep, throttle, .. } = self;
+        write!(f, "CompactOptions({keep:?}, throttle {throttle:?})")
+    }
+}
+
+impl<'a> CompactOptions<'a> {
+    /// No past commit is kept, and it goes as fast as it can.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Which past commits are kept.
+    pub fn keep(mut self, keep: Keep) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// Copies at most so many bytes a second.
+    pub fn throttle(mut self, bytes_per_second: u64) -> Self {
+        self.throttle = Some(bytes_per_second);
+        self
+    }
+
+    /// Calls `progress` every 2 MiB or so, and 20 times a second while it is throttled,
+    /// with the bytes that were copied and those that will be, as far as is known. `Break`
+    /// cancels. It is not asked any more once writers wait for the last part.
+    pub fn progress(mut self, progress: &'a dyn Fn(u64, u64) -> ControlFlow<()>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+}
+
+/// What a compaction did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Compacted {
+    /// Bytes by which the file is shorter. Views and snapshots from before may keep the
+    /// old file for a while.
+    pub freed_bytes: u64,
+    /// Bytes of the file now.
+    pub file_bytes: u64,
+    /// Bytes of the records that were copied.
+    pub copied_bytes: u64,
+    /// Number of the generation that serves now.
+    pub generation: u64,
+}
