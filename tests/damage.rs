@@ -254,7 +254,7 @@ fn a_flipped_bit_of_a_store_that_was_not_closed_is_an_error_or_without_effect() 
 }
 
 #[test]
-#[ignore = "minutes: every bit"]
+#[ignore = "hours: every bit"]
 fn every_flipped_bit_is_an_error_or_without_effect() {
     for closed in [true, false] {
         let fixture = make(closed);
