@@ -6,6 +6,7 @@
 //! state after some number of commits, at least those that were acknowledged as durable.
 
 mod checkpoints;
+mod forged;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -361,6 +361,18 @@ mod tests {
     }
 
     #[test]
+    fn a_root_has_at_most_sixty_four_segments() {
+        for (count, sane) in [(64, true), (65, false)] {
+            let segments = vec![SegmentRef::default(); count];
+            let root = Root {
+                segments,
+                ..Root::default()
+            };
+            assert_eq!(Root::parse(&root.to_bytes()).is_ok(), sane, "{count}");
+        }
+    }
+
+    #[test]
     fn dead_entries_out_of_order_or_out_of_range_are_refused() {
         for dead in [vec![3, 0], vec![3, 3], vec![10]] {
             let mut checkpoint = checkpoint();

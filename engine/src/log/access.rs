@@ -115,6 +115,10 @@ impl Log {
             let key = self.lent(range).transpose()?.unwrap_or_default();
             return Ok((located.head, key.to_vec()));
         }
+        // The system refuses offsets beyond what it can count, and a place is from the file.
+        if at.saturating_add(record::HEAD_LEN) > self.limit.load(Ordering::Acquire) {
+            return Err(self.dangling(at));
+        }
         let mut buffer = vec![0; 512];
         let n = self
             .storage
