@@ -32,9 +32,9 @@ impl Store {
         durability: &str,
         verify: &str,
         io: &str,
-        lock: bool,
-        follow: bool,
+        lock_and_follow: (bool, bool),
     ) -> PyResult<Self> {
+        let (lock, follow) = lock_and_follow;
         // A lookup that follows may have to take in much, or wait for a thread that does.
         let slow_reads = io == "read" || verify == "always" || follow;
         if path.as_os_str() == ":memory:" {

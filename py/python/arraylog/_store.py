@@ -87,7 +87,7 @@ def open(
         raise ValueError('a store in memory is new and empty: mode "a", "w", "x" or "r+"')
     if follow and mode != "r":
         raise ValueError(f'follow=True is for mode "r": mode {mode!r} sees its own commits at once, and has no others')
-    handle = _core.Store(name, mode, durability, verify, io, bool(lock), bool(follow))
+    handle = _core.Store(name, mode, durability, verify, io, (bool(lock), bool(follow)))
     return Store(handle, name, mode, verify, io)
 
 
@@ -138,7 +138,7 @@ class Store(Later, Mapping[str, "Collection"]):
     def _handle(self) -> _core.Store:
         if self._opened is None:
             verify, io = self._options
-            handle = _core.Store(self._path, self._mode, "buffered", verify, io, True, False)
+            handle = _core.Store(self._path, self._mode, "buffered", verify, io, (True, False))
             self._origin.check(handle.id, handle.generation, handle.seqno)
             self._opened = handle
         return self._opened
