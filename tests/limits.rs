@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
-use arraylog::{ArraySpec, Attrs, Error, Mode, Store};
+use arraylog::{ArraySpec, AttrValue, Attrs, DType, Error, Mode, Store};
 
 fn invalid<T: std::fmt::Debug>(result: Result<T, Error>) -> String {
     match result {
-        Err(error @ Error::Invalid { .. }) => error.to_string(),
+        Err(error @ (Error::Invalid { .. } | Error::Shape { .. } | Error::DType { .. })) => {
+            error.to_string()
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -167,4 +169,110 @@ fn an_entry_has_up_to_65_535_arrays() {
         entry.array("array 65535"),
         Err(Error::NotFound { .. })
     ));
+}
+
+#[test]
+fn an_array_has_up_to_32_axes() {
+    let store = Store::memory().expect("memory");
+    let part = store.default_partition().expect("partition");
+    let data = [1.5f32];
+    let shape = [1u64; 33];
+    let array = |rank: usize| ArraySpec::from_slice(&data).shape(&shape[..rank]);
+    part.write("most", &[("a", array(32))], &Attrs::new())
+        .expect("written");
+    let entry = part.entry("most").expect("read").expect("there");
+    let found = entry.array("a").expect("array");
+    assert_eq!(found.view().shape(), &shape[..32]);
+    let said = invalid(part.write("more", &[("a", array(33))], &Attrs::new()));
+    assert!(said.contains("32") && said.contains("33"), "{said}");
+}
+
+#[test]
+fn names_of_arrays_and_dims_have_up_to_255_bytes_and_those_of_attributes_65_535() {
+    let store = Store::memory().expect("memory");
+    let part = store.default_partition().expect("partition");
+    let data = [1u8];
+    let array = || ArraySpec::from_slice(&data);
+    let (fits, long) = ("n".repeat(255), "n".repeat(256));
+    let attrs = |len: usize| {
+        let mut attrs = Attrs::new();
+        attrs.set("a".repeat(len), AttrValue::Bool(true));
+        attrs
+    };
+    let none = Attrs::new();
+    part.write(
+        "a",
+        &[("", array()), (&fits, array().dims(&[&fits]))],
+        &none,
+    )
+    .expect("written");
+    part.write("b", &[], &attrs(65_535)).expect("written");
+    let entry = part.entry("b").expect("read").expect("there");
+    assert_eq!(entry.attrs().expect("read"), attrs(65_535));
+    for said in [
+        invalid(part.write("c", &[(&long, array())], &none)),
+        invalid(part.write("c", &[("a", array().dims(&[&long]))], &none)),
+        invalid(part.write("c", &[], &attrs(65_536))),
+    ] {
+        assert!(said.contains("256") || said.contains("65536"), "{said}");
+    }
+    invalid(part.write("c", &[], &attrs(0)));
+    assert!(!part.contains("c").expect("read"));
+}
+
+#[test]
+fn an_entry_has_up_to_65_535_attributes_and_lists_are_32_deep() {
+    let store = Store::memory().expect("memory");
+    let part = store.default_partition().expect("partition");
+    let mut many = Attrs::with_capacity(65_535);
+    for number in 0..65_535u32 {
+        many.set(format!("{number}"), AttrValue::UInt32(number));
+    }
+    part.write("many", &[], &many).expect("written");
+    let entry = part.entry("many").expect("read").expect("there");
+    assert_eq!(entry.attrs().expect("read").len(), 65_535);
+    many.set("one more", AttrValue::None);
+    invalid(part.write("more", &[], &many));
+    let deep = |depth: usize| {
+        let nest = |value, _| AttrValue::List(vec![value]);
+        let mut attrs = Attrs::new();
+        attrs.set("deep", (0..depth).fold(AttrValue::None, nest));
+        attrs
+    };
+    part.write("deep", &[], &deep(32)).expect("written");
+    let entry = part.entry("deep").expect("read").expect("there");
+    assert_eq!(entry.attrs().expect("read"), deep(32));
+    invalid(part.write("deeper", &[], &deep(33)));
+}
+
+#[test]
+fn an_array_without_elements_spans_up_to_2_to_the_63_bytes_less_one() {
+    let store = Store::memory().expect("memory");
+    let part = store.default_partition().expect("partition");
+    let most = i64::MAX as u64;
+    let array = |axis: u64| ArraySpec::new(DType::UInt8, &[0, axis], &[]);
+    part.write("most", &[("a", array(most))], &Attrs::new())
+        .expect("written");
+    let entry = part.entry("most").expect("read").expect("there");
+    assert_eq!(entry.array("a").expect("array").view().shape(), [0, most]);
+    invalid(part.write("more", &[("a", array(most + 1))], &Attrs::new()));
+    let wide = |len: u32| ArraySpec::new(DType::FixedBytes(len), &[0], &[]);
+    part.write("wide", &[("a", wide(i32::MAX as u32))], &Attrs::new())
+        .expect("written");
+    invalid(part.write("wider", &[("a", wide(1 << 31))], &Attrs::new()));
+}
+
+/// The format has no limit of its own; what a batch needs is memory for its keys.
+#[test]
+fn a_batch_of_two_hundred_thousand_operations_is_one_commit() {
+    const COUNT: u32 = 200_000;
+    let store = Store::memory().expect("memory");
+    let batch = store.batch().expect("batch");
+    let staged = batch.partition("c", "p").expect("partition");
+    for number in 0..COUNT {
+        staged.put(number.to_le_bytes(), "").expect("staged");
+    }
+    assert_eq!(batch.commit().expect("committed"), 1);
+    let part = store.partition("c", "p").expect("there");
+    assert_eq!(part.len().expect("counted"), u64::from(COUNT));
 }

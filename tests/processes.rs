@@ -78,6 +78,34 @@ fn every_acknowledged_batch_survives_a_kill_and_no_half_one_does() {
 }
 
 #[test]
+fn what_threads_said_was_durable_survives_a_kill_and_a_follower_had_seen_it() {
+    let (_folder, path) = folder();
+    for _ in 0..3 {
+        let _ = std::fs::remove_file(&path);
+        let mut writer = actor("synced-threads", &path, &[]);
+        let mut said = vec![line(&mut writer)];
+        let options = OpenOptions::new().follow(true);
+        let follower = support::open_mapped(&options, &path).expect("opens");
+        let seen = follower.default_partition().expect("there");
+        for _ in 0..100 {
+            let key = line(&mut writer);
+            assert!(seen.contains(&key).expect("read"), "{key} was said");
+            said.push(key);
+        }
+        said.extend(writer.kill().expect("killed"));
+        let store = support::open(&path, Mode::Read).expect("opens");
+        let part = store.default_partition().expect("there");
+        for key in &said {
+            assert!(part.contains(key).expect("read"), "{key} was said");
+        }
+        let walked = part.keys().expect("walk").count() as u64;
+        assert_eq!(part.len().expect("counted"), walked);
+        // Each of the threads may have committed one more.
+        assert!((said.len()..=said.len() + 8).contains(&(walked as usize)));
+    }
+}
+
+#[test]
 fn a_reader_follows_a_writer_in_another_process_batch_by_batch() {
     let (_folder, path) = folder();
     let mut writer = actor("batches", &path, &["0", "500"]);

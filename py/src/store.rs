@@ -34,11 +34,10 @@ impl Store {
         durability: &str,
         verify: &str,
         io: &str,
-        lock: bool,
-        follow: bool,
-        scan: bool,
+        lock_follow_scan: (bool, bool, bool),
         at: Option<u64>,
     ) -> PyResult<Self> {
+        let (lock, follow, scan) = lock_follow_scan;
         // A lookup that follows may have to take in much, or wait for a thread that does.
         let slow_reads = io == "read" || verify == "always" || follow;
         if path.as_os_str() == ":memory:" {

@@ -30,6 +30,7 @@ fn main() -> Outcome {
             batches(Path::new(path), from.parse()?, pause)
         }
         ["synced", path] => synced(Path::new(path)),
+        ["synced-threads", path] => synced_threads(Path::new(path)),
         ["count-reads", path] => count_reads(Path::new(path)),
         ["fork", path] => fork_idle(Path::new(path)),
         ["fork-while-writing", path] => fork_while_writing(Path::new(path)),
@@ -157,6 +158,27 @@ fn batches(path: &Path, from: u64, pause: Duration) -> Outcome {
         say(number)?;
         std::thread::sleep(pause);
     }
+    Ok(())
+}
+
+/// Commits durably from eight threads without end, and says each key once it is durable.
+fn synced_threads(path: &Path) -> Outcome {
+    let options = OpenOptions::new().mode(Mode::Append);
+    let store = options.durability(Durability::Synced).open(path)?;
+    let part = store.default_partition()?;
+    part.put("first", "")?;
+    say("first")?;
+    std::thread::scope(|scope| {
+        let commit = |thread: u64| {
+            for number in 0..u64::MAX {
+                let key = format!("{thread} {number}");
+                if part.put(&key, &key).is_err() || say(&key).is_err() {
+                    return;
+                }
+            }
+        };
+        (0..8).for_each(|thread| drop(scope.spawn(move || commit(thread))));
+    });
     Ok(())
 }
 

@@ -123,3 +123,19 @@ fn free(what: &str, next: u32, drafted: usize) -> Result<u32> {
             ),
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_makes_up_to_2_to_the_31_partitions_less_one() {
+        let last = RESERVED - 1;
+        assert_eq!(free("partitions", last, 0).expect("the last"), last);
+        assert_eq!(free("partitions", last - 3, 3).expect("the last"), last);
+        for (next, drafted) in [(RESERVED, 0), (last, 1), (1, usize::MAX)] {
+            let refused = free("partitions", next, drafted);
+            assert!(matches!(refused, Err(Error::Invalid { .. })));
+        }
+    }
+}

@@ -400,6 +400,15 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
+    fn a_value_has_up_to_2_to_the_50_bytes_less_one_and_a_key_65_535() {
+        let lay_out = |key, value| Head::lay_out(64, RecordKind::Put, 1, key, value, None);
+        let head = lay_out(MAX_KEY, MAX_VALUE).expect("fits");
+        assert_eq!((head.key_len, head.value_len), (65_535, (1 << 50) - 1));
+        assert!(lay_out(MAX_KEY + 1, 0).is_none());
+        assert!(lay_out(0, MAX_VALUE + 1).is_none());
+    }
+
+    #[test]
     fn a_35_byte_key_and_a_100_byte_value_take_168_bytes() {
         let head = Head::lay_out(16424, RecordKind::Put, 1, 35, 100, None).expect("fits");
         assert_eq!(head.end(), 168);

@@ -49,7 +49,14 @@ def run_cli(args: list[str]) -> int: ...
 @final
 class Store:
     def __new__(
-        cls, path: str, mode: str, durability: str, verify: str, io: str, lock: bool, follow: bool, scan: bool, at: int | None
+        cls,
+        path: str,
+        mode: str,
+        durability: str,
+        verify: str,
+        io: str,
+        lock_follow_scan: tuple[bool, bool, bool],
+        at: int | None,
     ) -> Self: ...
     @property
     def durability(self) -> str: ...

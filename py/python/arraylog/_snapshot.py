@@ -50,7 +50,9 @@ class Snapshot(Later, Mapping[str, Collection]):
         """Opens the file of an unpickled handle at the commit where that was."""
         origin = self._origin
         try:
-            handle = _core.Store(origin.path, "r", "buffered", origin.verify, origin.io, True, False, origin.seqno)
+            handle = _core.Store(
+                origin.path, "r", "buffered", origin.verify, origin.io, (True, False, False), origin.seqno
+            )
         except InvalidError as error:
             raise SnapshotGoneError(
                 f"{origin.path!r} does not have commit {origin.seqno}, at which the handle was pickled: {error}"

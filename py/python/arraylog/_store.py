@@ -89,7 +89,7 @@ def open(
         raise ValueError('a store in memory is new and empty: mode "a", "w", "x" or "r+"')
     if follow and mode != "r":
         raise ValueError(f'follow=True is for mode "r": mode {mode!r} sees its own commits at once, and has no others')
-    handle = _core.Store(name, mode, durability, verify, io, bool(lock), bool(follow), bool(scan), None)
+    handle = _core.Store(name, mode, durability, verify, io, (bool(lock), bool(follow), bool(scan)), None)
     return Store(handle, origin_of(handle, name, verify, io, writable=mode != "r"), name, mode)
 
 
