@@ -1014,3 +1014,60 @@ fn a_store_that_was_told_to_is_compacted_by_itself_and_others_are_not() {
         store.close().expect("closed");
     }
 }
+
+#[test]
+fn compactions_exclude_each_other_and_closing_ends_one() {
+    let (_folder, path) = folder();
+    let store = support::open(&path, Mode::Append).expect("opens");
+    fill(&store);
+    let before = dump(&store).expect("read");
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                compact(&store);
+            });
+        }
+    });
+    assert_eq!(store.generation(), 2);
+    let progress = |_, _| {
+        store.close().expect("closed");
+        ControlFlow::Continue(())
+    };
+    let options = CompactOptions::new().progress(&progress);
+    let error = store.compact(&options).expect_err("closed meanwhile");
+    assert_eq!(error.kind(), "closed");
+    assert_eq!(others(&path), Vec::<String>::new());
+    let store = support::open(&path, Mode::Read).expect("opens");
+    assert!(store.recovery().clean && store.generation() == 2);
+    assert!(dump(&store).expect("read") == before);
+}
+
+#[test]
+fn writers_that_outrun_the_copy_do_not_keep_compaction_from_its_end() {
+    // In memory, where nothing waits for a disk.
+    let store = Store::memory().expect("made");
+    let part = store.default_partition().expect("a partition");
+    part.put("k", vec![1; 200_000]).expect("stored");
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Bounded, should it fail.
+            for round in 0..8000 {
+                part.put("k", vec![2; 100_000]).expect("stored");
+                if done.load(Ordering::Relaxed) {
+                    return;
+                }
+                assert!(round < 7999, "outrun for 800 MB");
+            }
+        });
+        // The first copy is so slow that much is written meanwhile.
+        let options = CompactOptions::new().throttle(4 << 20);
+        let compacted = store.compact(&options).expect("compacted");
+        done.store(true, Ordering::Relaxed);
+        assert_eq!(compacted.generation, 1);
+    });
+    let seqno = store.seqno();
+    compact(&store);
+    assert_eq!((store.seqno(), part.len().expect("counted")), (seqno, 1));
+    assert!(store.info().expect("told").file_bytes < 1 << 20);
+}

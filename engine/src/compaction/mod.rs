@@ -146,16 +146,22 @@ impl Store {
             log: &old.log,
             catalog: &old.catalog,
         };
-        // Others wait from here on: nobody is asked, and nothing slowed down.
+        // Others wait from here on: nobody is asked.
         copier.pace.hurry();
+        let mut seen = u64::MAX;
         let mut writer = loop {
             let writer = old.log.writer(ACTION)?;
-            if writer.tip().end.saturating_sub(tip.end) <= LITTLE {
+            let last = writer.tip().end;
+            if last.saturating_sub(tip.end) <= LITTLE {
                 break writer;
             }
             // Writers that are faster than the copy wait for a part of it, in turn with
-            // their commits.
-            let end = tip.end.saturating_add(LITTLE);
+            // their commits: for twice what they committed in their turn, so that less is
+            // left each time.
+            let grown = last.saturating_sub(seen);
+            seen = last;
+            let part = LITTLE.max(grown.saturating_mul(2));
+            let end = tip.end.saturating_add(part).min(last);
             copier.follow(&source, &mut tip, end)?;
             writer.let_others();
         };
@@ -195,6 +201,8 @@ fn copy(old: &Inner, base: &Base, copier: &mut Copier<'_>) -> Result<Tip> {
         log: &old.log,
         catalog: &old.catalog,
     };
+    // What is slower than the writers never ends.
+    copier.pace.unthrottle();
     let mut tip = base.tip;
     let mut catch_up = |copier: &mut Copier<'_>| {
         loop {

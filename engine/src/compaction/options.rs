@@ -46,7 +46,8 @@ impl<'a> CompactOptions<'a> {
         self
     }
 
-    /// Copies at most so many bytes a second.
+    /// Copies at most so many bytes a second of what is there at the start. What is
+    /// committed meanwhile follows as fast as it can, since it would never end otherwise.
     pub fn throttle(mut self, bytes_per_second: u64) -> Self {
         self.throttle = Some(bytes_per_second);
         self

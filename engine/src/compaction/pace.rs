@@ -66,9 +66,13 @@ impl<'a> Pace<'a> {
         }
     }
 
-    /// From here on counts alone.
-    pub(super) fn hurry(&mut self) {
+    /// From here on as fast as it can.
+    pub(super) fn unthrottle(&mut self) {
         self.rate = None;
+    }
+
+    /// From here on nobody is asked.
+    pub(super) fn hurry(&mut self) {
         self.progress = None;
     }
 
