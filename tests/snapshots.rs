@@ -47,7 +47,7 @@ fn write(path: &Path, seed: u64) -> Vec<Shown> {
     let store = open(path, Mode::Append).expect("opened");
     let mut states = vec![shown(&store)];
     while states.len() < 60 {
-        let name = ["p", "q"][random.random_range(0..2)];
+        let name = if random.random() { "p" } else { "q" };
         let part = store.partition("c", name).expect("a partition");
         let key = random.random_range(0..6).to_string();
         match random.random_range(0..12) {

@@ -116,7 +116,7 @@ pub enum Error {
         pid: u32,
     },
     /// A commit that is no longer in the file.
-    #[error("commit {seqno} is gone from `{}`: compaction kept what is newer than {oldest}", path.display())]
+    #[error("commit {seqno} is gone from `{}`: compaction kept what there was from commit {oldest} on", path.display())]
     SnapshotGone {
         /// The file.
         path: PathBuf,

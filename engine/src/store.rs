@@ -293,8 +293,9 @@ impl OpenOptions {
     /// programs do to the file.
     ///
     /// `Error::Io` (a missing file among it), `Error::NotAStore`, `Error::Version`,
-    /// `Error::Corrupt` (the file is left untouched), `Error::Locked`. Replays the log:
-    /// time grows with the number of records and the bytes of values below 64 KiB.
+    /// `Error::Corrupt` (the file is left untouched), `Error::Locked`. Starts from
+    /// the newest checkpoint that holds and replays what follows it; from none, with a time
+    /// that grows with the number of records and the bytes of values below 64 KiB.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<Store> {
         open::file(path.as_ref(), self, true)
     }

@@ -19,6 +19,7 @@ def test_the_python_blocks_run(readme, tmp_path, monkeypatch):
     assert blocks, f"{readme} shows no Python"
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "__main__"}
+    skipped = []
     for block in blocks:
         before = text.count("\n", 0, block.start(1))
         code = compile("\n" * before + block[1], str(readme), "exec")
@@ -27,9 +28,11 @@ def test_the_python_blocks_run(readme, tmp_path, monkeypatch):
         except ModuleNotFoundError as error:
             if error.name not in OPTIONAL:
                 raise
-            pytest.skip(f"{readme.name} line {before + 1}: {error.name} is not installed")
+            skipped.append(f"line {before + 1}: {error.name} is not installed")
         finally:
             close_stores(names)
+    if skipped:
+        pytest.skip(f"{readme.name}, all but {', '.join(skipped)}")
 
 
 def test_the_commands_run(tmp_path):

@@ -81,7 +81,10 @@ def closed(files, path):
 
 
 def content_end(path):
-    """Offset behind the last byte that is not zero: the file may be longer than what was written."""
+    """Offset behind the last byte that is not zero: the file may be longer than what was written.
+
+    The last record may end with zeros.
+    """
     return len(path.read_bytes().rstrip(b"\0"))
 
 
@@ -153,10 +156,10 @@ def test_a_torn_tail_is_one_warning_in_the_log(live, mode, caplog):
 @pytest.mark.parametrize("mode", ["r", "r+"])
 def test_garbage_behind_the_end_is_skipped_with_one_warning(request, source, mode, caplog):
     path = request.getfixturevalue(source)
-    # A store that was closed ends with its index, which may end with zeros.
-    end = content_end(path) if source == "live" else path.stat().st_size
+    with arraylog.open(path) as store:
+        end = store.usage().file_bytes
     with path.open("rb+") as file:
-        file.seek((end + 7) // 8 * 8)
+        file.seek(end)
         file.write(random.Random(5).randbytes(3000))
     before = digest(path)
     with caplog.at_level(logging.WARNING):
@@ -364,3 +367,20 @@ while True:
         for key in keys:
             assert bytes(store.partition().value(key)) == key.split("-")[0].encode() * 50
         store.partition().put("after", b"v")
+
+
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(closed, caplog):
+    with arraylog.open(closed) as store:
+        assert store.recovery.checkpoint == store.seqno and store.recovery.passed_over == []
+    # The checkpoint is the last record.
+    at = content_end(closed) - 1
+    with closed.open("rb+") as file:
+        file.seek(at)
+        [byte] = file.read(1)
+        file.seek(at)
+        file.write(bytes([byte ^ 0xFF]))
+    with caplog.at_level(logging.WARNING), arraylog.open(closed) as store:
+        assert read_batches(store.partition()) == BATCHES
+        assert store.recovery.checkpoint == 0 and len(store.recovery.passed_over) == 1
+    [warned] = warnings_of(caplog)
+    assert "passed over a checkpoint" in warned.getMessage()

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import arraylog
-from arraylog import Array, ArraySpec, Batch, Collection, Entry, Partition, Store
+from arraylog import Array, ArraySpec, Batch, Collection, Entry, Partition, Snapshot, Store
 
 
 def write(path: str | os.PathLike[str]) -> int | None:
@@ -64,6 +64,13 @@ def write(path: str | os.PathLike[str]) -> int | None:
         store.rename_collection("other", "another")
         gone = store.drop("another", "aligned") and store.drop("another") and gone
         store.sync()
+        snapshot: Snapshot = store.snapshot()
+        with store.at(snapshot.seqno) as earlier:
+            gone = earlier.closed or gone
+            copied: int = earlier.backup(f"{os.fspath(path)}.copy", replace=True).entries
+        freed: int = store.compact(keep=snapshot, throttle=1 << 30, progress=lambda done, total: None)
+        live: int = sum(each.live_bytes for each in store.usage(detailed=True).partitions)
+        print(store.checkpoint(), snapshot.partition("argo", "2024-01"), copied, freed, live, gone)
         return batch.seqno
 
 

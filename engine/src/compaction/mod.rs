@@ -109,7 +109,9 @@ impl Store {
 
     /// What is copied first.
     fn base(&self, old: &Inner, keep: Keep) -> Result<Base> {
-        let guard = old.log.writer(ACTION)?;
+        let mut guard = old.log.writer(ACTION)?;
+        // What waits for the device is a part of it.
+        guard.settle()?;
         let tip = guard.tip();
         let since = match keep {
             Keep::Nothing => tip.seqno,
@@ -150,7 +152,9 @@ impl Store {
         copier.pace.hurry();
         let mut seen = u64::MAX;
         let mut writer = loop {
-            let writer = old.log.writer(ACTION)?;
+            let mut writer = old.log.writer(ACTION)?;
+            // Nobody is left waiting on the old file.
+            writer.settle()?;
             let last = writer.tip().end;
             if last.saturating_sub(tip.end) <= LITTLE {
                 break writer;
