@@ -1,5 +1,4 @@
 //! A store as it was at a commit: taken now, found again by its seqno, opened at it.
-#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::Path;
 
