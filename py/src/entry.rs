@@ -152,6 +152,11 @@ impl Entry {
         found: Option<&Bound<'_, Found>>,
     ) -> PyResult<Self> {
         let key = Key::of(key)?.as_ref().to_vec();
+        // Before the origin, which says up to where a store that follows has come.
+        let now = match (found, version) {
+            (None, None) => Some(partition.get().entry(py, &key)?),
+            _ => None,
+        };
         let this = Self {
             found: OnceLock::new(),
             pending: Mutex::new(None),
@@ -171,8 +176,7 @@ impl Entry {
         } else if version.is_some() {
             *this.pending.lock().unwrap_or_else(PoisonError::into_inner) =
                 Some(partition.clone().unbind());
-        } else {
-            let entry = partition.get().entry(py, &this.key)?;
+        } else if let Some(entry) = now {
             this.found.get_or_init(|| entry);
         }
         Ok(this)

@@ -1,6 +1,7 @@
 """What is seen of a store from outside, what it is told, and who follows it."""
 
 import logging
+import pickle
 import os
 import threading
 
@@ -28,6 +29,19 @@ def test_a_reader_that_follows_sees_each_commit_at_its_next_lookup(path):
             assert list(follower) == ["c", "d"] and "p" in follower["d"]
             assert not follower.refresh()
             assert list(stays) == ["a"] and bytes(stays.value("a")) == b"1" and list(fixed) == ["c"]
+
+
+def test_handles_of_a_follower_pickle_with_what_they_show(path):
+    with arraylog.open(path, "a") as writer:
+        writer.partition().put("k", b"1")
+        with arraylog.open(path, follow=True) as follower:
+            part = follower.partition()
+            assert bytes(part["k"]) == b"1"
+            writer.partition().put("k", b"2")
+            entry = part["k"]
+            assert bytes(entry) == b"2"
+            assert bytes(pickle.loads(pickle.dumps(entry))) == b"2"
+            assert bytes(pickle.loads(pickle.dumps(part))["k"]) == b"2"
 
 
 def test_an_iteration_of_a_follower_stays_as_it_began(path):

@@ -383,4 +383,4 @@ def test_a_damaged_checkpoint_is_passed_over_with_a_warning(closed, caplog):
         assert read_batches(store.partition()) == BATCHES
         assert store.recovery.checkpoint == 0 and len(store.recovery.passed_over) == 1
     [warned] = warnings_of(caplog)
-    assert "passed over a checkpoint" in warned.getMessage()
+    assert "the checkpoint is passed over" in warned.getMessage()

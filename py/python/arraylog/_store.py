@@ -90,7 +90,7 @@ def open(
     if follow and mode != "r":
         raise ValueError(f'follow=True is for mode "r": mode {mode!r} sees its own commits at once, and has no others')
     handle = _core.Store(name, mode, durability, verify, io, (bool(lock), bool(follow), bool(scan)), None)
-    return Store(handle, origin_of(handle, name, verify, io, writable=mode != "r"), name, mode)
+    return Store(handle, origin_of(handle, name, verify, io, writable=mode != "r"), name, mode, bool(follow))
 
 
 class Recovery(NamedTuple):
@@ -120,13 +120,28 @@ class Store(Snapshot):
     a ``with`` block: ``close()`` makes everything durable.
     """
 
-    __slots__ = ("_mode", "_pid")
+    __slots__ = ("_follows", "_mode", "_named", "_pid")
     _later = ("verify",)
 
-    def __init__(self, handle: _core.Store | None, origin: Origin, path: str, mode: str = "r") -> None:
+    def __init__(
+        self, handle: _core.Store | None, origin: Origin, path: str, mode: str = "r", follows: bool = False
+    ) -> None:
+        self._follows = follows
         super().__init__(handle, origin, path)
         self._mode = mode
         self._pid = os.getpid()
+
+    @property
+    def _origin(self) -> Origin:
+        """What handles are pickled with: of a store that follows, what it shows now."""
+        handle = self._opened
+        if self._follows and handle is not None and not handle.closed:
+            self._follow()
+        return self._named
+
+    @_origin.setter
+    def _origin(self, origin: Origin) -> None:
+        self._named = origin
 
     @property
     def mode(self) -> str:
@@ -247,7 +262,7 @@ class Store(Snapshot):
     def _follow(self) -> None:
         """Has handles pickle as what is shown now."""
         handle = self._handle
-        self._origin = self._origin._replace(
+        self._named = self._named._replace(
             store_id=handle.id, generation=handle.generation, seqno=handle.seqno
         )
 
