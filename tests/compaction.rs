@@ -678,7 +678,12 @@ fn a_killed_compaction_leaves_one_whole_generation_and_what_is_left_over_goes() 
             next = found + 1;
             generations.push(store.generation());
         }
-        assert_eq!(others(&path), Vec::<String>::new());
+        // One that was killed before its first byte is left for a minute: it might be new.
+        let left = others(&path).into_iter();
+        let left = left.filter(|name| {
+            std::fs::metadata(path.with_file_name(name)).is_ok_and(|file| file.len() > 0)
+        });
+        assert_eq!(left.collect::<Vec<_>>(), Vec::<String>::new());
     }
     assert!(generations.is_sorted());
     println!(

@@ -9,6 +9,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::WriterLock;
 
@@ -102,6 +103,9 @@ impl Drop for Unborn {
     }
 }
 
+/// An empty file that is older than this has lost its owner, who locks it at once.
+const FOUNDLING: Duration = Duration::from_secs(60);
+
 /// Removes what killed programs left beside `target`: files that were to take its name and
 /// that no process holds. How many; what cannot be asked or removed stays.
 pub(crate) fn remove_leftovers(target: &Path) -> usize {
@@ -125,9 +129,13 @@ pub(crate) fn remove_leftovers(target: &Path) -> usize {
 /// Removes the file unless somebody holds it.
 fn remove_unheld(path: &Path) -> io::Result<bool> {
     // A link is not ours, and whoever makes such a file locks it before its first byte: an
-    // empty one may have an owner.
+    // empty one that is new may have an owner.
     let metadata = fs::symlink_metadata(path)?;
-    if !metadata.is_file() || metadata.len() == 0 {
+    let age = metadata
+        .modified()
+        .map(|since| since.elapsed().unwrap_or_default());
+    let is_new = metadata.len() == 0 && age? < FOUNDLING;
+    if !metadata.is_file() || is_new {
         return Ok(false);
     }
     let file = File::options().read(true).write(true).open(path)?;
