@@ -17,7 +17,6 @@ const BLOCK: u64 = 512;
 
 /// Targets, in bytes.
 const STORED: f64 = 235.0;
-#[cfg(feature = "compaction")]
 const COMPACTED: f64 = 191.0;
 
 pub(super) const ROW: Row = Row {
@@ -31,7 +30,6 @@ pub(super) const ROW: Row = Row {
     ],
     comparisons: &[
         Comparison::within(("arraylog", "stored"), STORED),
-        #[cfg(feature = "compaction")]
         Comparison::within(("arraylog", "compacted"), COMPACTED),
         Comparison::of(("arraylog", "stored"), ("lmdb", "stored")),
         Comparison::of(("arraylog", "stored"), ("fjall", "stored")),
@@ -90,7 +88,6 @@ fn stored_and_compacted<S: Sink>(
     Ok(answer)
 }
 
-#[cfg(feature = "compaction")]
 fn compact_store(path: &Path) -> Result<Option<u64>> {
     use arraylog::{CompactOptions, Mode, OpenOptions};
 
@@ -99,11 +96,6 @@ fn compact_store(path: &Path) -> Result<Option<u64>> {
     store.close()?;
     drop(store);
     Ok(Some(space(path)?))
-}
-
-#[cfg(not(feature = "compaction"))]
-fn compact_store(_: &Path) -> Result<Option<u64>> {
-    Ok(None)
 }
 
 /// Bytes that the file, or all files of the folder, take on the device.

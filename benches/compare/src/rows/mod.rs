@@ -2,7 +2,6 @@
 
 mod ahead;
 mod bytes;
-#[cfg(feature = "compaction")]
 mod compact;
 mod durable;
 mod get;
@@ -62,21 +61,11 @@ impl Suite {
                     &refresh::ROW,
                     &overflow::ROW,
                 ])
-                .chain(compaction())
+                .chain(compact::ROWS)
                 .collect(),
             Self::Growth => vec![&growth::ROW],
         }
     }
-}
-
-#[cfg(feature = "compaction")]
-fn compaction() -> impl Iterator<Item = &'static Row> {
-    compact::ROWS.into_iter()
-}
-
-#[cfg(not(feature = "compaction"))]
-fn compaction() -> impl Iterator<Item = &'static Row> {
-    std::iter::empty()
 }
 
 /// Every row of every suite.
