@@ -392,3 +392,30 @@ fn opening_and_reading_changes_no_byte_of_any_file() {
         }
     }
 }
+
+/// One that began in the background just before ends with the store, and one that ended
+/// lacks what was committed since it began: neither may stand for the one at closing.
+#[test]
+fn closing_leaves_little_to_replay_whatever_checkpoint_is_under_way() {
+    const BATCH: u32 = 2_000;
+    for commits in 1..12 {
+        let (_folder, path) = folder();
+        let options = OpenOptions::new().mode(Mode::Append).replay_bound(1_000);
+        let store = options.open(&path).expect("opens");
+        for commit in 0..commits {
+            let batch = store.batch().expect("batch");
+            let keys = batch.partition("c", "p").expect("partition");
+            for key in 0..BATCH {
+                let key = format!("{commit}-{key}");
+                keys.put(key, "value").expect("fits");
+            }
+            batch.commit().expect("committed");
+        }
+        store.close().expect("closed");
+        let store = Store::options().open(&path).expect("opens again");
+        let records = store.recovery().records;
+        assert!(records < 700, "{records} replayed after {commits} commits");
+        let part = store.partition("c", "p").expect("partition");
+        assert_eq!(part.len().expect("a number"), u64::from(commits * BATCH));
+    }
+}

@@ -9,7 +9,7 @@ use crate::store::Store;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Info {
-    /// Format version, "0.1".
+    /// Format version, "0.2".
     pub format: String,
     /// Bytes of the file up to the end of the last commit.
     pub file_bytes: u64,

@@ -275,7 +275,7 @@ impl WriterGuard<'_> {
                 return Err(error);
             }
         };
-        self.writer.records = self.writer.records.saturating_add(ops.len() as u64);
+        self.count(ops.len() as u64, end.saturating_sub(before.end));
         log.meter.commits.add(1);
         log.meter.operations.add(ops.len() as u64);
         self.appended(tip, durability == Durability::Synced, counted);

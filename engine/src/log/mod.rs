@@ -347,7 +347,7 @@ impl Log {
         self.publish(Tip { end, ..tip });
     }
 
-    /// Bytes of the log behind its newest checkpoint; `None` for a reader.
+    /// Bytes of the commits that the newest checkpoint lacks; `None` for a reader.
     pub(crate) fn behind_checkpoint(&self) -> Option<u64> {
         Some(self.writer.as_ref()?.lock().behind_checkpoint())
     }

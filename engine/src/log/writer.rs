@@ -11,6 +11,7 @@ use super::recovery::Replayed;
 use super::{Log, Tip, settle};
 use crate::error::{Error, Result};
 use crate::format::header::{Live, LiveState, SLOTS, Slot, boot_check, durable_check};
+use crate::format::record;
 
 /// A replay of more bytes is not waited for.
 const MOST_REPLAYED: u64 = 1 << 30;
@@ -40,6 +41,9 @@ pub(crate) struct Writer {
     pub(super) records: u64,
     /// How many of these, and up to which offset, the newest checkpoint covers.
     covered: (u64, u64),
+    /// Bytes of the commits that the newest checkpoint lacks, and of those since the last
+    /// one was begun, which may be under way.
+    lacking: (u64, u64),
     /// What names this run of the system, if the live page may name a checkpoint by it.
     boot_id: Option<[u8; 16]>,
     opened: u64,
@@ -74,6 +78,12 @@ impl Log {
         } else {
             tip.end
         };
+        // Behind the frame of a checkpoint all is lacking; of what stands between its start
+        // and its end, commits and parts of the index, the number of records is known.
+        let from = replayed.slot.checkpoint_end.max(replayed.from);
+        let from = replayed.unnamed.map_or(from, |(_, end)| end.max(from));
+        let lacking = tip.end.saturating_sub(from);
+        let lacking = lacking.max(replayed.records.saturating_mul(record::HEAD_LEN));
         let writer = Writer {
             tip,
             shown: tip,
@@ -90,6 +100,7 @@ impl Log {
             indexed: replayed.indexed,
             records: replayed.records,
             covered: (0, replayed.from),
+            lacking: (lacking, lacking),
             boot_id: self.storage.boot_id(),
             opened,
             state: LiveState::Open,
@@ -296,6 +307,15 @@ impl WriterGuard<'_> {
         let writer = &mut *self.writer;
         // Whether it succeeds or not: the next attempt is as far away.
         writer.covered = (writer.records, writer.tip.end);
+        writer.lacking.1 = 0;
+    }
+
+    /// Takes note of a commit of so many records and bytes.
+    pub(super) fn count(&mut self, records: u64, bytes: u64) {
+        let writer = &mut *self.writer;
+        writer.records = writer.records.saturating_add(records);
+        writer.lacking.0 = writer.lacking.0.saturating_add(bytes);
+        writer.lacking.1 = writer.lacking.1.saturating_add(bytes);
     }
 
     /// Offset of the newest checkpoint record.
@@ -313,6 +333,7 @@ impl WriterGuard<'_> {
     pub(super) fn checkpoint_written(&mut self, at: u64, end: u64, indexed: u64) {
         self.writer.unnamed = Some((at, end, self.writer.tip.seqno));
         self.writer.indexed = indexed;
+        self.writer.lacking.0 = self.writer.lacking.1;
         self.tell_others();
     }
 
@@ -349,12 +370,10 @@ pub(super) fn copy_of(error: &io::Error) -> io::Error {
 }
 
 impl Writer {
-    /// Bytes of the log behind the newest checkpoint.
+    /// Bytes of the commits that the newest checkpoint lacks; one under way is not counted
+    /// on.
     pub(super) fn behind_checkpoint(&self) -> u64 {
-        // A checkpoint that nothing followed leaves its own frames.
-        let newest = self.unnamed.map_or(self.checkpoint.1, |(_, end, _)| end);
-        let end = newest.max(self.covered.1);
-        self.tip.end.saturating_sub(end)
+        self.lacking.0
     }
 
     pub(super) fn live(&self, store_id: &[u8; 16], state: LiveState) -> Live {
