@@ -37,13 +37,11 @@ pub(crate) struct Writer {
     unnamed: Option<(u64, u64, u64)>,
     /// Entries of the segments of all partitions.
     indexed: u64,
-    /// Records committed since the log was opened, those of the replay too.
-    pub(super) records: u64,
-    /// How many of these, and up to which offset, the newest checkpoint covers.
-    covered: (u64, u64),
-    /// Bytes of the commits that the newest checkpoint lacks, and of those since the last
-    /// one was begun, which may be under way.
-    lacking: (u64, u64),
+    /// Bytes of the commits that the newest checkpoint lacks.
+    lacking: u64,
+    /// Records and bytes committed since one was begun, which may be under way or have
+    /// failed; since the start of the replay if none was.
+    since_begun: (u64, u64),
     /// What names this run of the system, if the live page may name a checkpoint by it.
     boot_id: Option<[u8; 16]>,
     opened: u64,
@@ -98,9 +96,8 @@ impl Log {
                 .unnamed
                 .map(|(at, end)| (at, end, replayed.tip.seqno)),
             indexed: replayed.indexed,
-            records: replayed.records,
-            covered: (0, replayed.from),
-            lacking: (lacking, lacking),
+            lacking,
+            since_begun: (replayed.records, tip.end.saturating_sub(replayed.from)),
             boot_id: self.storage.boot_id(),
             opened,
             state: LiveState::Open,
@@ -297,25 +294,26 @@ impl WriterGuard<'_> {
     /// is there, or a gibibyte.
     pub(crate) fn wants_checkpoint(&self, bound: u64) -> bool {
         let writer = &*self.writer;
-        let records = writer.records.saturating_sub(writer.covered.0);
-        let bytes = writer.tip.end.saturating_sub(writer.covered.1);
+        let (records, bytes) = writer.since_begun;
         records > bound.max(writer.indexed / 3) || bytes > MOST_REPLAYED
     }
 
     /// What is committed from here on is not in the checkpoint that is about to be taken.
     pub(super) fn start_checkpoint(&mut self) {
-        let writer = &mut *self.writer;
         // Whether it succeeds or not: the next attempt is as far away.
-        writer.covered = (writer.records, writer.tip.end);
-        writer.lacking.1 = 0;
+        self.writer.since_begun = (0, 0);
     }
 
     /// Takes note of a commit of so many records and bytes.
     pub(super) fn count(&mut self, records: u64, bytes: u64) {
-        let writer = &mut *self.writer;
-        writer.records = writer.records.saturating_add(records);
-        writer.lacking.0 = writer.lacking.0.saturating_add(bytes);
-        writer.lacking.1 = writer.lacking.1.saturating_add(bytes);
+        let Writer {
+            lacking,
+            since_begun,
+            ..
+        } = &mut *self.writer;
+        *lacking = lacking.saturating_add(bytes);
+        since_begun.0 = since_begun.0.saturating_add(records);
+        since_begun.1 = since_begun.1.saturating_add(bytes);
     }
 
     /// Offset of the newest checkpoint record.
@@ -333,7 +331,7 @@ impl WriterGuard<'_> {
     pub(super) fn checkpoint_written(&mut self, at: u64, end: u64, indexed: u64) {
         self.writer.unnamed = Some((at, end, self.writer.tip.seqno));
         self.writer.indexed = indexed;
-        self.writer.lacking.0 = self.writer.lacking.1;
+        self.writer.lacking = self.writer.since_begun.1;
         self.tell_others();
     }
 
@@ -373,7 +371,7 @@ impl Writer {
     /// Bytes of the commits that the newest checkpoint lacks; one under way is not counted
     /// on.
     pub(super) fn behind_checkpoint(&self) -> u64 {
-        self.lacking.0
+        self.lacking
     }
 
     pub(super) fn live(&self, store_id: &[u8; 16], state: LiveState) -> Live {
