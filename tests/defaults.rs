@@ -1,25 +1,7 @@
 //! What belongs to a store, a collection or a partition: attributes and defaults.
 
-use std::path::Path;
-
-use arraylog::{ArraySpec, AttrValue, Attrs, Mode, PartitionOptions, Store};
-
-fn append(path: &Path) -> Store {
-    support::open(path, Mode::Append).expect("opens for writing")
-}
-
-fn read(path: &Path) -> Store {
-    support::open(path, Mode::Read).expect("opens for reading")
-}
-
-/// Runs `check` with the store, and with what others find in its file.
-fn here_and_reopened(store: Store, path: &Path, check: impl Fn(&Store)) {
-    check(&store);
-    check(&read(path));
-    store.close().expect("closed");
-    check(&read(path));
-    check(&append(path));
-}
+use arraylog::{ArraySpec, AttrValue, Attrs, PartitionOptions, Store};
+use support::{append, here_and_reopened, read};
 
 #[test]
 fn values_and_entries_of_an_aligned_partition_start_at_its_multiples() {

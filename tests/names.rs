@@ -1,18 +1,10 @@
 //! Collections and partitions as a whole: made, listed, dropped, renamed.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arraylog::{AttrValue, Attrs, Error, Mode, PartitionOptions, Store, What};
-
-fn append(path: &Path) -> Store {
-    support::open(path, Mode::Append).expect("opens for writing")
-}
-
-fn read(path: &Path) -> Store {
-    support::open(path, Mode::Read).expect("opens for reading")
-}
+use arraylog::{AttrValue, Attrs, Error, PartitionOptions, Store, What};
+use support::{append, here_and_reopened, read};
 
 fn put(store: &Store, collection: &str, partition: &str, key: &str, value: &str) {
     let part = store.partition(collection, partition).expect("partition");
@@ -22,15 +14,6 @@ fn put(store: &Store, collection: &str, partition: &str, key: &str, value: &str)
 fn get(store: &Store, collection: &str, partition: &str, key: &str) -> Option<Vec<u8>> {
     let part = store.existing_partition(collection, partition).ok()?;
     part.get(key).expect("read").map(|value| value.to_vec())
-}
-
-/// Runs `check` with the store, and with what others find in its file.
-fn here_and_reopened(store: Store, path: &Path, check: impl Fn(&Store)) {
-    check(&store);
-    check(&read(path));
-    store.close().expect("closed");
-    check(&read(path));
-    check(&append(path));
 }
 
 #[test]

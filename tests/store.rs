@@ -1,18 +1,9 @@
 //! What a store promises to one program: put, get, remove, survive reopening.
 
-use std::path::Path;
-
 use arraylog::{
     ArraySpec, AttrValue, Attrs, Durability, Error, Kind, Mode, OpenOptions, Store, What,
 };
-
-fn append(path: &Path) -> Store {
-    support::open(path, Mode::Append).expect("opens for writing")
-}
-
-fn read(path: &Path) -> Store {
-    support::open(path, Mode::Read).expect("opens for reading")
-}
+use support::{append, read};
 
 #[test]
 fn values_survive_closing_and_reopening() {

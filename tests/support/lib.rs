@@ -33,6 +33,42 @@ pub fn open_mapped(options: &OpenOptions, path: &Path) -> Result<Store> {
     unsafe { options.open_mapped(path) }
 }
 
+/// Opens for writing, and makes what is not there.
+///
+/// # Panics
+///
+/// If it cannot be opened, which fails the test.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+pub fn append(path: &Path) -> Store {
+    open(path, Mode::Append).expect("opens for writing")
+}
+
+/// Opens for reading.
+///
+/// # Panics
+///
+/// If it cannot be opened, which fails the test.
+#[must_use]
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+pub fn read(path: &Path) -> Store {
+    open(path, Mode::Read).expect("opens for reading")
+}
+
+/// Runs `check` with the store, and with what others find in its file.
+///
+/// # Panics
+///
+/// If it cannot be closed or opened again, which fails the test.
+#[expect(clippy::expect_used, reason = "a test fails by panicking")]
+pub fn here_and_reopened(store: Store, path: &Path, check: impl Fn(&Store)) {
+    check(&store);
+    check(&read(path));
+    store.close().expect("closed");
+    check(&read(path));
+    check(&append(path));
+}
+
 /// A generator and the seed that repeats it: `ARRAYLOG_TEST_SEED`, or a random one.
 #[must_use]
 pub fn rng() -> (StdRng, u64) {
