@@ -51,6 +51,13 @@ pub(crate) trait Storage: Debug + Send + Sync {
     /// Returns when everything written is on the device.
     fn sync(&self) -> io::Result<()>;
 
+    /// Returns when what was written at `range`, which nobody writes meanwhile, is on the
+    /// device, and what is needed to find it there. Other bytes need not be: the live page
+    /// is not waited for.
+    fn sync_range(&self, _range: Range<u64>) -> io::Result<()> {
+        self.sync()
+    }
+
     /// Reserves room for `len` bytes from offset `at`, so that a full disk shows
     /// before the first byte is written. Does nothing where the system cannot.
     fn allocate(&self, at: u64, len: u64) -> io::Result<()>;
