@@ -10,6 +10,7 @@ use crate::generation::Shared;
 use crate::log::WriterGuard;
 use crate::options::CompactWhen;
 use crate::store::{Inner, Store};
+use crate::usage::Detail;
 
 /// Looks whether a generation is worth compacting.
 #[derive(Debug, Default)]
@@ -75,7 +76,7 @@ impl Inner {
 impl Store {
     fn compact_if(&self, when: CompactWhen) -> Result<()> {
         let inner = arc_swap::Guard::into_inner(self.inner());
-        let usage = inner.usage(false);
+        let usage = inner.usage(Detail::Counted);
         let due = usage.map(|usage| {
             let dead = usage.reclaimable_bytes as f64 / usage.file_bytes.max(1) as f64;
             dead >= when.dead_share
