@@ -160,7 +160,7 @@ impl OpenOptions {
     /// would free at least `dead_share` (from 0 to 1) of a file of at least `least_bytes`
     /// bytes. Off by default. It is looked at when a commit has made the log an eighth
     /// longer than the last time, which opens the index of every partition. Past commits
-    /// are gone then.
+    /// are gone then. Opening answers `Error::Invalid` for another share.
     pub fn compact_when(mut self, dead_share: f64, least_bytes: u64) -> Self {
         self.compact_when = Some(CompactWhen {
             dead_share,

@@ -300,6 +300,12 @@ impl OpenOptions {
         open::file(path.as_ref(), self, true)
     }
 
+    /// A store in memory, gone with its last handle and view. Of the options those count
+    /// that do not speak of a file: `durability`, `verify`, `compact_when`.
+    pub fn memory(&self) -> Result<Store> {
+        open::memory(self)
+    }
+
     /// Opens through a memory map: reads are views of the file. Errors and cost as those
     /// of [`open`](Self::open).
     ///

@@ -51,7 +51,14 @@ class Snapshot(Later, Mapping[str, Collection]):
         origin = self._origin
         try:
             handle = _core.Store(
-                origin.path, "r", "buffered", origin.verify, origin.io, (True, False, False), origin.seqno
+                origin.path,
+                "r",
+                "buffered",
+                origin.verify,
+                origin.io,
+                (True, False, False),
+                (None, None),
+                origin.seqno,
             )
         except InvalidError as error:
             raise SnapshotGoneError(
