@@ -178,9 +178,12 @@ impl OpenOptions {
 
     /// Has every lookup, list, walk and count see what another process has committed by
     /// then, as if [`Store::refresh`](crate::Store::refresh) stood before it. For a store
-    /// that is opened for reading; a writer has no others to follow. Costs a load where
-    /// nothing happened, and a call of the system where reads copy. Walks, readers and
-    /// snapshots stay as they were made.
+    /// that is opened for reading; a writer has no others to follow. Where the file was
+    /// compacted a lookup goes on with the new one, which costs an opening, and where the
+    /// path was given to another store it answers `Error::Replaced`; what other programs do
+    /// to the path, `refresh` alone notices. Costs two loads where nothing happened, and two
+    /// calls of the system where reads copy. Walks, readers and snapshots stay as they were
+    /// made.
     pub fn follow(mut self, follow: bool) -> Self {
         self.follow = follow;
         self

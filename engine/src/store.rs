@@ -14,6 +14,7 @@ use crate::compaction::Automatic;
 use crate::counters::Counters;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
+use crate::follow::Follower;
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::generation::Shared;
@@ -50,8 +51,8 @@ pub(crate) struct Inner {
     pub(crate) mode: Mode,
     /// Whether this is a snapshot, which shows nothing new.
     pub(crate) fixed: bool,
-    /// Whether each lookup takes in what another process committed.
-    pub(crate) follows: bool,
+    /// If each lookup takes in what another process committed.
+    pub(crate) follower: Option<Follower>,
     pub(crate) recovery: Recovery,
 }
 
@@ -102,7 +103,7 @@ impl Store {
             automatic: Automatic::new(options.compact_when),
             mode: options.mode,
             fixed: false,
-            follows: options.follow && !options.mode.writes(),
+            follower: (options.follow && !options.mode.writes()).then(Follower::default),
             recovery: Recovery::default(),
         };
         let live = inner.log.live()?;

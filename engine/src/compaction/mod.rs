@@ -258,7 +258,7 @@ fn make(
         },
         automatic: Automatic::new(options.compact_when),
         fixed: false,
-        follows: false,
+        follower: None,
         recovery: of.recovery.clone(),
     })
 }

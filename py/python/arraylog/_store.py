@@ -67,8 +67,9 @@ def open(
     file whose index is damaged; it takes time that grows with the store.
 
     ``follow=True``, for mode ``r``: every lookup, length and listing sees what
-    another process has committed by then, as if ``refresh()`` stood before it;
-    it costs next to nothing when nothing happened. An iteration stays as it
+    another process has committed by then, as if ``refresh()`` stood before it,
+    and goes on with the new file where that process compacted; it costs next to
+    nothing when nothing happened. An iteration stays as it
     began. A handle that is pickled does not follow where it is opened again.
 
     ``replay_bound`` and ``compact_when`` are for the modes that write. The index is
