@@ -215,6 +215,14 @@ fn describe_holder(file: &File) -> String {
     }
 }
 
+/// What the frames of an opening for writing are told apart by.
+pub(crate) fn new_epoch(path: &Path, options: &OpenOptions) -> Result<u16> {
+    let mut random = [0; 2];
+    fill_random(&mut random, path)?;
+    let random = u16::from_le_bytes(random);
+    Ok(options.fixed.map_or(random, |fixed| fixed.epoch))
+}
+
 /// A new store file; `None` if another one was made meanwhile.
 fn make(path: &Path, options: &OpenOptions, creation: Creation) -> Result<Option<File>> {
     let mut identity = new_identity(path)?;

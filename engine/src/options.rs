@@ -97,6 +97,14 @@ pub(crate) struct Fixed {
     pub(crate) epoch: u16,
 }
 
+impl Fixed {
+    /// The id of the file after so many compactions: each has its own.
+    pub(crate) fn id_of(&self, generation: u64) -> [u8; 16] {
+        let id = u128::from_le_bytes(self.store_id);
+        id.wrapping_add(generation.into()).to_le_bytes()
+    }
+}
+
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {

@@ -371,11 +371,7 @@ impl Inner {
         let Some(log) = Arc::get_mut(&mut self.log) else {
             return Ok(());
         };
-        let mut random = [0; 2];
-        open::fill_random(&mut random, log.path())?;
-        let epoch = options
-            .fixed
-            .map_or(u16::from_le_bytes(random), |fixed| fixed.epoch);
+        let epoch = open::new_epoch(log.path(), options)?;
         log.start_writing(replayed, epoch, open::seconds_since_1970())
     }
 
