@@ -28,8 +28,10 @@ fn create(path: &Path) -> Store {
     options.open(path).expect("made")
 }
 
+type Write = fn(&Store) -> Result<()>;
+
 /// The bytes that `write` gives, without the hints.
-fn bytes_of(write: fn(&Store) -> Result<()>) -> Vec<u8> {
+fn bytes_of(write: Write) -> Vec<u8> {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("a.alog");
     let store = create(&path);
@@ -305,7 +307,7 @@ fn the_golden_file_reads_back_as_it_was_written_mapped_and_copied() {
 }
 
 /// The golden files, and what makes each.
-const FILES: [(&str, fn(&Store) -> Result<()>); 3] = [
+const FILES: [(&str, Write); 3] = [
     ("one.alog", write_one),
     ("all.alog", write_all),
     ("compacted.alog", write_compacted),

@@ -1,7 +1,7 @@
 //! Media that take no writes, and disks that are full.
 
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use arraylog::{CompactOptions, Mode, Store};
 use support::process::Actor;
@@ -40,7 +40,7 @@ fn is_read_and_followed(writer: &Store, mut actor: Actor, denied: &str) {
     assert_eq!(actor.finish().expect("ends well"), Vec::<String>::new());
 }
 
-fn writer(path: &PathBuf) -> Store {
+fn writer(path: &Path) -> Store {
     let writer = support::open(path, Mode::Append).expect("made");
     let part = writer.default_partition().expect("a partition");
     part.put("key", "first").expect("stored");

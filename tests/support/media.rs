@@ -35,7 +35,9 @@ pub(crate) fn read_only(path: &Path) -> Outcome {
             let value = part.get("key")?.ok_or("no key")?;
             let text = String::from_utf8_lossy(&value).into_owned();
             let versions = part.history("key")?.count();
-            let entries = store.detailed_usage()?.partitions[0].entries;
+            let usage = store.detailed_usage()?;
+            let entries = usage.partitions.iter().map(|part| part.entries);
+            let entries: u64 = entries.sum();
             found.push(format!("{text} {versions} {entries} {}", part.len()?));
         }
         found.dedup();
