@@ -25,7 +25,7 @@ pub(crate) use file::{Creation, FileStorage};
 pub(crate) use folder::remove_leftovers;
 pub(crate) use live::LivePage;
 pub(crate) use lock::WriterLock;
-pub(crate) use region::{Bytes, Region};
+pub(crate) use region::{Bytes, Lender, Lent, Region};
 pub(crate) use spool::{SpoolFile, SpoolMap};
 
 use folder::{Purpose, Unborn};
