@@ -117,7 +117,7 @@ impl Store {
             seqno,
             ..Tip::start(inner.log.identity())
         };
-        let identity = next_identity(inner.log.identity(), tip.seqno, target)?;
+        let identity = next_identity(inner.log.identity(), tip.seqno, target, None)?;
         let successor = Successor::at(target, &open::header(&identity), random(target)?);
         let successor = successor.map_err(Error::io(ACTION, target))?;
         let catalog = inner.catalog.of_a_copy();

@@ -290,14 +290,20 @@ impl PartitionIndex {
         self.segments.load().mapped.len()
     }
 
-    /// Number of entries of the segments in the file, and of the groups that lookups of
-    /// all of them probe. Reads them whole.
-    pub(crate) fn probes(&self) -> Result<(u64, u64), Fault> {
+    /// Entries of the segments in the file, and groups that lookups of these probe: of at
+    /// most so many entries of each segment, or of all. Reads the blocks that they touch.
+    pub(crate) fn probes(&self, sample: Option<usize>) -> Result<(u64, u64), Fault> {
         let segments = self.segments.load_full();
-        segments.mapped.iter().try_fold((0, 0), |counts, segment| {
-            let (entries, probes) = counts;
-            Ok((entries + segment.len() as u64, probes + segment.probes()?))
-        })
+        let (mut entries, mut probes) = (0u64, 0u64);
+        for segment in &segments.mapped {
+            let most = sample.unwrap_or(usize::MAX).max(1);
+            // All over the segment: what was packed first found more room.
+            for ordinal in (0..segment.len()).step_by(segment.len().div_ceil(most).max(1)) {
+                entries += 1;
+                probes = probes.saturating_add(segment.probes_of(ordinal)? as u64);
+            }
+        }
+        Ok((entries, probes))
     }
 
     /// Fixes what a checkpoint saves, all of it below place `end`; what is inserted from

@@ -507,20 +507,15 @@ impl Segment {
         Ok(slots)
     }
 
-    /// Groups that a lookup of each of the entries probes, added up. For counts.
-    pub(super) fn probes(&self) -> Result<u64, Fault> {
-        let mut probes = 0u64;
-        self.blocks.check_all()?;
-        for (ordinal, &top) in self.tops.iter().enumerate() {
-            let count = self.groups.len();
-            let home = home(top, count);
-            let distance = match self.slot_of(ordinal)? {
-                Some((at, _)) => (at + count - home) % count + 1,
-                None => MAX_PROBES,
-            };
-            probes = probes.saturating_add(distance as u64);
-        }
-        Ok(probes)
+    /// Groups that a lookup of the entry at a position in log order probes. For counts.
+    pub(super) fn probes_of(&self, ordinal: usize) -> Result<usize, Fault> {
+        self.blocks.check(self.order_offset(ordinal))?;
+        let count = self.groups.len();
+        let home = home(self.tops.get(ordinal).copied().unwrap_or(0), count);
+        Ok(match self.slot_of(ordinal)? {
+            Some((at, _)) => (at + count - home) % count + 1,
+            None => MAX_PROBES,
+        })
     }
 }
 
