@@ -22,6 +22,9 @@ use crate::store::Inner;
 /// blocks, and the memory for them is bounded.
 const FRAME: u64 = 2 << 20;
 
+/// After so many bytes the device is given what was copied, so that it works meanwhile.
+const PART: u64 = 8 << 20;
+
 /// Of records without values so many are gathered.
 const RECORDS: usize = 1 << 15;
 
@@ -69,6 +72,8 @@ pub(super) struct Copier<'a> {
     pub(super) pace: Pace<'a>,
     waiting: Vec<Moving>,
     bytes: u64,
+    /// Up to here (an offset) the device was given what was copied.
+    written_out: u64,
     /// Schemas that are there, or wait.
     schemas: HashSet<u32>,
 }
@@ -80,6 +85,7 @@ impl<'a> Copier<'a> {
             pace,
             waiting: Vec::new(),
             bytes: 0,
+            written_out: to.log.published(),
             schemas: HashSet::new(),
         }
     }
@@ -282,6 +288,11 @@ impl<'a> Copier<'a> {
             to.catalog.show_changes();
         }
         drop(writer);
+        let end = to.log.published();
+        if end.saturating_sub(self.written_out) >= PART {
+            to.log.storage().write_out(self.written_out..end);
+            self.written_out = end;
+        }
         let bytes = std::mem::take(&mut self.bytes);
         self.pace.step(bytes)
     }

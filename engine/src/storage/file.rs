@@ -208,6 +208,14 @@ impl Storage for FileStorage {
     }
 
     #[cfg(target_os = "linux")]
+    fn write_out(&self, range: Range<u64>) {
+        let (at, len) = (range.start as i64, range.end.saturating_sub(range.start) as i64);
+        let file = self.file.as_raw_fd();
+        // SAFETY: takes numbers only; the descriptor is open for as long as `self`.
+        let _ = unsafe { libc::sync_file_range(file, at, len, libc::SYNC_FILE_RANGE_WRITE) };
+    }
+
+    #[cfg(target_os = "linux")]
     fn allocate(&self, at: u64, len: u64) -> io::Result<()> {
         let offset = |n| i64::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));
         let (at, len) = (offset(at)?, offset(len)?);

@@ -58,6 +58,10 @@ pub(crate) trait Storage: Debug + Send + Sync {
         self.sync()
     }
 
+    /// Has the system start to write `range` to the device, so that a sync has less to wait
+    /// for. Does nothing where the system cannot; what fails is an error of that sync.
+    fn write_out(&self, _range: Range<u64>) {}
+
     /// Reserves room for `len` bytes from offset `at`, so that a full disk shows
     /// before the first byte is written. Does nothing where the system cannot.
     fn allocate(&self, at: u64, len: u64) -> io::Result<()>;
