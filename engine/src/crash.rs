@@ -6,7 +6,12 @@
 //! state after some number of commits, at least those that were acknowledged as durable.
 
 mod checkpoints;
+mod disk;
+mod enumerate;
+mod examine;
 mod forged;
+mod mutants;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -12,6 +12,7 @@ use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::{LOG_START, PAGE};
+use crate::mutant::{Rule, broken};
 
 /// Large frames are written in blocks of this length and alignment: the page cache
 /// then uses pages of 2 MiB, and the first touch through a mapping costs a fraction.
@@ -153,12 +154,17 @@ impl<'a> WriterGuard<'a> {
         // bytes of a later commit could complete the frame. Parts of a longer frame may
         // also reach the device without the zeros that take the header back.
         let zeros = [0; HEADER_LEN as usize];
-        let taken_back = storage
-            .write_at(&[IoSlice::new(&zeros)], at)
-            .and_then(|()| match at / PAGE == end.saturating_sub(1) / PAGE {
+        let one_page = at / PAGE == end.saturating_sub(1) / PAGE;
+        let taken_back = match broken(Rule::TakenBack) {
+            true => Ok(()),
+            false => storage.write_at(&[IoSlice::new(&zeros)], at),
+        };
+        let taken_back = taken_back.and_then(|()| {
+            match one_page || broken(Rule::TakenBack) || broken(Rule::TakenBackDurably) {
                 true => Ok(()),
                 false => self.log.sync_device(),
-            });
+            }
+        });
         if let Err(failed) = taken_back {
             self.log.poison(&mut self.writer, &failed);
         }

@@ -22,6 +22,7 @@ use super::writer::{Writer, copy_of};
 use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::index::Counted;
+use crate::mutant::{Rule, broken};
 
 /// Longest wait for others before a sync.
 const LONGEST: Duration = Duration::from_millis(2);
@@ -61,7 +62,13 @@ impl Log {
             return Err(copy_of(first));
         }
         self.meter.syncs.add(1);
+        if broken(Rule::SyncedCommit) {
+            return Ok(());
+        }
         let synced = self.storage.sync();
+        if broken(Rule::FailedSyncIsLast) {
+            return synced;
+        }
         synced.inspect_err(|error| *failed = Some(copy_of(error)))
     }
 }
@@ -92,7 +99,10 @@ impl WriterGuard<'_> {
             durable_end,
             ..
         } = &mut *self.writer;
-        let waits = |pending: &Pending| pending.synced && pending.tip.end > *durable_end;
+        let waits = |pending: &Pending| {
+            let durable = pending.tip.end <= *durable_end;
+            pending.synced && !durable && !broken(Rule::ShownWhenDurable)
+        };
         let pending = &mut group.pending;
         let ready = pending.iter().position(waits).unwrap_or(pending.len());
         let Some(last) = ready.checked_sub(1).and_then(|last| pending.get(last)) else {
@@ -185,9 +195,19 @@ impl WriterGuard<'_> {
 
     /// The number of a sync that starts now, and up to where it makes the log durable.
     fn start_sync(&mut self) -> (u64, Tip) {
-        let Writer { group, tip, .. } = &mut *self.writer;
+        let Writer {
+            group,
+            tip,
+            durable_end,
+            ..
+        } = &mut *self.writer;
         group.started = group.started.saturating_add(1);
-        (group.started, *tip)
+        let (number, tip) = (group.started, *tip);
+        if broken(Rule::DurableEndAfterSync) {
+            *durable_end = tip.end;
+            self.tell_others();
+        }
+        (number, tip)
     }
 
     /// Takes up the outcome of a sync; how many commits it has shown.
@@ -204,7 +224,9 @@ impl WriterGuard<'_> {
             }
             Err(source) => {
                 // Nothing that waits is shown any more.
-                log.poison(&mut self.writer, &source);
+                if !broken(Rule::FailedSyncIsLast) {
+                    log.poison(&mut self.writer, &source);
+                }
                 Err(self.unknown(&source))
             }
         };

@@ -12,6 +12,7 @@ use super::{Log, Tip, settle};
 use crate::error::{Error, Result};
 use crate::format::header::{Live, LiveState, SLOTS, Slot, boot_check, durable_check};
 use crate::format::record;
+use crate::mutant::{Rule, broken};
 
 /// A replay of more bytes is not waited for.
 const MOST_REPLAYED: u64 = 1 << 30;
@@ -235,7 +236,7 @@ impl Log {
             next_generation: writer.next_generation,
         };
         let [even, odd] = SLOTS;
-        let at = if slot.seq.is_multiple_of(2) {
+        let at = if slot.seq.is_multiple_of(2) || broken(Rule::SlotsByTurns) {
             even
         } else {
             odd

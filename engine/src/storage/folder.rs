@@ -79,19 +79,22 @@ impl Unborn {
 
     /// Gives the file its name, instead of what had it, and makes the name durable.
     pub(crate) fn place_over(self) -> io::Result<File> {
-        fs::rename(&self.path, &self.target)?;
+        self.take_name()?;
         self.placed()
     }
 
-    /// As [`Self::place_over`]; the answer of making the name durable stands beside that of
-    /// the rename, since the file has its name all the same.
-    pub(crate) fn rename_over(self) -> io::Result<io::Result<()>> {
-        fs::rename(&self.path, &self.target)?;
-        Ok(sync_folder(&self.target))
+    /// Gives the file its name, instead of what had it.
+    pub(super) fn take_name(&self) -> io::Result<()> {
+        fs::rename(&self.path, &self.target)
+    }
+
+    /// Makes the name durable.
+    pub(super) fn sync_folder(&self) -> io::Result<()> {
+        sync_folder(&self.target)
     }
 
     fn placed(self) -> io::Result<File> {
-        sync_folder(&self.target)?;
+        self.sync_folder()?;
         self.file.try_clone()
     }
 }
