@@ -9,8 +9,10 @@ mod checkpoints;
 mod disk;
 mod enumerate;
 mod examine;
+mod faults;
 mod forged;
 mod mutants;
+mod torture;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -40,6 +42,15 @@ pub(crate) fn rng(seed: u64) -> TestRng {
         TestRng::from_seed(RngAlgorithm::ChaCha, &bytes),
     )
     .new_rng()
+}
+
+/// Tells whoever runs the tests with `--nocapture`.
+#[expect(
+    clippy::print_stdout,
+    reason = "counts are what some tests are run for"
+)]
+pub(crate) fn say(line: String) {
+    println!("{line}");
 }
 
 /// A disk as bytes.

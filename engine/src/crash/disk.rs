@@ -66,8 +66,9 @@ pub(super) struct Loss {
 }
 
 impl Found {
-    pub(super) fn identity(&self) -> Identity {
-        Identity::parse(&self.bytes[..IDENTITY_LEN]).expect("the header is durable")
+    pub(super) fn identity(&self) -> Result<Identity, String> {
+        let parsed = Identity::parse(&self.bytes[..IDENTITY_LEN]);
+        parsed.map_err(|error| format!("no store: {error:?}"))
     }
 }
 
@@ -115,7 +116,10 @@ impl Content {
     fn after(&self, loss: &Loss) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         if let Some(filler) = loss.long {
-            let ends = self.pending.iter().map(|(at, part)| *at as usize + part.len());
+            let ends = self
+                .pending
+                .iter()
+                .map(|(at, part)| *at as usize + part.len());
             let len = ends.max().unwrap_or(0).max(bytes.len());
             bytes.resize(len, filler);
         }
@@ -147,7 +151,13 @@ impl Content {
         let mut others = Vec::new();
         if count > 0 && count <= FEW {
             for subset in 1..(1u32 << count) - 1 {
-                let fate = |number| if subset >> number & 1 == 1 { Kept } else { Lost };
+                let fate = |number| {
+                    if subset >> number & 1 == 1 {
+                        Kept
+                    } else {
+                        Lost
+                    }
+                };
                 others.push((0..count).map(fate).collect());
             }
         }
@@ -156,6 +166,14 @@ impl Content {
                 for (rest, one) in [(Kept, Lost), (Lost, Kept)] {
                     let mut fates = vec![rest; count];
                     fates[number] = one;
+                    others.push(fates);
+                }
+            }
+            // In the order of the writes, or only what came last.
+            if count > FEW {
+                for (first, rest) in [(Kept, Lost), (Lost, Kept)] {
+                    let mut fates = vec![first; count];
+                    fates[number..].fill(rest);
                     others.push(fates);
                 }
             }
@@ -264,10 +282,14 @@ impl Disk {
 impl Loss {
     /// In a few words.
     pub(super) fn describe(&self) -> String {
-        let count = |wanted: fn(&Fate) -> bool| self.fates.iter().filter(|fate| wanted(fate)).count();
+        let count =
+            |wanted: fn(&Fate) -> bool| self.fates.iter().filter(|fate| wanted(fate)).count();
         let lost = count(|fate| *fate == Fate::Lost);
         let torn = count(|fate| matches!(fate, Fate::Head(_) | Fate::Tail(_)));
-        format!("{lost} lost and {torn} torn of {} sectors", self.fates.len())
+        format!(
+            "{lost} lost and {torn} torn of {} sectors",
+            self.fates.len()
+        )
     }
 }
 

@@ -10,13 +10,12 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use rand::RngExt;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::disk::{Disk, Found};
 use super::examine::{Allowed, Care, Tally, damage, examine, is_moment};
-use super::rng;
 use super::workload::{Base, OPS, Op, run};
+use super::{rng, say, torture};
 
 /// Workloads of one, two and three operations.
 pub(super) const WORKLOADS: usize = 12 + 12 * 12 + 12 * 12 * 12;
@@ -93,10 +92,10 @@ pub(super) fn sweep(
                 return Ok(());
             }
             tally.images += 1;
-            let thorough = rng.random_range(0..sweep.one_in) == 0;
             let care = Care {
-                again: usize::from(thorough) * 2,
+                again: 2,
                 depth: 3,
+                one_in: sweep.one_in,
             };
             let allowed = Allowed {
                 states: &run.states[least..=mark.begun],
@@ -108,7 +107,11 @@ pub(super) fn sweep(
         check(&disk.killed(), mark.returned, &|| "killed".to_owned())?;
         let names: Vec<usize> = disk.names().collect();
         for file in names {
-            let losses = disk.losses(file, &mut super::rng(sweep.seed ^ steps as u64), sweep.losses);
+            let losses = disk.losses(
+                file,
+                &mut super::rng(sweep.seed ^ steps as u64),
+                sweep.losses,
+            );
             for loss in losses {
                 let what = || format!("file {file}, {}", loss.describe());
                 check(&disk.after(file, &loss), mark.durable, &what)?;
@@ -162,8 +165,17 @@ pub(super) fn sweep_all(
 }
 
 fn assert_none(violations: &[Violation]) {
-    let told: Vec<String> = violations.iter().take(10).map(ToString::to_string).collect();
-    assert!(told.is_empty(), "{} violations:\n{}", violations.len(), told.join("\n"));
+    let told: Vec<String> = violations
+        .iter()
+        .take(10)
+        .map(ToString::to_string)
+        .collect();
+    assert!(
+        told.is_empty(),
+        "{} violations:\n{}",
+        violations.len(),
+        told.join("\n")
+    );
 }
 
 #[test]
@@ -171,7 +183,9 @@ fn workloads_are_numbered_and_short_ones_come_first() {
     assert_eq!(workload(0), [OPS[0]]);
     assert_eq!(workload(12), [OPS[0], OPS[0]]);
     assert_eq!(workload(WORKLOADS - 1), [OPS[11]; 3]);
-    let all: HashSet<String> = (0..WORKLOADS).map(|n| format!("{:?}", workload(n))).collect();
+    let all: HashSet<String> = (0..WORKLOADS)
+        .map(|n| format!("{:?}", workload(n)))
+        .collect();
     assert_eq!(all.len(), 1884);
 }
 
@@ -182,15 +196,28 @@ fn a_crash_at_any_call_of_any_three_operations_leaves_a_state_that_may_be_there(
         losses: 12,
         one_in: 24,
     };
-    let start = Instant::now();
-    let images = std::env::var("ARRAYLOG_CRASH_IMAGES").ok();
-    let images = images.and_then(|images| images.parse().ok()).unwrap_or(200_000);
-    let (tally, violations) = sweep_all(sweep, images, Duration::from_secs(600), 2);
-    eprintln_tally(&tally, start.elapsed());
+    let (tally, violations) = sweep_all(sweep, 200_000, Duration::MAX, 2);
+    say(format!("{} images: {tally:?}", tally.all()));
     assert_none(&violations);
+    assert!(tally.workloads >= WORKLOADS as u64, "{tally:?}");
 }
 
-#[expect(clippy::print_stderr, reason = "counts are what the test is run for")]
-fn eprintln_tally(tally: &Tally, took: Duration) {
-    eprintln!("{} images in {took:.1?}: {tally:?}", tally.all());
+#[test]
+#[ignore = "make torture-crash: some minutes"]
+fn five_million_crashes_leave_states_that_may_be_there() {
+    let (seed, clock) = (torture::seed(), torture::Clock::start());
+    let sweep = Sweep {
+        seed,
+        losses: 48,
+        one_in: 24,
+    };
+    let threads = torture::threads();
+    let (tally, violations) = sweep_all(sweep, 5_000_000, clock.left(), threads);
+    let done = format!(
+        "{} crash images, {} violations",
+        tally.all(),
+        violations.len()
+    );
+    clock.say(&format!("{done}, seed {seed}: {tally:?}"));
+    assert_none(&violations);
 }

@@ -14,8 +14,8 @@ use crate::format::frame::{FrameHeader, HEADER_LEN};
 use crate::format::header::LIVE;
 use crate::log::{Log, Parts};
 use crate::options::{Durability, Mode, OpenOptions};
-use crate::storage::sim::{Call, Sim};
 use crate::storage::sim::watch::{Step, Watch};
+use crate::storage::sim::{Call, Sim};
 use crate::store::Store;
 use crate::{Error, Verify};
 
@@ -79,7 +79,10 @@ fn read(store: &Store) -> Outcome<Result<Map, String>> {
             count += 1;
         }
         if part.len()? != count {
-            return Ok(Err(format!("{count} entries are counted as {}", part.len()?)));
+            return Ok(Err(format!(
+                "{count} entries are counted as {}",
+                part.len()?
+            )));
         }
         if part.get("absent")?.is_some() {
             return Ok(Err("a key that never was".to_owned()));
@@ -90,7 +93,11 @@ fn read(store: &Store) -> Outcome<Result<Map, String>> {
 
 /// Opens what was found, for reading or for writing.
 fn open(found: &Found, options: &OpenOptions, watch: Option<&Arc<Watch>>) -> Outcome<Store> {
-    let identity = found.identity();
+    let invalid = |detail| Error::Invalid {
+        what: "what was found".to_owned(),
+        detail,
+    };
+    let identity = found.identity().map_err(invalid)?;
     let boot = if found.same_boot { BOOT } else { NEXT_BOOT };
     let (header, log) = found.bytes.split_at(LOG_START as usize);
     let sim = Sim::watched(header, log, watch, boot).map_err(Error::io("map", "sim".as_ref()))?;
@@ -121,16 +128,18 @@ pub(super) struct Care {
     pub(super) again: usize,
     /// How often a crash may follow a crash.
     pub(super) depth: usize,
+    /// One in so many images is examined with further crashes, and of those with a torn
+    /// tail four times as many.
+    pub(super) one_in: u32,
 }
 
 impl Care {
     /// For a crash after this one: most are only opened.
-    fn deeper(self, rng: &mut TestRng) -> Self {
-        let depth = self.depth.saturating_sub(1);
-        let thorough = depth > 0 && rng.random_range(0..32) == 0;
+    fn deeper(self) -> Self {
         Self {
-            again: if thorough { self.again } else { 0 },
-            depth,
+            depth: self.depth.saturating_sub(1),
+            one_in: 64,
+            ..self
         }
     }
 }
@@ -143,10 +152,10 @@ pub(super) fn examine(
     rng: &mut TestRng,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let watch = (care.again > 0).then(Arc::default);
+    let watch = (care.depth > 0).then(Arc::default);
     let writing = OpenOptions {
         mode: Mode::Append,
-        ..options(&found.identity(), rng.random())
+        ..options(&found.identity()?, rng.random())
     };
     let opened = open(found, &writing, watch.as_ref());
     let store = opened.map_err(|error| format!("a crash is no damage: {error}"))?;
@@ -165,7 +174,10 @@ pub(super) fn examine(
         let keys: Vec<_> = map.keys().map(|key| String::from_utf8_lossy(key)).collect();
         return Err(format!("a state that may not be there, of {keys:?}"));
     }
-    if let Some(watch) = &watch {
+    let more = if recovery.torn_bytes > 0 { 4 } else { 1 };
+    if let Some(watch) = &watch
+        && rng.random_ratio(more.min(care.one_in), care.one_in)
+    {
         same_for_readers(found, &map)?;
         in_recovery(found, watch, (&map, allowed), care, rng, tally)?;
         after_recovery(found, &store, watch, map, care, rng, tally)?;
@@ -215,7 +227,7 @@ fn in_recovery(
         for loss in disk.losses(0, rng, care.again) {
             tally.in_recovery += 1;
             let found = disk.after(0, &loss);
-            let care = care.deeper(rng);
+            let care = care.deeper();
             examine(&found, allowed, care, rng, tally).map_err(|error| {
                 format!("step {number} of recovery, {}: {error}", loss.describe())
             })?;
@@ -260,7 +272,7 @@ fn after_recovery(
         }
         let mark = held_after(&marks, number + 1);
         for loss in disk.losses(0, rng, care.again) {
-            let care = care.deeper(rng);
+            let care = care.deeper();
             tally.after_recovery += 1;
             let allowed = Allowed {
                 states: &states[mark.durable..=mark.begun],
@@ -289,7 +301,7 @@ pub(super) fn damage(
     rng: &mut TestRng,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    let frames = frames(found);
+    let frames = frames(found, &found.identity()?.store_id);
     // With the live page, and without it, as after a loss of power.
     for without_live in [false, true] {
         let mut found = found.clone();
@@ -324,12 +336,11 @@ pub(super) fn damage(
 }
 
 /// The frames of a file, with their offsets.
-fn frames(found: &Found) -> Vec<(u64, FrameHeader)> {
-    let id = found.identity().store_id;
+fn frames(found: &Found, store_id: &[u8; 16]) -> Vec<(u64, FrameHeader)> {
     let mut frames = Vec::new();
     let mut at = LOG_START;
     while let Some(bytes) = found.bytes.get(at as usize..)
-        && let Ok(header) = FrameHeader::parse(bytes, &id, at)
+        && let Ok(header) = FrameHeader::parse(bytes, store_id, at)
     {
         frames.push((at, header));
         at += HEADER_LEN + header.body_len;

@@ -43,6 +43,21 @@ pub(crate) enum Kind {
     FolderSync,
 }
 
+impl Kind {
+    /// In a word or two.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Make => "make",
+            Self::Write => "write",
+            Self::Fill => "fill",
+            Self::Sync => "sync",
+            Self::Allocate => "allocate",
+            Self::Rename => "rename",
+            Self::FolderSync => "folder sync",
+        }
+    }
+}
+
 /// A call that fails.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Failing {
@@ -51,6 +66,8 @@ pub(crate) struct Failing {
     /// Of a write so many bytes are written all the same, counted from its end if below 0.
     pub(crate) partial: isize,
     pub(crate) errno: i32,
+    /// Whether all calls after it fail, too.
+    pub(crate) lasting: bool,
 }
 
 type Act = Box<dyn FnOnce() + Send>;
@@ -136,7 +153,10 @@ impl Watch {
             seen.steps.extend(step);
             return Ok(());
         };
-        (seen.failing, seen.failed) = (None, Some(kind));
+        if !failing.lasting {
+            seen.failing = None;
+        }
+        seen.failed = seen.failed.or(Some(kind));
         let mut partial = 0;
         if let Some(Step::On(_, Call::Write(_, bytes))) = &mut step {
             partial = match usize::try_from(failing.partial) {
@@ -183,7 +203,7 @@ impl Watch {
         (seen.failing, seen.failed) = (Some(failing), None);
     }
 
-    /// Has no call fail any more; the kind of the one that did.
+    /// Has no call fail any more; the kind of the first one that did.
     pub(crate) fn recover(&self) -> Option<Kind> {
         let mut seen = self.0.lock();
         seen.failing = None;
