@@ -1,0 +1,40 @@
+//! Disks without room, and files that may not grow.
+
+use support::process::Actor;
+
+const ACTOR: &str = env!("CARGO_BIN_EXE_actor");
+
+fn said(words: &[&str]) -> Vec<String> {
+    let actor = Actor::start(ACTOR, words).expect("started");
+    actor.finish().expect("it ends well")
+}
+
+/// How often something was refused; `None` if it was skipped, and it says so.
+fn refused(words: &[&str]) -> Option<u64> {
+    let said = said(words);
+    let last = said.last().expect("a line");
+    if last.starts_with("skipped") {
+        println!("{last}");
+        return None;
+    }
+    Some(last.parse().expect("a number"))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_may_not_grow_refuses_what_is_too_much_and_keeps_the_rest() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let words = ["short-files", path.to_str().expect("UTF-8"), "0", "100000"];
+    let refused = refused(&words).expect("every system can do this");
+    assert!(refused > 100, "{refused} refusals");
+}
+
+#[test]
+fn a_file_system_without_room_refuses_what_is_too_much_and_keeps_the_rest() {
+    let folder = tempfile::tempdir().expect("folder");
+    let words = ["full-tmpfs", folder.path().to_str().expect("UTF-8")];
+    if let Some(refused) = refused(&words) {
+        assert!(refused > 100, "{refused} refusals");
+    }
+}
