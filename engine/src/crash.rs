@@ -5,6 +5,7 @@
 //! subset of 512-byte sectors. Each image is opened by the real code, and must hold the
 //! state after some number of commits, at least those that were acknowledged as durable.
 
+mod calls;
 mod checkpoints;
 mod disk;
 mod enumerate;

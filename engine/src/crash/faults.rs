@@ -16,8 +16,8 @@ use crate::Error;
 use crate::storage::sim::watch::{Failing, Kind};
 
 /// Why calls fail. Interrupted calls and short writes are repeated below the simulated disk;
-/// `storage/calls.rs` has those.
-const REASONS: [i32; 4] = [libc::ENOSPC, libc::EIO, libc::EFBIG, libc::EDQUOT];
+/// `calls.rs` has those.
+pub(super) const REASONS: [i32; 4] = [libc::ENOSPC, libc::EIO, libc::EFBIG, libc::EDQUOT];
 
 /// Bytes of a failing write that are written all the same, from its end if below 0.
 const PARTS: [isize; 4] = [0, 41, -16, isize::MAX];

@@ -4,6 +4,7 @@
 //! ([`sim`]). Both serve reads through a [`Region`], which hands out bytes only
 //! below the end of what was written and will not change any more.
 
+mod calls;
 mod file;
 mod folder;
 mod live;
@@ -22,6 +23,8 @@ use std::sync::atomic::AtomicU64;
 use crate::mutant::{Rule, broken};
 use crate::options::Advice;
 
+#[cfg(test)]
+pub(crate) use calls::{Call, faults};
 pub(crate) use file::{Creation, FileStorage};
 pub(crate) use folder::remove_leftovers;
 pub(crate) use live::LivePage;
