@@ -1,4 +1,4 @@
-//! The golden files of format 0.2: what they hold, and that the same writes give the
+//! The golden files of format 0.3: what they hold, and that the same writes give the
 //! same bytes. If a test fails here, the format changed: that needs another version and
 //! another folder of golden files beside this one.
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -16,7 +16,7 @@ const LOG_START: usize = 16384;
 const HINTS: std::ops::Range<usize> = 12288 + 48..12288 + 64;
 
 fn golden(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/0.2");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/0.3");
     folder.join(name)
 }
 
@@ -308,7 +308,11 @@ fn copy(name: &str, change: impl FnOnce(&mut Vec<u8>)) -> (tempfile::TempDir, Pa
 
 #[test]
 fn a_file_of_another_version_is_refused_by_name_and_left_alone() {
-    for (version, said) in [([0, 0, 1, 0], "0.1"), ([1, 0, 0, 0], "1.0")] {
+    for (version, said) in [
+        ([0, 0, 1, 0], "0.1"),
+        ([0, 0, 2, 0], "0.2"),
+        ([1, 0, 0, 0], "1.0"),
+    ] {
         let (_folder, path) = copy("one.alog", |bytes| {
             bytes[8..12].copy_from_slice(&version);
             let crc = crc32fast::hash(&bytes[..508]);

@@ -44,7 +44,7 @@ pub(crate) use checked::Checked;
 pub(crate) use counts::Counted;
 pub(crate) use group::prefetch;
 pub(crate) use pack::{DeadBits, Packed};
-pub(crate) use partition::{Frozen, PartitionIndex};
+pub(crate) use partition::{Frozen, Merge, PartitionIndex};
 pub(crate) use pinned::{Cursor, Pinned};
 pub(crate) use segment::{Segment, Source};
 
@@ -62,7 +62,7 @@ pub(crate) struct Fault {
 }
 
 /// The records that an index leads to, and the key that is looked for.
-pub(crate) trait Records {
+pub(crate) trait Records: Copy {
     type Error;
 
     /// The key.

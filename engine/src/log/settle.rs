@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::record::{self, RecordKind};
 use crate::format::{Defect, align_up, place};
-use crate::index::{Hash, PartitionIndex, Pinned};
+use crate::index::{Hash, PartitionIndex, Pinned, Records as _};
 use crate::mutant::{Rule, broken};
 
 /// Records whose groups of the index are loaded ahead of their turn.
@@ -62,9 +62,10 @@ impl Log {
             return Err(self.corrupt(found.at, defect));
         }
         let tombstone = found.head.kind == RecordKind::Tombstone;
+        let records = self.keyed(found.key);
         let before = match previous {
             0 => None,
-            place if self.record_has_key(place, found.key) => Some(self.locate(place)?),
+            place if records.has_key(place) => Some(self.locate(place)?),
             place => {
                 let defect = Defect::Field {
                     what: "the previous version of a record",
@@ -74,7 +75,6 @@ impl Log {
                 return Err(self.corrupt(found.at, defect));
             }
         };
-        let records = self.keyed(found.key);
         let replaced = index
             .insert(pinned, hash, at, tombstone, previous, &records)
             .map_err(|fault| self.fault(fault))?;

@@ -54,7 +54,10 @@ impl Walk {
                 &mut self.window,
             )?;
             let places = self.window.places();
-            places.iter().for_each(|&place| log.prefetch(place));
+            let lender = log.lender();
+            places
+                .iter()
+                .for_each(|&place| Log::prefetch(lender, place));
         }
         Ok(())
     }

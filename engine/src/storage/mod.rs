@@ -31,7 +31,7 @@ pub(crate) use live::LivePage;
 #[cfg(test)]
 pub(crate) use live::LiveWords;
 pub(crate) use lock::WriterLock;
-pub(crate) use region::{Bytes, Region};
+pub(crate) use region::{Bytes, Lender, Lent, Region};
 pub(crate) use spool::{SpoolFile, SpoolMap};
 
 use folder::{Purpose, Unborn};
