@@ -83,26 +83,28 @@ fn kill(path: &Path, next: &mut u64, rng: &mut StdRng, seen: &mut Seen) {
     *next = count;
 }
 
-fn kill_often(kills: u64, until: Instant) -> Seen {
-    let (mut rng, seed) = support::rng();
-    println!("seed {seed}");
+/// Kills writers until there were so many or the time is over.
+fn kill_often(kills: u64, until: Instant, rng: &mut StdRng) -> Seen {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("a.alog");
-    let (mut seen, mut next) = (Seen::default(), 0);
+    let mut next = 0;
+    let mut seen = Seen::default();
     while seen.kills < kills && Instant::now() < until {
-        if seen.kills % FRESH == 0 {
+        if seen.kills.is_multiple_of(FRESH) {
             let _ = std::fs::remove_file(&path);
             next = 0;
         }
-        kill(&path, &mut next, &mut rng, &mut seen);
+        kill(&path, &mut next, rng, &mut seen);
     }
     seen
 }
 
 #[test]
 fn every_acknowledged_batch_survives_a_kill_and_no_half_one_does() {
-    let seen = kill_often(50, Instant::now() + Duration::from_secs(600));
-    println!("{seen:?}");
+    // It repeats the operations, though not the moments.
+    let (mut rng, seed) = support::rng();
+    println!("seed {seed}");
+    let seen = kill_often(50, Instant::now() + Duration::from_secs(600), &mut rng);
     assert_eq!(seen.kills, 50);
     assert!(seen.batches > 50 && seen.generations > 0, "{seen:?}");
 }
@@ -115,6 +117,7 @@ fn two_thousand_kills_lose_no_batch_that_was_said() {
         .and_then(|minutes| minutes.parse().ok())
         .unwrap_or(60);
     let start = Instant::now();
-    let seen = kill_often(2000, start + Duration::from_secs(60 * minutes));
-    println!("torture: {seen:?} in {:.0?}", start.elapsed());
+    let (mut rng, seed) = support::rng();
+    let seen = kill_often(2000, start + Duration::from_secs(60 * minutes), &mut rng);
+    println!("torture: {seen:?}, seed {seed}, in {:.0?}", start.elapsed());
 }

@@ -1,5 +1,4 @@
 //! What several processes see of one file: kills, locks, forks, followers.
-#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

@@ -4,6 +4,11 @@
 //! disk after some of them: everything before the last sync, and of what came after any
 //! subset of 512-byte sectors. Each image is opened by the real code, and must hold the
 //! state after some number of commits, at least those that were acknowledged as durable.
+//!
+//! `enumerate` has every workload of up to three operations (`workload`), with every crash
+//! (`disk`) and what is found then (`examine`); `mutants` breaks the rules that it is to
+//! hold; `faults` and `calls` have each call fail. Here and in `checkpoints` are longer
+//! workloads by chance, in `forged` files that no crash leaves.
 
 mod calls;
 mod checkpoints;
@@ -46,10 +51,6 @@ pub(crate) fn rng(seed: u64) -> TestRng {
 }
 
 /// Tells whoever runs the tests with `--nocapture`.
-#[expect(
-    clippy::print_stdout,
-    reason = "counts are what some tests are run for"
-)]
 pub(crate) fn say(line: String) {
     println!("{line}");
 }

@@ -194,7 +194,7 @@ fn a_crash_at_any_call_of_any_three_operations_leaves_a_state_that_may_be_there(
     let sweep = Sweep {
         seed: 1,
         losses: 12,
-        one_in: 24,
+        one_in: 48,
     };
     let (tally, violations) = sweep_all(sweep, 200_000, Duration::MAX, 2);
     say(format!("{} images: {tally:?}", tally.all()));
@@ -209,7 +209,7 @@ fn five_million_crashes_leave_states_that_may_be_there() {
     let sweep = Sweep {
         seed,
         losses: 48,
-        one_in: 24,
+        one_in: 48,
     };
     let threads = torture::threads();
     let (tally, violations) = sweep_all(sweep, 5_000_000, clock.left(), threads);
