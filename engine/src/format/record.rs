@@ -322,6 +322,16 @@ pub(crate) fn key_at_if(bytes: &[u8], len: usize) -> Option<u64> {
     Some(HEAD_LEN.wrapping_add(u64::from(flags & WIDE).wrapping_mul(8)))
 }
 
+/// The key of a record that is not wide and starts here.
+#[inline(always)]
+pub(crate) fn plain_key(record: &[u8]) -> Option<&[u8]> {
+    let [_, _, _, _, _, _, _, _, _, _, low, high, ..] = *record else {
+        return None;
+    };
+    let start = HEAD_LEN as usize;
+    record.get(start..start.wrapping_add(u16::from_le_bytes([low, high]).into()))
+}
+
 /// Whether two keys are the same: as `==`, without a call for those of usual lengths. A
 /// call costs a lookup more than the comparison: what was in registers has to be saved.
 #[inline(always)]

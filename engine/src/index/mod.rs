@@ -89,6 +89,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// Fewer than the bits of a word.
     const LEN: usize = 32;
 
     /// No places.
@@ -103,6 +104,12 @@ impl Window {
         self.len == Self::LEN
     }
 
+    /// How many more it takes.
+    fn room(&self) -> usize {
+        Self::LEN - self.len
+    }
+
+    #[inline]
     fn push(&mut self, place: u64) {
         if let Some(next) = self.places.get_mut(self.len) {
             *next = place;

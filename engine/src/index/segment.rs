@@ -376,6 +376,11 @@ impl Segment {
     ) -> Result<(), R::Error> {
         let whole = self.is_whole();
         while *ordinal < self.len() && !out.is_full() {
+            if whole && let Some(run) = self.compared_run(*ordinal, out.room()) {
+                run.iter().for_each(|&word| out.push(place_of(word)));
+                *ordinal += run.len();
+                continue;
+            }
             let seen = match whole {
                 true => Ok(true),
                 false => self
@@ -399,6 +404,31 @@ impl Segment {
             *ordinal += 1;
         }
         Ok(())
+    }
+
+    /// The words at up to `most` positions in log order from `ordinal` on, fewer than
+    /// [`Window::LEN`], if they and their records were all compared.
+    #[inline]
+    fn compared_run(&self, ordinal: usize, most: usize) -> Option<&[u64]> {
+        let end = self.len().min(ordinal + most);
+        let run = self.order.get(ordinal..end)?;
+        let last = end.checked_sub(1)?;
+        // Shorter than a block, and than the bits of a word.
+        let is_checked = |ordinal| self.blocks.is_checked(self.order_offset(ordinal));
+        if !(is_checked(ordinal) && is_checked(last)) {
+            return None;
+        }
+        if self.trusted {
+            return Some(run);
+        }
+        let walked = self.walked.get()?;
+        let word = |number: usize| Some(walked.get(number)?.load(Ordering::Relaxed));
+        let (first, shift) = (word(ordinal / 64)?, ordinal % 64);
+        let next = word(last / 64)?;
+        // The bits from `ordinal` on, those of the next word behind them.
+        let bits = first >> shift | next.checked_shl(64 - shift as u32).unwrap_or(0);
+        let wanted = (1u64 << run.len()) - 1;
+        (bits & wanted == wanted).then_some(run)
     }
 
     /// The place at a position in log order, which is below [`Self::len`]; its record was

@@ -261,6 +261,21 @@ impl Log {
         lender.get(at, len)
     }
 
+    /// Key and value of the record at `place`, as [`Log::lend_plain`].
+    #[inline(always)]
+    pub(crate) fn lend_plain_record<'a>(
+        &self,
+        lender: Lender<'a>,
+        place: u64,
+        end: u64,
+    ) -> Option<(&'a [u8], &'a [u8])> {
+        let (value_at, value_len) = self.plain(lender, place, end)?;
+        let at = place.wrapping_mul(UNIT);
+        let record = lender.get(at, value_at.wrapping_add(value_len).wrapping_sub(at))?;
+        let value = record.get(value_at.wrapping_sub(at) as usize..)?;
+        Some((record::plain_key(record)?, value))
+    }
+
     /// [`Log::plain`], with a reference that keeps it.
     #[inline(always)]
     pub(crate) fn plain_bytes(&self, place: u64, end: u64) -> Option<Bytes> {

@@ -128,13 +128,22 @@ impl Reader {
     /// passed over. After an error no more are given.
     pub fn scan<'r>(&'r self, mut visit: impl FnMut(&'r [u8], &'r [u8])) -> Result<()> {
         let mut walk = Walk::new(self.pinned.clone(), self.end);
-        while let Some(place) = walk.next(&self.log) {
-            let place = place?;
-            if let Some((key, value)) = self.log.lend_record(place)? {
-                visit(key, value);
+        let lender = self.lent.lender();
+        loop {
+            let places = walk.next_window(&self.log)?;
+            if places.is_empty() {
+                return Ok(());
+            }
+            for &place in places {
+                let lent = match self.log.lend_plain_record(lender, place, self.end) {
+                    None => self.log.lend_record(place)?,
+                    lent => lent,
+                };
+                if let Some((key, value)) = lent {
+                    visit(key, value);
+                }
             }
         }
-        Ok(())
     }
 
     /// The value of the version that this reader sees, from that at `place` back.
