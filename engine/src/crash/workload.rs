@@ -118,8 +118,12 @@ impl Ledger {
         });
     }
 
-    /// The last commit was refused: what it would have led to may never be there.
-    pub(super) fn refused(&self) {
+    /// The last commit failed: unless that is not known, what it would have led to may never
+    /// be there.
+    fn failed(&self, error: &Error) {
+        if matches!(error, Error::CommitUnknown { .. }) {
+            return;
+        }
         let (states, marks) = &mut *self.inner.lock();
         states.pop();
         for mark in marks {
@@ -277,10 +281,8 @@ impl Player {
         self.ledger.begin(state);
         match batch.commit() {
             Ok(_) => self.ledger.returned(durability),
-            // It may be there all the same.
-            Err(error @ Error::CommitUnknown { .. }) => return Err(error),
             Err(error) => {
-                self.ledger.refused();
+                self.ledger.failed(&error);
                 return Err(error);
             }
         }
@@ -316,7 +318,7 @@ impl Player {
             match part.put("meanwhile", value) {
                 Ok(()) => ledger.returned(Durability::Buffered),
                 // A call that was to fail may be one of these.
-                Err(_) => ledger.refused(),
+                Err(error) => ledger.failed(&error),
             }
         });
     }
@@ -344,7 +346,8 @@ impl Player {
                 if let Some(key) = key {
                     state.remove(key.as_bytes());
                     self.ledger.begin(state);
-                    let removed = part.remove(key).inspect_err(|_| self.ledger.refused())?;
+                    let removed = part.remove(key);
+                    let removed = removed.inspect_err(|error| self.ledger.failed(error))?;
                     assert!(removed, "it was there");
                     self.ledger.returned(Durability::Buffered);
                 }
@@ -357,7 +360,7 @@ impl Player {
                 let part = self.store.partition("c", "q")?;
                 let source = value.as_slice().take(u64::MAX);
                 let put = part.put_from("stream", source);
-                put.inspect_err(|_| self.ledger.refused())?;
+                put.inspect_err(|error| self.ledger.failed(error))?;
                 self.ledger.returned(Durability::Buffered);
             }
             Op::Sync => {
@@ -443,9 +446,12 @@ impl Player {
         Ok(())
     }
 
-    /// Fails unless the store holds the newest state.
+    /// Fails unless the store holds the newest state that was committed for all that is
+    /// known.
     pub(super) fn check(&self) -> Result<(), String> {
-        match held(&self.store)? == self.ledger.state() {
+        let (states, marks) = self.ledger.taken();
+        let newest = marks.last().and_then(|mark| states.get(mark.returned));
+        match Some(&held(&self.store)?) == newest {
             true => Ok(()),
             false => Err("the open store does not hold what was committed".to_owned()),
         }

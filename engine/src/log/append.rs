@@ -165,7 +165,9 @@ impl<'a> WriterGuard<'a> {
             }
         });
         if let Err(failed) = taken_back {
+            // All of it may be there.
             self.log.poison(&mut self.writer, &failed);
+            return Err(self.unknown(&source));
         }
         Err(self.not_committed(source))
     }

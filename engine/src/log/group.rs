@@ -158,7 +158,7 @@ impl WriterGuard<'_> {
         }
     }
 
-    fn unknown(&self, source: &io::Error) -> Error {
+    pub(super) fn unknown(&self, source: &io::Error) -> Error {
         Error::CommitUnknown {
             path: self.log.path.clone(),
             source: copy_of(source),
