@@ -16,6 +16,7 @@ COMPARE := benches/compare/target/release/arraylog-compare
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
+.PHONY: torture torture-crash torture-mutants torture-faults torture-kills
 .PHONY: help demo soak test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
@@ -34,6 +35,28 @@ test-rust:
 ## make soak     ten minutes of a writer, readers and a follower
 soak:
 	ARRAYLOG_SOAK_SECONDS=600 cargo test --release -p arraylog-tests --test soak -- --nocapture
+
+## make torture  the long runs, one after the other: crashes, broken rules, faults, kills;
+##               each is a target of its own, and takes SEED=, MINUTES= (at most, 60) and THREADS= (2)
+torture: torture-crash torture-mutants torture-faults torture-kills
+
+TORTURE := SEED=$(SEED) MINUTES=$(MINUTES) THREADS=$(THREADS) nice -n 19 cargo test --release
+
+## make torture-crash    5,000,000 crashes of every three operations
+torture-crash:
+	$(TORTURE) -p arraylog --lib -- --ignored --nocapture five_million_crashes
+
+## make torture-mutants  each rule of the protocol broken, and the first crash that shows it
+torture-mutants:
+	$(TORTURE) -p arraylog --lib -- --ignored --nocapture each_broken_rule
+
+## make torture-faults   20,000 calls that fail
+torture-faults:
+	$(TORTURE) -p arraylog --lib -- --ignored --nocapture twenty_thousand_failed_calls
+
+## make torture-kills    2,000 writers killed
+torture-kills:
+	ARRAYLOG_TEST_SEED=$(SEED) $(TORTURE) -p arraylog-tests --test kills -- --ignored --nocapture
 
 test-python: wheel $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/python

@@ -12,19 +12,22 @@ type Layer = (&'static [&'static str], &'static [&'static str]);
 /// Those of the last layer are one object seen from six sides: a store lends partitions
 /// and batches, these commit through the store, by streams too, and entries are what they
 /// give out.
-const LAYERS: [Layer; 15] = [
-    (&["format"], &[]),
+const LAYERS: [Layer; 16] = [
+    (&["mutant"], &[]),
+    (&["format"], &["mutant"]),
     (&["error"], &["format"]),
     (&["options"], &[]),
     (&["grid"], &[]),
     (&["counters"], &[]),
-    (&["storage"], &["format", "options"]),
+    (&["storage"], &["mutant", "format", "options"]),
     (&["arena"], &["storage"]),
     (&["value"], &["storage"]),
     (&["index"], &["format", "storage"]),
     (
         &["log"],
-        &["format", "error", "options", "counters", "storage", "index"],
+        &[
+            "mutant", "format", "error", "options", "counters", "storage", "index",
+        ],
     ),
     (&["array"], &["format", "error"]),
     (
@@ -63,6 +66,7 @@ const LAYERS: [Layer; 15] = [
             "store",
         ],
         &[
+            "mutant",
             "format",
             "error",
             "options",

@@ -1,11 +1,10 @@
 //! What several processes see of one file: kills, locks, forks, followers.
-#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use arraylog::{Error, Mode, OpenOptions, Store};
-use rand::RngExt;
+use support::batches;
 use support::process::Actor;
 
 const ACTOR: &str = env!("CARGO_BIN_EXE_actor");
@@ -25,56 +24,10 @@ fn line(actor: &mut Actor) -> String {
     actor.line().expect("read").expect("a line")
 }
 
-/// The number under every key that each batch of `actor.rs` overwrites.
+/// The number of the newest batch, which is whole.
 fn newest_batch(store: &Store) -> u64 {
-    let part = store
-        .existing_partition("numbered", "batches")
-        .expect("there");
-    let number = |key: u8| {
-        let value = part.get([key]).expect("read").expect("there");
-        u64::from_le_bytes(value[..8].try_into().expect("eight bytes"))
-    };
-    let newest = number(0);
-    for key in 1..10 {
-        assert_eq!(number(key), newest, "half a batch");
-    }
-    let large = part.get([9]).expect("read").expect("there");
-    assert!(large[8..].iter().all(|&byte| byte == newest as u8));
-    newest
-}
-
-#[test]
-fn every_acknowledged_batch_survives_a_kill_and_no_half_one_does() {
-    let (_folder, path) = folder();
-    let (mut rng, seed) = support::rng();
-    println!("seed {seed}");
-    let mut next = 0;
-    for round in 0..20 {
-        let mut writer = actor("batches", &path, &[&next.to_string(), "100"]);
-        let mut acknowledged = line(&mut writer).parse::<u64>().expect("a number");
-        std::thread::sleep(Duration::from_micros(rng.random_range(0..40_000)));
-        for line in writer.kill().expect("killed") {
-            acknowledged = line.parse().expect("a number");
-        }
-        for mode in [Mode::Read, Mode::ReadWrite] {
-            let store = support::open(&path, mode).expect("opens");
-            let newest = newest_batch(&store);
-            // The last commit may have been done and not yet said.
-            assert!(
-                (acknowledged..=acknowledged + 1).contains(&newest),
-                "round {round}: {newest}, acknowledged {acknowledged}"
-            );
-            let part = store.partition("numbered", "batches").expect("there");
-            assert_eq!(part.len().expect("counted"), 10 + newest + 1);
-            for number in 0..=newest {
-                let value = part.get(format!("batch {number}")).expect("read");
-                assert_eq!(value.as_deref(), Some(&number.to_le_bytes()[..]));
-            }
-            next = newest + 1;
-        }
-    }
-    let store = support::open(&path, Mode::Read).expect("opens");
-    assert_eq!(store.seqno(), next);
+    let newest = batches::newest(store).unwrap_or_else(|wrong| panic!("{wrong}"));
+    newest.expect("a batch")
 }
 
 #[test]

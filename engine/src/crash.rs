@@ -4,10 +4,23 @@
 //! disk after some of them: everything before the last sync, and of what came after any
 //! subset of 512-byte sectors. Each image is opened by the real code, and must hold the
 //! state after some number of commits, at least those that were acknowledged as durable.
+//!
+//! `enumerate` has every workload of up to three operations (`workload`), with every crash
+//! (`disk`) and what is found then (`examine`); `mutants` breaks the rules that it is to
+//! hold; `faults` and `calls` have each call fail. Here and in `checkpoints` are longer
+//! workloads by chance, in `forged` files that no crash leaves.
 
+mod calls;
 mod checkpoints;
+mod disk;
+mod enumerate;
+mod examine;
+mod faults;
 mod forged;
 mod installed;
+mod mutants;
+mod torture;
+mod workload;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,6 +49,11 @@ pub(crate) fn rng(seed: u64) -> TestRng {
         TestRng::from_seed(RngAlgorithm::ChaCha, &bytes),
     )
     .new_rng()
+}
+
+/// Tells whoever runs the tests with `--nocapture`.
+pub(crate) fn say(line: String) {
+    println!("{line}");
 }
 
 /// A disk as bytes.
@@ -70,6 +88,19 @@ impl Image {
         }
     }
 
+    /// What of a write later calls put on the device.
+    fn write_synced<'a>(&mut self, at: u64, bytes: &[u8], later: impl Iterator<Item = &'a Call>) {
+        let end = at + bytes.len() as u64;
+        for call in later {
+            if let Call::SyncRange(range) = call {
+                let (from, to) = (range.start.clamp(at, end), range.end.clamp(at, end));
+                if from < to {
+                    self.write(from, &bytes[(from - at) as usize..(to - at) as usize]);
+                }
+            }
+        }
+    }
+
     /// This disk after `calls`, of which those since the last sync may be torn.
     pub(crate) fn after(&self, calls: &[Call], torn: Option<&mut TestRng>) -> Self {
         let synced = calls
@@ -82,9 +113,10 @@ impl Image {
             match (call, &mut rng) {
                 (Call::Write(at, bytes), Some(rng)) if number >= synced => {
                     image.write_torn(*at, bytes, rng);
+                    image.write_synced(*at, bytes, calls.iter().skip(number));
                 }
                 (Call::Write(at, bytes), _) => image.write(*at, bytes),
-                (Call::Sync, _) => {}
+                (Call::Sync | Call::SyncRange(_), _) => {}
             }
         }
         image

@@ -169,8 +169,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// The sync of a commit failed: it may or may not survive a power loss.
-    #[error("it is not known whether the commit to `{}` is on the device: the sync failed", path.display())]
+    /// The sync of a commit failed, or its write did and could not be taken back: it may or
+    /// may not be there when the store is opened again.
+    #[error("it is not known whether the commit to `{}` is on the device", path.display())]
     CommitUnknown {
         /// The file.
         path: PathBuf,

@@ -111,6 +111,7 @@ mod grid;
 mod index;
 mod info;
 mod log;
+mod mutant;
 mod names;
 mod open;
 mod options;

@@ -36,11 +36,7 @@ fn store(pause: Duration) -> (Identity, Arc<Sim>, Store) {
 
 fn syncs(sim: &Sim) -> usize {
     let journal = sim.journal().lock();
-    journal
-        .calls
-        .iter()
-        .filter(|&call| *call == Call::Sync)
-        .count()
+    journal.calls.iter().filter(|&call| call.is_sync()).count()
 }
 
 /// Waits until a sync is under way.
@@ -67,12 +63,12 @@ fn eight_threads_share_syncs_and_each_commit_is_durable_when_it_returns() {
                     assert!(part.contains(&key).expect("read"), "not seen by its writer");
                     // Its frame stands before the last sync.
                     let journal = sim.journal().lock();
-                    let last = journal.calls.iter().rposition(|call| *call == Call::Sync);
+                    let last = journal.calls.iter().rposition(Call::is_sync);
                     let held = |call: &Call| match call {
                         Call::Write(_, bytes) => {
                             bytes.windows(key.len()).any(|part| part == key.as_bytes())
                         }
-                        Call::Sync => false,
+                        _ => false,
                     };
                     let written = journal.calls.iter().position(held);
                     assert!(written.expect("written") < last.expect("synced"));
@@ -100,7 +96,7 @@ fn a_thread_alone_pays_one_write_and_one_sync_for_each_commit() {
         let journal = sim.journal().lock();
         let calls = &journal.calls[before..];
         assert!(
-            matches!(calls, [Call::Write(..), Call::Sync]),
+            matches!(calls, [Call::Write(..), Call::SyncRange(_)]),
             "{} calls",
             calls.len()
         );

@@ -30,6 +30,11 @@ fn main() -> Outcome {
             let pause = Duration::from_micros(pause.parse()?);
             batches(Path::new(path), from.parse()?, pause)
         }
+        ["everything", path, from] => everything(Path::new(path), from.parse()?),
+        ["full-tmpfs", folder] => bounded::full_tmpfs(Path::new(folder)),
+        ["short-files", path, from, to] => {
+            bounded::short_files(Path::new(path), from.parse()?..to.parse()?)
+        }
         ["synced", path] => synced(Path::new(path)),
         ["synced-threads", path] => synced_threads(Path::new(path)),
         ["count-reads", path] => count_reads(Path::new(path)),
@@ -140,32 +145,46 @@ fn describe(error: &Error) -> String {
     }
 }
 
-/// Commits batch after batch, each with its number under ten keys, and says the
-/// number of each that was committed. Rests between them.
+/// Commits batch after batch, and says the number of each that was committed. Rests between
+/// them.
 fn batches(path: &Path, from: u64, pause: Duration) -> Outcome {
     let store = support::open(path, Mode::Append)?;
     for number in from.. {
-        let batch = store.batch()?;
-        let part = batch.partition("numbered", "batches")?;
-        // Of a few bytes, of several pages, and of blocks in turn.
-        let more = match number % 4 {
-            0 => 0,
-            1 => 5000,
-            2 => 70_000,
-            _ => 300,
-        };
-        let mut value = number.to_le_bytes().to_vec();
-        value.resize(8 + more, number as u8);
-        for key in 0..9u8 {
-            part.put([key], number.to_le_bytes())?;
-        }
-        part.put([9], &value)?;
-        part.put(format!("batch {number}"), number.to_le_bytes())?;
-        batch.commit()?;
+        support::batches::commit(&store, number, Durability::Buffered)?;
         say(number)?;
         std::thread::sleep(pause);
     }
     Ok(())
+}
+
+/// Commits batch after batch, every third one durably, while another thread takes
+/// checkpoints and compacts, and says the number of each that was committed.
+fn everything(path: &Path, from: u64) -> Outcome {
+    let store = support::open(path, Mode::Append)?;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for round in 0.. {
+                let done = match round % 3 {
+                    0 => store.compact(&CompactOptions::new()).map(drop),
+                    _ => store.checkpoint().map(drop),
+                };
+                if done.is_err() {
+                    // The writer finds no line for its pipe, and the test a number missing.
+                    std::process::abort();
+                }
+                std::thread::sleep(Duration::from_micros(500));
+            }
+        });
+        for number in from.. {
+            let durability = match number % 3 {
+                0 => Durability::Synced,
+                _ => Durability::Buffered,
+            };
+            support::batches::commit(&store, number, durability)?;
+            say(number)?;
+        }
+        Ok(())
+    })
 }
 
 /// Commits durably from eight threads without end, and says each key once it is durable.

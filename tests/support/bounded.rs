@@ -3,7 +3,7 @@
 use std::io::{BufRead, Write};
 use std::path::Path;
 
-use arraylog::{Error, Mode, OpenOptions};
+use arraylog::{CompactOptions, Durability, Error, Mode, OpenOptions, Store};
 use support::source::{Pattern, byte};
 
 use crate::{Outcome, say};
@@ -150,4 +150,146 @@ pub(crate) fn described(error: Option<Error>) -> String {
     };
     let cause = std::error::Error::source(&error).map(ToString::to_string);
     format!("{}: {error}: {}", error.kind(), cause.unwrap_or_default())
+}
+
+/// Fills what room there is, in every way, and finds each time what was there before.
+struct Squeezed<'a> {
+    path: &'a Path,
+    store: Store,
+    next: u64,
+}
+
+impl<'a> Squeezed<'a> {
+    fn new(path: &'a Path) -> Result<Self, Box<dyn std::error::Error>> {
+        let store = support::open(path, Mode::Append)?;
+        for number in 0..8 {
+            support::batches::commit(&store, number, Durability::Buffered)?;
+        }
+        let next = 8;
+        Ok(Self { path, store, next })
+    }
+
+    fn check(&self, store: &Store) -> Outcome {
+        let newest = support::batches::newest(store).map_err(|wrong| wrong.to_string())?;
+        match newest == self.next.checked_sub(1) {
+            true => Ok(()),
+            false => {
+                Err(format!("batch {newest:?} is the newest, {} comes next", self.next).into())
+            }
+        }
+    }
+
+    /// Works with little room until something is refused; how often that was.
+    fn work(&mut self) -> Result<u64, Box<dyn std::error::Error>> {
+        let mut refused = 0;
+        for number in 0..12 {
+            let durability = match number % 2 {
+                0 => Durability::Buffered,
+                _ => Durability::Synced,
+            };
+            let done = match number % 6 {
+                4 => self.store.checkpoint().map(drop),
+                5 => self.store.compact(&CompactOptions::new()).map(drop),
+                _ => {
+                    let done = support::batches::commit(&self.store, self.next, durability);
+                    self.next += u64::from(done.is_ok());
+                    done
+                }
+            };
+            match done {
+                Ok(()) => {}
+                Err(Error::NotCommitted { .. } | Error::Io { .. }) => refused += 1,
+                Err(other) => return Err(other.into()),
+            }
+            self.check(&self.store)?;
+            self.check(&support::open(self.path, Mode::Read)?)?;
+        }
+        Ok(refused)
+    }
+
+    /// Goes on with room, here and opened again.
+    fn go_on(&mut self) -> Outcome {
+        support::batches::commit(&self.store, self.next, Durability::Synced)?;
+        self.next += 1;
+        self.check(&self.store)?;
+        self.store.close()?;
+        self.store = support::open(self.path, Mode::ReadWrite)?;
+        self.check(&self.store)?;
+        Ok(self.store.compact(&CompactOptions::new()).map(drop)?)
+    }
+}
+
+/// Works while no file can grow beyond each of these lengths, and says how often something
+/// was refused.
+#[expect(unsafe_code, reason = "signal has no safe face")]
+pub(crate) fn short_files(path: &Path, lengths: std::ops::Range<u64>) -> Outcome {
+    // SAFETY: ignoring a signal runs no code of this program.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+    let mut squeezed = Squeezed::new(path)?;
+    let mut refused = 0;
+    for more in lengths.step_by(1013) {
+        let length = std::fs::metadata(path)?.len() + more;
+        set_limit(Scarce::FileLength, length)?;
+        refused += squeezed.work()?;
+        set_limit(Scarce::FileLength, libc::RLIM_INFINITY)?;
+        squeezed.go_on()?;
+    }
+    say(refused)
+}
+
+/// Works in a file system of 2 MiB with less and less room, and says how often something
+/// was refused; or why there is no such file system.
+#[cfg(target_os = "linux")]
+pub(crate) fn full_tmpfs(folder: &Path) -> Outcome {
+    if let Err(error) = mount_tmpfs(folder) {
+        return say(format!("skipped: no file system of its own: {error}"));
+    }
+    let path = folder.join("a.alog");
+    let mut squeezed = Squeezed::new(&path)?;
+    let mut refused = 0;
+    for left in 0..40u64 {
+        let filler = folder.join("filler");
+        let mut file = std::fs::File::create(&filler)?;
+        // As much as there is, and then a few pages less.
+        let page = [1; 4096];
+        let mut written = 0;
+        while file.write_all(&page).is_ok() {
+            written += 4096;
+        }
+        file.set_len(u64::saturating_sub(written, left * 4096))?;
+        drop(file);
+        refused += squeezed.work()?;
+        std::fs::remove_file(&filler)?;
+        squeezed.go_on()?;
+    }
+    say(refused)
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn full_tmpfs(_folder: &Path) -> Outcome {
+    say("skipped: this system has no tmpfs")
+}
+
+/// Mounts a file system of 2 MiB at `folder` that this process alone sees and that goes
+/// with it.
+#[cfg(target_os = "linux")]
+#[expect(unsafe_code, reason = "unshare and mount have no safe face")]
+fn mount_tmpfs(folder: &Path) -> std::io::Result<()> {
+    let folder = std::ffi::CString::new(folder.as_os_str().as_encoded_bytes())?;
+    let check = |result| match result {
+        0 => Ok(()),
+        _ => Err(std::io::Error::last_os_error()),
+    };
+    // SAFETY: takes numbers; this process has one thread.
+    let unshared = check(unsafe { libc::unshare(libc::CLONE_NEWNS) });
+    if unshared.is_err() {
+        // SAFETY: as above.
+        check(unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) })?;
+    }
+    let (none, all) = (std::ptr::null(), libc::MS_REC | libc::MS_PRIVATE);
+    // SAFETY: the target is a string that lives through the call; what is not needed is null.
+    check(unsafe { libc::mount(none, c"/".as_ptr(), none, all, none.cast()) })?;
+    let (kind, options) = (c"tmpfs".as_ptr(), c"size=2m".as_ptr().cast());
+    // SAFETY: all strings live through the call.
+    check(unsafe { libc::mount(kind, folder.as_ptr(), kind, 0, options) })
 }

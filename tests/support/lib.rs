@@ -1,5 +1,6 @@
 //! Shared parts of the integration tests.
 
+pub mod batches;
 pub mod dump;
 pub mod process;
 pub mod soak;

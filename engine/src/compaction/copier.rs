@@ -13,6 +13,7 @@ use crate::format::record::RecordKind;
 use crate::format::{Defect, offset, place};
 use crate::index::Hash;
 use crate::log::{Found, Located, Log, Op, Tip, Until, Walk, replay};
+use crate::mutant::{Rule, broken};
 use crate::options::Durability;
 use crate::staged::Sums;
 use crate::storage::Bytes;
@@ -138,6 +139,9 @@ impl<'a> Copier<'a> {
     /// `tip` there.
     pub(super) fn follow(&mut self, from: &Source<'_>, tip: &mut Tip, end: u64) -> Result<()> {
         let Source { log, catalog } = *from;
+        if broken(Rule::CommitsFollowed) {
+            return Ok(());
+        }
         replay(log, tip, Until::Published(end), |batch| {
             for &Found { at, head, key, .. } in batch {
                 if let Some(id) = Catalog::schema_of_row(head.partition, key) {

@@ -25,6 +25,7 @@ use crate::checkpoint::Background;
 use crate::error::{Error, Result};
 use crate::format::header::Identity;
 use crate::log::{Log, Parts, Tip, Until, replay};
+use crate::mutant::{Rule, broken};
 use crate::open;
 use crate::options::{Fixed, Mode, OpenOptions};
 use crate::storage::Successor;
@@ -171,7 +172,9 @@ impl Store {
             writer.let_others();
         };
         copier.follow(&source, &mut tip, writer.tip().end)?;
-        next.log.writer(ACTION)?.sync()?;
+        if !broken(Rule::NewFileDurable) {
+            next.log.writer(ACTION)?.sync()?;
+        }
         check_path(&old.log, path)?;
         // Before the name changes hands, so that nobody misses it: who looks too early
         // finds the file that it has.
@@ -186,9 +189,14 @@ impl Store {
         if let Err(source) = &placed {
             // After a loss of power the name may lead to the old file, which has no more
             // than this: nothing may follow.
-            if let Ok(mut writer) = next.log.writer(ACTION) {
+            if let Ok(mut writer) = next.log.writer(ACTION)
+                && !broken(Rule::NewNameOrNothing)
+            {
                 writer.stop(source);
             }
+        }
+        if broken(Rule::HandlesGoOn) {
+            return Ok(());
         }
         self.shared.replace(Arc::clone(next));
         writer.supersede(next.log.identity().generation);

@@ -100,7 +100,7 @@ fn run_saved(seed: u64, commits: usize, big: bool) -> Run {
             _ => continue,
         }
         let last = sim.journal().lock().calls.clone();
-        let synced = last.iter().rposition(|call| *call == super::Call::Sync);
+        let synced = last.iter().rposition(super::Call::is_sync);
         let durable = if synced.is_some_and(|at| at >= marks.last().expect("one").0) {
             number
         } else {

@@ -36,6 +36,7 @@ use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
 use super::{Defect, VERSION};
+use crate::mutant::{Rule, broken};
 
 /// First bytes of every store.
 pub(crate) const MAGIC: [u8; 8] = [0x89, b'A', b'L', b'G', 0x0D, 0x0A, 0x1A, 0x0A];
@@ -243,8 +244,8 @@ impl Slot {
     /// The slot, if its magic and checksum hold.
     pub(crate) fn parse(bytes: &[u8], store_id: &[u8; 16], at: u64) -> Option<Self> {
         let (raw, _) = SlotBytes::ref_from_prefix(bytes).ok()?;
-        let valid =
-            raw.magic.get() == SLOT_MAGIC && raw.crc.get() == raw.computed_crc(store_id, at);
+        let holds = raw.crc.get() == raw.computed_crc(store_id, at) || broken(Rule::SlotSum);
+        let valid = raw.magic.get() == SLOT_MAGIC && holds;
         valid.then(|| Self {
             seq: raw.seq.get(),
             checkpoint: raw.checkpoint_at.get(),
@@ -366,6 +367,7 @@ impl Live {
     pub(crate) fn unsynced_checkpoint(&self, boot_id: &[u8; 16]) -> Option<(u64, u64)> {
         let named = (self.checkpoint, self.checkpoint_end);
         let holds = self.boot_check == boot_check(boot_id, named);
+        let holds = holds || broken(Rule::RunOfTheSystem);
         (holds && self.checkpoint != 0).then_some(named)
     }
 
@@ -381,7 +383,8 @@ impl Live {
 
     /// The durable end, if its check holds.
     pub(crate) fn trusted_durable_end(&self, store_id: &[u8; 16]) -> Option<u64> {
-        (self.check == durable_check(store_id, self.durable_end)).then_some(self.durable_end)
+        let holds = self.check == durable_check(store_id, self.durable_end);
+        (holds || broken(Rule::DurableCheck)).then_some(self.durable_end)
     }
 }
 

@@ -11,7 +11,8 @@ use super::writer::Writer;
 use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
-use crate::format::{LOG_START, PAGE};
+use crate::format::{LOG_START, PAGE, UNIT};
+use crate::mutant::{Rule, broken};
 
 /// Large frames are written in blocks of this length and alignment: the page cache
 /// then uses pages of 2 MiB, and the first touch through a mapping costs a fraction.
@@ -153,17 +154,38 @@ impl<'a> WriterGuard<'a> {
         // The header may be there, with a part of what it vouches for. Unless it goes,
         // bytes of a later commit could complete the frame. Parts of a longer frame may
         // also reach the device without the zeros that take the header back.
-        let zeros = [0; HEADER_LEN as usize];
-        let taken_back = storage
-            .write_at(&[IoSlice::new(&zeros)], at)
-            .and_then(|()| match at / PAGE == end.saturating_sub(1) / PAGE {
+        let one_page = at / PAGE == end.saturating_sub(1) / PAGE;
+        let taken_back = match broken(Rule::TakenBack) {
+            true => Ok(()),
+            false => self.take_back(at),
+        };
+        let taken_back = taken_back.and_then(|()| {
+            match one_page || broken(Rule::TakenBack) || broken(Rule::TakenBackDurably) {
                 true => Ok(()),
                 false => self.log.sync_device(None),
-            });
+            }
+        });
         if let Err(failed) = taken_back {
+            // All of it may be there.
             self.log.poison(&mut self.writer, &failed);
+            return Err(self.unknown(&source));
         }
         Err(self.not_committed(source))
+    }
+
+    /// Overwrites the magic number and the checksum of a header at offset `at`.
+    ///
+    /// On a full disk there may be room for a part of a header alone, up to the end of a
+    /// page. These bytes are the first multiple of 8: where one of them could be written all
+    /// can be.
+    fn take_back(&self, at: u64) -> io::Result<()> {
+        let storage = &*self.log.storage;
+        let written = storage.write_at(&[IoSlice::new(&[0; UNIT as usize])], at);
+        match written {
+            // Not that much of it is there.
+            Err(_) if storage.len()? < at.saturating_add(UNIT) => Ok(()),
+            written => written,
+        }
     }
 
     /// Makes sure that there is room for a frame, and for some to come.

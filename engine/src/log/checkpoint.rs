@@ -23,6 +23,7 @@ use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::record::{self, Head, RecordKind};
 use crate::format::{LOG_START, offset, place, segment};
 use crate::index::{DeadBits, Frozen, Hash, Merge, Packed, PartitionIndex, Segment};
+use crate::mutant::{Rule, broken};
 
 /// Segments are written together until they have so many bytes: a store of many small
 /// partitions is written in a few calls.
@@ -396,10 +397,14 @@ impl Log {
             .indexed_entries()
             .saturating_add(now.sum())
             .saturating_sub(before.saturating_add(own.before));
+        let start = match broken(Rule::ReplayFromFrozen) {
+            true => tip,
+            false => from,
+        };
         let checkpoint = Checkpoint {
-            replay_from: from.end,
-            seqno: from.seqno,
-            frame_sum: from.frame_sum,
+            replay_from: start.end,
+            seqno: start.seqno,
+            frame_sum: start.frame_sum,
             previous: guard.checkpoint(),
             next,
             entries,
@@ -469,7 +474,9 @@ impl Log {
             let Some(unnamed) = self.writer(ACTION)?.unnamed() else {
                 return Ok(());
             };
-            self.writer(ACTION)?.sync()?;
+            if !broken(Rule::NamedAfterSync) {
+                self.writer(ACTION)?.sync()?;
+            }
             // Anew: the store may have been closed meanwhile.
             self.writer(ACTION)?.name_checkpoint(unnamed)?;
         }

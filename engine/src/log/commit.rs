@@ -22,6 +22,7 @@ use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::record::{self, Head, RecordKind};
 use crate::format::{ALIGN_FROM, BLOCK, place};
 use crate::index::{Hash, PartitionIndex};
+use crate::mutant::{Rule, broken};
 use crate::options::Durability;
 
 /// Frames with more bytes of values are written from where the values lie, as far as
@@ -285,6 +286,9 @@ impl WriterGuard<'_> {
             self.settle()?;
         } else {
             self.wait_until_shown(end)?;
+        }
+        if broken(Rule::ShownWhenDurable) && durability == Durability::Synced {
+            self.sync()?;
         }
         Ok(tip.seqno)
     }

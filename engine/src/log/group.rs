@@ -23,6 +23,7 @@ use super::writer::{Writer, copy_of};
 use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::index::Counted;
+use crate::mutant::{Rule, broken};
 
 /// A sync of no more than this covers these bytes alone.
 const FEW: u64 = 64 << 10;
@@ -52,7 +53,7 @@ pub(super) struct Group {
     /// Syncs that were started, and the last of them that has succeeded.
     started: u64,
     finished: u64,
-    /// Whether somebody waits for a sync of the whole file.
+    /// Whether the next sync has to cover the whole file.
     whole: bool,
     /// Bytes before this offset may be written by a thread that waits for no sync: room
     /// for the index.
@@ -60,6 +61,22 @@ pub(super) struct Group {
     /// How many the last sync that was led had shown, and how long it took.
     size: usize,
     took: Duration,
+}
+
+impl Group {
+    /// Nobody waits, and the next sync covers the whole file.
+    pub(super) fn syncing_all_next() -> Self {
+        Self {
+            whole: true,
+            ..Self::default()
+        }
+    }
+
+    /// Has the next sync cover the whole file: something was written before its durable
+    /// end.
+    pub(super) fn sync_all_next(&mut self) {
+        self.whole = true;
+    }
 }
 
 impl Log {
@@ -71,10 +88,16 @@ impl Log {
             return Err(copy_of(first));
         }
         self.meter.syncs.add(1);
+        if broken(Rule::SyncedCommit) {
+            return Ok(());
+        }
         let synced = match range {
             Some(range) => self.storage.sync_range(range),
             None => self.storage.sync(),
         };
+        if broken(Rule::FailedSyncIsLast) {
+            return synced;
+        }
         synced.inspect_err(|error| *failed = Some(copy_of(error)))
     }
 }
@@ -105,7 +128,10 @@ impl WriterGuard<'_> {
             durable_end,
             ..
         } = &mut *self.writer;
-        let waits = |pending: &Pending| pending.synced && pending.tip.end > *durable_end;
+        let waits = |pending: &Pending| {
+            let durable = pending.tip.end <= *durable_end;
+            pending.synced && !durable && !broken(Rule::ShownWhenDurable)
+        };
         let pending = &mut group.pending;
         let ready = pending.iter().position(waits).unwrap_or(pending.len());
         let Some(last) = ready.checked_sub(1).and_then(|last| pending.get(last)) else {
@@ -138,7 +164,7 @@ impl WriterGuard<'_> {
 
     /// Makes everything written durable; the writer's lock is given away meanwhile.
     pub(crate) fn sync(&mut self) -> Result<()> {
-        self.writer.group.whole = true;
+        self.writer.group.sync_all_next();
         // One that starts from here on.
         let number = self.writer.group.started.saturating_add(1);
         self.wait_for(|writer| writer.group.finished >= number)?;
@@ -162,7 +188,7 @@ impl WriterGuard<'_> {
         }
     }
 
-    fn unknown(&self, source: &io::Error) -> Error {
+    pub(super) fn unknown(&self, source: &io::Error) -> Error {
         Error::CommitUnknown {
             path: self.log.path.clone(),
             source: copy_of(source),
@@ -210,7 +236,12 @@ impl WriterGuard<'_> {
         let whole = std::mem::take(&mut group.whole) || *durable_end < group.filled;
         let few = tip.end.saturating_sub(*durable_end) <= FEW;
         let range = (few && !whole).then_some(*durable_end..tip.end);
-        (group.started, *tip, range)
+        let (number, tip) = (group.started, *tip);
+        if broken(Rule::DurableEndAfterSync) {
+            *durable_end = tip.end;
+            self.tell_others();
+        }
+        (number, tip, range)
     }
 
     /// Notes that the frame that ends at the tip will be filled without the writer's lock.
@@ -232,7 +263,9 @@ impl WriterGuard<'_> {
             }
             Err(source) => {
                 // Nothing that waits is shown any more.
-                log.poison(&mut self.writer, &source);
+                if !broken(Rule::FailedSyncIsLast) {
+                    log.poison(&mut self.writer, &source);
+                }
                 Err(self.unknown(&source))
             }
         };
@@ -242,7 +275,7 @@ impl WriterGuard<'_> {
 
     /// Makes everything committed durable without giving the writer's lock away.
     pub(super) fn sync_holding(&mut self) -> Result<()> {
-        self.writer.group.whole = true;
+        self.writer.group.sync_all_next();
         let (number, tip, range) = self.start_sync();
         // Waits for a sync that is under way, whose thread needs the lock only afterwards.
         let synced = self.log.sync_device(range);

@@ -16,6 +16,7 @@ use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::header::{SLOT_LEN, SLOTS, Slot};
 use crate::format::record::{self, Head};
 use crate::format::{Defect, UNIT};
+use crate::mutant::{Rule, broken};
 
 /// A record that the walk accepted.
 #[derive(Debug)]
@@ -124,7 +125,8 @@ pub(crate) fn replay(
         Some(Stop::Error(error)) => return Err(error),
         Some(Stop::Defect(at, defect)) => (at, defect),
     };
-    if walk.tip.end < walk.witness || walk.is_vouched_for()? {
+    let durable = walk.tip.end < walk.witness && !broken(Rule::Witness);
+    if durable || (walk.is_vouched_for()? && !broken(Rule::LaterHeaders)) {
         return Err(log.corrupt(at, defect));
     }
     let torn = walk.window.len().saturating_sub(walk.tip.end);
@@ -272,7 +274,7 @@ impl<F: FnMut(&[Found<'_>]) -> Result<()>> Walk<'_, F> {
             self.sums.clear();
         }
         let computed = frame::frame_sum(&self.sums, self.tip.frame_sum, header.seqno, header.epoch);
-        if computed != header.frame_sum {
+        if computed != header.frame_sum && !broken(Rule::FrameSum) {
             let stored = header.frame_sum;
             return Err(Stop::Defect(
                 at,
@@ -365,7 +367,7 @@ impl<F: FnMut(&[Found<'_>]) -> Result<()>> Walk<'_, F> {
         }
         let key = head.key_range();
         self.keys.extend_from_slice(part(key.start, key.end));
-        if computed != head.sum {
+        if computed != head.sum && !broken(Rule::RecordSum) {
             let stored = head.sum;
             return Err(Stop::Defect(
                 at,
@@ -380,7 +382,7 @@ impl<F: FnMut(&[Found<'_>]) -> Result<()>> Walk<'_, F> {
         // touch. Above, nothing else says that they were written.
         if at.saturating_add(head.end()) > self.witness {
             self.check_padding(at, head)?;
-            if head.wide {
+            if head.wide && !broken(Rule::BlockSums) {
                 self.check_blocks(at, head)?;
             }
         }

@@ -9,6 +9,7 @@ use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::record::{self, RecordKind};
 use crate::format::{Defect, align_up, place};
 use crate::index::{Hash, PartitionIndex, Pinned, Records as _};
+use crate::mutant::{Rule, broken};
 
 /// Records whose groups of the index are loaded ahead of their turn.
 const AHEAD: usize = 16;
@@ -93,7 +94,7 @@ pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> 
     let (storage, torn) = (log.storage(), replayed.torn > 0);
     let settle = || {
         let mut tip = replayed.tip;
-        if torn {
+        if torn && !broken(Rule::Covered) {
             let (covered, header) = cover(log, replayed, epoch);
             storage.write_at(&[io::IoSlice::new(&header)], tip.end)?;
             tip = covered;
@@ -101,10 +102,10 @@ pub(crate) fn settle(log: &Log, replayed: &Replayed, epoch: u16) -> Result<Tip> 
         // A SPACE frame ends at a multiple of 8, what it covers ends anywhere. A durable
         // end beyond the end of the file would count as damage.
         let short = storage.len()? < tip.end;
-        if short {
+        if short && !broken(Rule::CoverInsideFile) {
             storage.write_at(&[io::IoSlice::new(&[0])], tip.end.saturating_sub(1))?;
         }
-        if torn || short {
+        if (torn || short) && !broken(Rule::CoveredDurably) {
             storage.sync()?;
         }
         Ok(tip)

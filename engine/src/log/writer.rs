@@ -12,6 +12,7 @@ use super::{Log, Tip, settle};
 use crate::error::{Error, Result};
 use crate::format::header::{Live, LiveState, SLOTS, Slot, boot_check, durable_check};
 use crate::format::record;
+use crate::mutant::{Rule, broken};
 
 /// A replay of more bytes is not waited for.
 const MOST_REPLAYED: u64 = 1 << 30;
@@ -85,7 +86,8 @@ impl Log {
         let writer = Writer {
             tip,
             shown: tip,
-            group: Group::default(),
+            // What the writer before has left is of the first sync.
+            group: Group::syncing_all_next(),
             durable_end,
             durable_seqno: tip.seqno,
             reserved: 0,
@@ -235,7 +237,7 @@ impl Log {
             next_generation: writer.next_generation,
         };
         let [even, odd] = SLOTS;
-        let at = if slot.seq.is_multiple_of(2) {
+        let at = if slot.seq.is_multiple_of(2) || broken(Rule::SlotsByTurns) {
             even
         } else {
             odd
@@ -244,6 +246,8 @@ impl Log {
         let written = self.storage.write_at(&[IoSlice::new(&bytes)], at);
         written.map_err(Error::io("write a slot of", &self.path))?;
         writer.slot_seq = slot.seq;
+        // Far from what the next commit writes.
+        writer.group.sync_all_next();
         Ok(())
     }
 

@@ -1,14 +1,18 @@
 //! A store in a file.
-#![expect(
-    unsafe_code,
-    reason = "vectored positioned writes and preallocation need system calls"
+#![cfg_attr(
+    target_os = "linux",
+    expect(
+        unsafe_code,
+        reason = "advice on how a file is read needs a system call"
+    )
 )]
 
 use std::fs::File;
 use std::io::{self, IoSlice};
 use std::ops::Range;
+#[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -16,12 +20,9 @@ use std::sync::atomic::AtomicU64;
 use memmap2::MmapOptions;
 
 use super::folder::{Purpose, Unborn};
-use super::{LivePage, Region, Storage, Successor, WriterLock};
+use super::{LivePage, Region, Storage, Successor, WriterLock, calls};
 use crate::format::LOG_START;
 use crate::options::Advice;
-
-/// Most pieces that the system takes in one call (`IOV_MAX`).
-const MAX_PIECES: usize = 1024;
 
 /// Address space reserved for a file, at least: growth up to this needs no new
 /// mapping. Costs no memory.
@@ -69,8 +70,8 @@ impl FileStorage {
         if lock && !WriterLock::take(&unborn.file)? {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        unborn.file.write_all_at(header, 0)?;
-        unborn.file.sync_all()?;
+        calls::write_all(&unborn.file, &[IoSlice::new(header)], 0)?;
+        calls::sync_all(&unborn.file)?;
         match creation {
             Creation::New => unborn.place_new(),
             Creation::Over => unborn.place_over(),
@@ -91,7 +92,7 @@ impl FileStorage {
         if let Err(error) = WriterLock::take(&unborn.file) {
             log::warn!("{}: no lock: {error}", target.display());
         }
-        unborn.file.write_all_at(header, 0)?;
+        calls::write_all(&unborn.file, &[IoSlice::new(header)], 0)?;
         let storage = Self::new(unborn.file.try_clone()?, true, mapped)?;
         Ok((unborn, storage))
     }
@@ -124,27 +125,17 @@ impl FileStorage {
     pub(crate) fn limit(&self) -> &Arc<AtomicU64> {
         &self.limit
     }
-
-    fn write_pieces(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
-        let at = i64::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?;
-        let count = pieces.len().min(MAX_PIECES) as libc::c_int;
-        // SAFETY: `IoSlice` has the layout of `iovec`; the pieces are borrowed for the
-        // call, which only reads them; the descriptor is open for as long as `self`.
-        let written =
-            unsafe { libc::pwritev(self.file.as_raw_fd(), pieces.as_ptr().cast(), count, at) };
-        usize::try_from(written).map_err(|_| io::Error::last_os_error())
-    }
 }
 
 impl Storage for FileStorage {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        calls::len(&self.file)
     }
 
     fn read_at(&self, buf: &mut [u8], at: u64) -> io::Result<usize> {
         let mut filled = 0;
         while let Some(rest) = buf.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match self.file.read_at(rest, at.saturating_add(filled as u64)) {
+            match calls::read(&self.file, rest, at.saturating_add(filled as u64)) {
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -154,29 +145,12 @@ impl Storage for FileStorage {
         Ok(filled)
     }
 
-    fn write_at(&self, pieces: &[IoSlice<'_>], mut at: u64) -> io::Result<()> {
-        if let [piece] = pieces {
-            return self.file.write_all_at(piece, at);
-        }
-        let mut copy = pieces.to_vec();
-        let mut rest = copy.as_mut_slice();
-        IoSlice::advance_slices(&mut rest, 0);
-        while !rest.is_empty() {
-            match self.write_pieces(rest, at) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(n) => {
-                    at = at.saturating_add(n as u64);
-                    IoSlice::advance_slices(&mut rest, n);
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(())
+    fn write_at(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()> {
+        calls::write_all(&self.file, pieces, at)
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_data()
+        calls::sync(&self.file)
     }
 
     /// The bytes are written once more as they are, by a call that returns when they are on
@@ -185,60 +159,23 @@ impl Storage for FileStorage {
     #[cfg(target_os = "linux")]
     fn sync_range(&self, range: Range<u64>) -> io::Result<()> {
         let len = range.end.saturating_sub(range.start) as usize;
-        let (mut bytes, at) = (vec![0; len], range.start as i64);
+        let mut bytes = vec![0; len];
         if self.read_at(&mut bytes, range.start)? < len {
             return self.sync();
         }
-        let piece = [IoSlice::new(&bytes)];
-        let (file, piece) = (self.file.as_raw_fd(), piece.as_ptr().cast());
-        // SAFETY: `IoSlice` has the layout of `iovec`; the piece is borrowed for the call,
-        // which only reads it; the descriptor is open for as long as `self`.
-        let written = unsafe { libc::pwritev2(file, piece, 1, at, libc::RWF_DSYNC) };
-        if usize::try_from(written) == Ok(len) {
-            return Ok(());
-        }
-        let error = (written < 0).then(io::Error::last_os_error);
-        match error.as_ref().and_then(io::Error::raw_os_error) {
-            // Written in part, interrupted, or not known to this system.
-            None | Some(libc::EINTR | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => {
-                self.sync()
-            }
-            Some(code) => Err(io::Error::from_raw_os_error(code)),
+        match calls::write_synced(&self.file, &bytes, range.start)? {
+            true => Ok(()),
+            false => self.sync(),
         }
     }
 
     #[cfg(target_os = "linux")]
     fn write_out(&self, range: Range<u64>) {
-        let (at, len) = (range.start as i64, range.end.saturating_sub(range.start) as i64);
-        let file = self.file.as_raw_fd();
-        // SAFETY: takes numbers only; the descriptor is open for as long as `self`.
-        let _ = unsafe { libc::sync_file_range(file, at, len, libc::SYNC_FILE_RANGE_WRITE) };
+        calls::write_out(&self.file, range);
     }
 
-    #[cfg(target_os = "linux")]
     fn allocate(&self, at: u64, len: u64) -> io::Result<()> {
-        let offset = |n| i64::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));
-        let (at, len) = (offset(at)?, offset(len)?);
-        loop {
-            // SAFETY: takes numbers only; the descriptor is open for as long as `self`.
-            let result = unsafe {
-                libc::fallocate(self.file.as_raw_fd(), libc::FALLOC_FL_KEEP_SIZE, at, len)
-            };
-            if result == 0 {
-                return Ok(());
-            }
-            let error = io::Error::last_os_error();
-            match error.raw_os_error() {
-                Some(libc::EINTR) => {}
-                Some(libc::EOPNOTSUPP | libc::ENOSYS) => return Ok(()),
-                _ => return Err(error),
-            }
-        }
-    }
-
-    #[cfg(not(target_os = "linux"))]
-    fn allocate(&self, _at: u64, _len: u64) -> io::Result<()> {
-        Ok(())
+        calls::allocate(&self.file, at, len)
     }
 
     #[cfg(target_os = "linux")]
@@ -262,7 +199,7 @@ impl Storage for FileStorage {
 
     fn release(&self) -> io::Result<()> {
         // To the length that it has: nothing is cut, and blocks behind it become free.
-        self.file.set_len(self.len()?)
+        calls::set_len(&self.file, self.len()?)
     }
 
     fn map(&self) -> io::Result<Arc<Region>> {

@@ -11,7 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::WriterLock;
+use super::{WriterLock, calls};
 
 /// What a file that has no name yet is for; part of the name that it has meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,9 +56,7 @@ impl Unborn {
         let mut own = purpose.prefix(target)?;
         own.push(format!("{random:016x}"));
         let path = target.with_file_name(own);
-        let mut options = File::options();
-        options.read(true).write(true).create_new(true);
-        let file = options.open(&path)?;
+        let file = calls::create(&path)?;
         Ok(Self {
             file,
             path,
@@ -79,19 +77,22 @@ impl Unborn {
 
     /// Gives the file its name, instead of what had it, and makes the name durable.
     pub(crate) fn place_over(self) -> io::Result<File> {
-        fs::rename(&self.path, &self.target)?;
+        self.take_name()?;
         self.placed()
     }
 
-    /// As [`Self::place_over`]; the answer of making the name durable stands beside that of
-    /// the rename, since the file has its name all the same.
-    pub(crate) fn rename_over(self) -> io::Result<io::Result<()>> {
-        fs::rename(&self.path, &self.target)?;
-        Ok(sync_folder(&self.target))
+    /// Gives the file its name, instead of what had it.
+    pub(super) fn take_name(&self) -> io::Result<()> {
+        calls::rename(&self.path, &self.target)
+    }
+
+    /// Makes the name durable.
+    pub(super) fn sync_folder(&self) -> io::Result<()> {
+        sync_folder(&self.target)
     }
 
     fn placed(self) -> io::Result<File> {
-        sync_folder(&self.target)?;
+        self.sync_folder()?;
         self.file.try_clone()
     }
 }
@@ -148,7 +149,7 @@ fn remove_unheld(path: &Path) -> io::Result<bool> {
 
 /// Makes the names in the folder of `path` durable.
 fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(folder_of(path))?.sync_all()
+    calls::sync_folder(folder_of(path))
 }
 
 fn folder_of(path: &Path) -> &Path {

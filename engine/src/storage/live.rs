@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
@@ -22,8 +23,11 @@ pub(crate) enum LivePage {
     /// Reads and writes of the file.
     Called(File),
     /// A store in memory.
-    Memory([AtomicU64; LIVE_WORDS]),
+    Memory(LiveWords),
 }
+
+/// The words of a live page in memory.
+pub(crate) type LiveWords = Arc<[AtomicU64; LIVE_WORDS]>;
 
 impl LivePage {
     /// The page of `file`, which has at least its header pages. A page that is mapped
@@ -44,9 +48,11 @@ impl LivePage {
         Ok(Self::Called(file.try_clone()?))
     }
 
-    /// The page of a store in memory.
-    pub(crate) fn memory() -> Self {
-        Self::Memory(Default::default())
+    /// A page in memory that says `live`.
+    pub(crate) fn memory(live: Live) -> Self {
+        Self::Memory(Arc::new(
+            live.words().map(|word| AtomicU64::new(word.to_le())),
+        ))
     }
 
     /// The words; those of one commit may be mixed with those of the next, but
@@ -153,7 +159,7 @@ mod tests {
         let read_only = LivePage::open(&file, false, true).expect("mapped");
         assert_eq!(read_only.load().expect("loaded").seqno, 3);
         assert!(read_only.store(live).is_err());
-        let memory = LivePage::memory();
+        let memory = LivePage::memory(Live::default());
         memory.store(live).expect("stored");
         assert_eq!(memory.load().expect("loaded"), live);
         let state = LiveState::Superseded as u64;

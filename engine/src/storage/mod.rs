@@ -4,6 +4,7 @@
 //! ([`sim`]). Both serve reads through a [`Region`], which hands out bytes only
 //! below the end of what was written and will not change any more.
 
+mod calls;
 mod file;
 mod folder;
 mod live;
@@ -19,11 +20,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use crate::mutant::{Rule, broken};
 use crate::options::Advice;
 
+#[cfg(test)]
+pub(crate) use calls::{Call, faults};
 pub(crate) use file::{Creation, FileStorage};
 pub(crate) use folder::remove_leftovers;
 pub(crate) use live::LivePage;
+#[cfg(test)]
+pub(crate) use live::LiveWords;
 pub(crate) use lock::WriterLock;
 pub(crate) use region::{Bytes, Lender, Lent, Region};
 pub(crate) use spool::{SpoolFile, SpoolMap};
@@ -120,7 +126,14 @@ pub(crate) struct Successor {
     pub(crate) storage: Arc<dyn Storage>,
     /// What its regions lend up to.
     pub(crate) limit: Arc<AtomicU64>,
-    unborn: Option<Unborn>,
+    place: Place,
+}
+
+/// What waits for the name.
+#[derive(Debug)]
+enum Place {
+    File(Unborn),
+    Memory(Arc<sim::Sim>),
 }
 
 impl Successor {
@@ -128,15 +141,15 @@ impl Successor {
         Self {
             limit: Arc::clone(storage.limit()),
             storage: Arc::new(storage),
-            unborn: Some(unborn),
+            place: Place::File(unborn),
         }
     }
 
     fn memory(sim: Arc<sim::Sim>) -> Self {
         Self {
             limit: Arc::clone(sim.limit()),
+            place: Place::Memory(Arc::clone(&sim)),
             storage: sim,
-            unborn: None,
         }
     }
 
@@ -147,20 +160,34 @@ impl Successor {
 
     /// The name that its file has meanwhile.
     pub(crate) fn path(&self) -> Option<&Path> {
-        self.unborn.as_ref().map(Unborn::path)
+        match &self.place {
+            Place::File(unborn) => Some(unborn.path()),
+            Place::Memory(_) => None,
+        }
     }
 
     /// As [`Self::place`], if nothing has the name.
     pub(crate) fn place_new(self) -> io::Result<io::Result<()>> {
-        match self.unborn {
-            Some(unborn) => unborn.place_new().map(|_| Ok(())),
-            None => Ok(Ok(())),
+        match self.place {
+            Place::File(unborn) => unborn.place_new().map(|_| Ok(())),
+            // Nothing else is there.
+            Place::Memory(sim) => sim.take_name().map(Ok),
         }
     }
 
     /// Takes the place. An error: it did not. The answer inside is that of making the name
     /// durable.
     pub(crate) fn place(self) -> io::Result<io::Result<()>> {
-        self.unborn.map_or(Ok(Ok(())), Unborn::rename_over)
+        match &self.place {
+            Place::File(unborn) => unborn.take_name()?,
+            Place::Memory(sim) => sim.take_name()?,
+        }
+        if broken(Rule::NewNameDurable) {
+            return Ok(Ok(()));
+        }
+        Ok(match &self.place {
+            Place::File(unborn) => unborn.sync_folder(),
+            Place::Memory(sim) => sim.sync_folder(),
+        })
     }
 }

@@ -1,6 +1,10 @@
 //! A store in memory: `Store::memory()`, and the disk of the tests.
 
+#[cfg(test)]
+pub(crate) mod watch;
+
 use std::io::{self, IoSlice};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,8 +13,11 @@ use std::time::Duration;
 use memmap2::{MmapOptions, MmapRaw};
 use parking_lot::Mutex;
 
+#[cfg(test)]
+use self::watch::{Kind, Step, Watch};
 use super::{LivePage, Region, Storage, Successor};
 use crate::format::LOG_START;
+use crate::format::header::{LIVE, LIVE_WORDS, Live};
 
 /// Address space tried first for a store in memory; no memory until it is used.
 const RESERVED: usize = 64 << 30;
@@ -28,6 +35,12 @@ pub(crate) struct Sim {
     live: LivePage,
     limit: Arc<AtomicU64>,
     journal: Mutex<Journal>,
+    /// Who sees what is done, and the number that this disk has there.
+    #[cfg(test)]
+    watched: Option<(Arc<Watch>, usize)>,
+    /// What names this run of the system.
+    #[cfg(test)]
+    boot_id: Option<[u8; 16]>,
 }
 
 /// What was done to the disk, and what will fail.
@@ -81,6 +94,16 @@ pub(crate) enum Call {
     Write(u64, Vec<u8>),
     /// Everything before is on the device.
     Sync,
+    /// What was written here before is on the device.
+    SyncRange(Range<u64>),
+}
+
+#[cfg(test)]
+impl Call {
+    /// Whether something is on the device after it.
+    pub(crate) fn is_sync(&self) -> bool {
+        !matches!(self, Self::Write(..))
+    }
 }
 
 /// A failure to come.
@@ -111,13 +134,33 @@ impl Sim {
             header: Mutex::new(header.to_vec()),
             log: Arc::new(Region::mapped(map, Arc::clone(&limit))),
             len: AtomicU64::new(header.len() as u64),
-            live: LivePage::memory(),
+            live: LivePage::memory(live_of(header)),
             limit,
             journal: Mutex::default(),
+            #[cfg(test)]
+            watched: None,
+            #[cfg(test)]
+            boot_id: None,
         };
         if !log.is_empty() {
             sim.put(LOG_START, log)?;
         }
+        Ok(sim)
+    }
+
+    /// As [`Self::new`], in a run of the system, with a watch.
+    #[cfg(test)]
+    pub(crate) fn watched(
+        header: &[u8],
+        log: &[u8],
+        watch: Option<&Arc<Watch>>,
+        boot_id: [u8; 16],
+    ) -> io::Result<Self> {
+        let mut sim = Self::new(header, log)?;
+        if let (Some(watch), LivePage::Memory(words)) = (watch, &sim.live) {
+            sim.watched = Some((Arc::clone(watch), watch.add(words)));
+        }
+        sim.boot_id = Some(boot_id);
         Ok(sim)
     }
 
@@ -168,8 +211,15 @@ impl Sim {
         put: impl Fn(&Self, u64, &[u8]) -> io::Result<()>,
     ) -> io::Result<()> {
         let whole: Vec<u8>;
-        let failure =
-            self.count(|| Call::Write(at, pieces.iter().flat_map(|p| p.to_vec()).collect()));
+        let call = || Call::Write(at, pieces.iter().flat_map(|p| p.to_vec()).collect());
+        #[cfg(test)]
+        let kind = match at + pieces.iter().map(|piece| piece.len() as u64).sum::<u64>() {
+            end if at >= LOG_START && end <= self.limit.load(Ordering::Acquire) => Kind::Fill,
+            _ => Kind::Write,
+        };
+        let failure = self.count(call);
+        #[cfg(test)]
+        let failure = failure.and_then(|()| self.see(kind, call));
         if let Err((partial, error)) = failure {
             whole = pieces
                 .iter()
@@ -187,6 +237,18 @@ impl Sim {
         Ok(())
     }
 
+    /// Puts the words of the live page where they belong in `out`, which starts at `at`.
+    fn read_live(&self, out: &mut [u8], at: u64) -> io::Result<()> {
+        let words = self.live.load()?.words().map(u64::to_le_bytes);
+        for (byte, place) in words.as_flattened().iter().zip(LIVE..) {
+            let place = place.checked_sub(at).map(|place| place as usize);
+            if let Some(place) = place.and_then(|place| out.get_mut(place)) {
+                *place = *byte;
+            }
+        }
+        Ok(())
+    }
+
     /// As [`Self::put`], below what may be lent.
     fn put_below(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
         let _header = self.header.lock();
@@ -195,6 +257,36 @@ impl Sim {
         }
         let end = at.saturating_add(bytes.len() as u64);
         self.len.fetch_max(end, Ordering::AcqRel);
+        Ok(())
+    }
+
+    /// Shows a call to who watches.
+    #[cfg(test)]
+    fn see(&self, kind: Kind, call: impl FnOnce() -> Call) -> Result<(), (usize, io::Error)> {
+        let Some((watch, file)) = &self.watched else {
+            return Ok(());
+        };
+        watch.call(kind, *file, || Some(Step::On(*file, call())))
+    }
+
+    /// Takes the place of the disk that this one was made to follow.
+    pub(super) fn take_name(&self) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some((watch, file)) = &self.watched {
+            let named = || Some(Step::Named(*file));
+            let taken = watch.call(Kind::Rename, *file, named);
+            taken.map_err(|(_, error)| error)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the names in its folder durable.
+    pub(super) fn sync_folder(&self) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some((watch, file)) = &self.watched {
+            let synced = watch.call(Kind::FolderSync, *file, || Some(Step::FolderSynced));
+            synced.map_err(|(_, error)| error)?;
+        }
         Ok(())
     }
 
@@ -218,6 +310,30 @@ impl Sim {
     }
 }
 
+impl Sim {
+    fn sync_as(&self, call: &Call) -> io::Result<()> {
+        // At its start: it covers what was written before.
+        let failure = self.count(|| call.clone());
+        #[cfg(test)]
+        let failure = failure.and_then(|()| self.see(Kind::Sync, || call.clone()));
+        failure.map_err(|(_, error)| error)?;
+        let pause = {
+            let mut journal = self.journal.lock();
+            journal.syncing += 1;
+            journal.pause
+        };
+        if !pause.is_zero() {
+            std::thread::sleep(pause);
+        }
+        let mut journal = self.journal.lock();
+        journal.syncing -= 1;
+        match journal.failing_sync.take() {
+            Some(code) => Err(io::Error::from_raw_os_error(code)),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Storage for Sim {
     fn len(&self) -> io::Result<u64> {
         Ok(self.len.load(Ordering::Acquire))
@@ -235,6 +351,7 @@ impl Storage for Sim {
             if let Some(out) = out.get_mut(..n) {
                 out.copy_from_slice(bytes);
             }
+            self.read_live(out, at)?;
             return Ok(n);
         }
         self.log.read(at, out);
@@ -264,25 +381,19 @@ impl Storage for Sim {
     }
 
     fn sync(&self) -> io::Result<()> {
-        // At its start: it covers what was written before.
-        self.count(|| Call::Sync).map_err(|(_, error)| error)?;
-        let pause = {
-            let mut journal = self.journal.lock();
-            journal.syncing += 1;
-            journal.pause
-        };
-        if !pause.is_zero() {
-            std::thread::sleep(pause);
-        }
-        let mut journal = self.journal.lock();
-        journal.syncing -= 1;
-        match journal.failing_sync.take() {
-            Some(code) => Err(io::Error::from_raw_os_error(code)),
-            None => Ok(()),
-        }
+        self.sync_as(&Call::Sync)
+    }
+
+    fn sync_range(&self, range: Range<u64>) -> io::Result<()> {
+        self.sync_as(&Call::SyncRange(range))
     }
 
     fn allocate(&self, at: u64, len: u64) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some((watch, file)) = &self.watched {
+            let allocated = watch.call(Kind::Allocate, *file, || None);
+            allocated.map_err(|(_, error)| error)?;
+        }
         if at.saturating_add(len) > self.log.end() {
             return Err(io::ErrorKind::StorageFull.into());
         }
@@ -297,8 +408,27 @@ impl Storage for Sim {
         &self.live
     }
 
+    #[cfg(test)]
+    fn boot_id(&self) -> Option<[u8; 16]> {
+        self.boot_id
+    }
+
     fn successor(&self, _path: &Path, header: &[u8], _random: u64) -> io::Result<Successor> {
-        let sim = Arc::new(Self::new(header, &[])?);
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests watch it"))]
+        let mut sim = Self::new(header, &[])?;
+        #[cfg(test)]
+        if let Some((watch, file)) = &self.watched {
+            let number = watch.files();
+            let made = || Some(Step::Made(number, header.to_vec()));
+            watch
+                .call(Kind::Make, *file, made)
+                .map_err(|(_, error)| error)?;
+            if let LivePage::Memory(words) = &sim.live {
+                sim.watched = Some((Arc::clone(watch), watch.add(words)));
+            }
+            sim.boot_id = self.boot_id;
+        }
+        let sim = Arc::new(sim);
         #[cfg(test)]
         {
             let mut journal = self.journal.lock();
@@ -308,4 +438,14 @@ impl Storage for Sim {
         }
         Ok(Successor::memory(sim))
     }
+}
+
+/// What the live page in `header`, the header pages, says.
+fn live_of(header: &[u8]) -> Live {
+    let mut words = [0; LIVE_WORDS];
+    let bytes = header.get(LIVE as usize..).unwrap_or_default();
+    for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*bytes);
+    }
+    Live::from_words(words)
 }

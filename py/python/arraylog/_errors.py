@@ -169,7 +169,8 @@ class NotCommittedError(_SystemError, OSError):
 
 
 class CommitUnknownError(PoisonedError):
-    """The sync of a commit failed: it may or may not survive a power loss."""
+    """The sync of a commit failed, or its write did and could not be taken back: it may or
+    may not be there when the store is opened again."""
 
     kind = "commit-unknown"
 

@@ -1,0 +1,141 @@
+//! Each rule of the protocol broken in turn: the crashes have to show it.
+//!
+//! What nobody finds is a check that the programme lacks.
+
+use std::collections::BTreeMap;
+
+use super::enumerate::{Sweep, WORKLOADS, sweep, workload};
+use super::examine::Tally;
+use super::faults::fail_all;
+use super::workload::{Base, Op};
+use super::{say, torture};
+use crate::mutant::{Rule, with};
+
+/// Workloads of one and two operations.
+const SHORT: usize = 12 + 12 * 12;
+
+/// What shows that a rule is broken.
+#[derive(Clone, Copy, Debug)]
+enum By {
+    /// A crash after so many steps of the last of these operations; 0: the store itself,
+    /// without any crash.
+    Crash(&'static [Op], usize),
+    /// A call that fails.
+    Fault(&'static str),
+}
+
+/// Every rule, and what shows first that it is broken: of the short workloads, then of the
+/// faults, then of the long workloads.
+const FOUND: [(Rule, By); 25] = {
+    use By::{Crash, Fault};
+    use Op::{Batch, Checkpoint, Compact, Failed, Large, Overwrite, Remove, Small, Sync};
+    [
+        (Rule::RecordSum, Crash(&[Small], 1)),
+        (Rule::BlockSums, Crash(&[Large], 2)),
+        (Rule::FrameSum, Crash(&[Failed, Batch], 1)),
+        (Rule::TakenBack, Crash(&[Small, Failed, Batch], 1)),
+        (Rule::TakenBackDurably, Crash(&[Small, Failed, Batch], 1)),
+        (Rule::SyncedCommit, Crash(&[Small], 2)),
+        (Rule::ShownWhenDurable, Crash(&[Small], 0)),
+        (Rule::DurableEndAfterSync, Crash(&[Small], 2)),
+        (Rule::FailedSyncIsLast, Fault("[] then Small, call 1 fails")),
+        (Rule::NamedAfterSync, Crash(&[Checkpoint], 12)),
+        (
+            Rule::SlotsByTurns,
+            Crash(&[Small, Checkpoint, Checkpoint], 10),
+        ),
+        (Rule::SlotSum, Crash(&[Checkpoint, Overwrite], 2)),
+        (Rule::DurableCheck, Crash(&[Large], 2)),
+        (Rule::RunOfTheSystem, Crash(&[Checkpoint], 10)),
+        (Rule::ReplayFromFrozen, Crash(&[Small, Checkpoint], 12)),
+        (Rule::Witness, Crash(&[Sync], 1)),
+        (Rule::LaterHeaders, Crash(&[Small, Batch], 3)),
+        (Rule::Covered, Crash(&[Large, Compact, Remove], 2)),
+        (Rule::CoveredDurably, Crash(&[Small], 1)),
+        (Rule::CoverInsideFile, Crash(&[Small], 1)),
+        (Rule::NewFileDurable, Crash(&[Compact], 16)),
+        (Rule::NewNameDurable, Crash(&[Small, Compact], 23)),
+        (
+            Rule::NewNameOrNothing,
+            Fault("[] then Compact, call 13 fails"),
+        ),
+        (Rule::CommitsFollowed, Crash(&[Small, Compact], 0)),
+        (Rule::HandlesGoOn, Crash(&[Compact, Small], 3)),
+    ]
+};
+
+/// What is wrong after the crashes of a workload, if something is, and where it starts.
+fn crash(base: &Base, number: usize) -> Option<(String, String)> {
+    let this = Sweep {
+        seed: 1,
+        losses: 40,
+        one_in: 12,
+    };
+    let violation = sweep(base, number, this, &mut Tally::default()).err()?;
+    let place = format!("{:?}, step {}", violation.ops, violation.steps);
+    Some((place, violation.what))
+}
+
+/// What is wrong after a fault.
+fn fault(base: &Base) -> Option<(String, String)> {
+    let failed = fail_all(base, &mut BTreeMap::new(), &mut Tally::default());
+    failed.err().map(|told| (told, String::new()))
+}
+
+impl By {
+    /// How a report of it starts.
+    fn place(self) -> String {
+        match self {
+            Self::Crash(ops, step) => format!("{ops:?}, step {step}"),
+            Self::Fault(site) => site.to_owned(),
+        }
+    }
+
+    fn look(self, base: &Base) -> Option<(String, String)> {
+        match self {
+            Self::Crash(ops, _) => {
+                let number = (0..WORKLOADS).find(|number| workload(*number) == ops);
+                crash(base, number.expect("of at most three operations"))
+            }
+            Self::Fault(_) => fault(base),
+        }
+    }
+}
+
+fn assert_found(rule: Rule, by: By, found: Option<(String, String)>) {
+    let Some((place, what)) = found else {
+        panic!("{rule:?} is broken and nothing shows it");
+    };
+    say(format!("{rule:?} is broken: {place}: {what}"));
+    assert!(place.starts_with(&by.place()), "{rule:?}: {place}");
+}
+
+#[test]
+fn each_broken_rule_is_found_out_by_the_crash_that_is_named() {
+    let base = Base::new(1);
+    for (rule, by) in FOUND {
+        let found = with(Some(rule), || by.look(&base));
+        assert_found(rule, by, found);
+        // It is the rule that makes the difference.
+        assert_eq!(by.look(&base), None, "with every rule kept");
+    }
+}
+
+#[test]
+#[ignore = "make torture-mutants: two minutes"]
+fn each_broken_rule_is_found_out_and_nothing_before_the_crash_that_is_named_shows_it() {
+    let base = Base::new(1);
+    let clock = torture::Clock::start();
+    for (rule, by) in FOUND {
+        let found = with(Some(rule), || {
+            let mut short = 0..SHORT;
+            let mut long = SHORT..WORKLOADS;
+            let first = short.find_map(|number| crash(&base, number));
+            first
+                .or_else(|| fault(&base))
+                .or_else(|| long.find_map(|number| crash(&base, number)))
+        });
+        assert_found(rule, by, found);
+    }
+    clock.say(&format!("{} broken rules, all found out", FOUND.len()));
+}
