@@ -102,6 +102,7 @@ mod condition;
 mod counters;
 #[cfg(test)]
 mod crash;
+mod damage;
 mod entry;
 mod error;
 mod follow;
@@ -130,9 +131,10 @@ pub use array::{
     Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
-pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep};
+pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep, Salvaged};
 pub use condition::{Condition, Version};
 pub use counters::Counters;
+pub use damage::{Damage, Part, Verification, VerifyOptions};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};

@@ -4,6 +4,7 @@
 //! ([`sim`]). Both serve reads through a [`Region`], which hands out bytes only
 //! below the end of what was written and will not change any more.
 
+mod extended;
 mod file;
 mod folder;
 mod live;
@@ -21,6 +22,7 @@ use std::sync::atomic::AtomicU64;
 
 use crate::options::Advice;
 
+pub(crate) use extended::Extended;
 pub(crate) use file::{Creation, FileStorage};
 pub(crate) use folder::remove_leftovers;
 pub(crate) use live::LivePage;
