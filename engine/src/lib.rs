@@ -171,7 +171,21 @@ pub mod __bench {
 /// For the tests of the format; no part of the public face.
 #[doc(hidden)]
 pub mod __test {
+    use std::ops::Range;
+
+    use crate::error::Result;
     use crate::options::{Fixed, OpenOptions};
+    use crate::store::Store;
+
+    /// Where the structures of the file lie: all but the values of entries and their
+    /// padding.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the file.
+    pub fn structures(store: &Store) -> Result<Vec<Range<u64>>> {
+        crate::damage::structures(&store.inner())
+    }
 
     /// Options that make a store of this identity and number its opening `epoch`, so
     /// that the same writes give the same bytes, but for process and time of the writer.

@@ -426,7 +426,14 @@ impl Inner {
     pub(crate) fn schema(&self, stored: &Stored) -> Result<&Arc<Schema>> {
         let frame = stored.verified(0..4)?;
         let id = crate::array::schema_id(frame).map_err(|defect| stored.corrupt(0, defect))?;
-        self.catalog.schema(&self.log, id)
+        let schema = self.catalog.schema(&self.log, id);
+        schema.map_err(|error| match error {
+            // That there is none has no place; the entry that asks for it has.
+            Error::Corrupt { at, defect, .. } if at >= self.log.published() => {
+                stored.corrupt(0, defect)
+            }
+            other => other,
+        })
     }
 
     /// What the names of a handle lead to, if they lead to something.

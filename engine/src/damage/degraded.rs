@@ -116,16 +116,16 @@ impl Opening {
             }
         }
         survey.items(stretch, &mut |item| match item {
-            Item::Sound { at, head, key } => self.sound(stretch.at, at, head, key),
+            Item::Sound { at, head, key } => self.sound(stretch, at, head, key),
             Item::Damaged {
                 range,
                 known,
                 defect,
-            } => self.damaged(stretch.at, range, known, &defect),
+            } => self.damaged(stretch, range, known, &defect),
         })
     }
 
-    fn sound(&mut self, frame: u64, at: u64, head: Head, key: &[u8]) -> Result<()> {
+    fn sound(&mut self, stretch: &Stretch, at: u64, head: Head, key: &[u8]) -> Result<()> {
         if !head.kind.is_data() {
             return Ok(());
         }
@@ -136,12 +136,12 @@ impl Opening {
                 self.names.note(key, &value);
             }
         }
-        match self.index(frame, at, head, key) {
+        match self.index(stretch.at, at, head, key) {
             // What contradicts itself although its sum holds was made by no writer.
             Err(Error::Corrupt { defect, .. }) => {
                 let range = at..at.saturating_add(head.end());
                 let known = Some((&head, key));
-                self.hits.push(Hit::of_record(range, known, &defect));
+                self.hits.push(Hit::of_record(stretch, range, known, &defect));
                 Ok(())
             }
             other => other,
@@ -150,7 +150,7 @@ impl Opening {
 
     fn damaged(
         &mut self,
-        frame: u64,
+        stretch: &Stretch,
         range: std::ops::Range<u64>,
         known: Option<(Head, &[u8])>,
         defect: &Defect,
@@ -161,14 +161,14 @@ impl Opening {
             None => None,
         };
         let Some((mut head, key)) = known else {
-            self.hits.push(Hit::of_record(range, None, defect));
+            self.hits.push(Hit::of_record(stretch, range, None, defect));
             return Ok(());
         };
         let mut key = key.to_vec();
         if let Some((partition, its)) = confirmed {
             (head.partition, key) = (partition, its);
         }
-        let hit = Hit::of_record(range, Some((&head, &key)), defect);
+        let hit = Hit::of_record(stretch, range, Some((&head, &key)), defect);
         let is_entry = hit.damage.part == Part::Entry;
         self.hits.push(hit);
         // A partition that nothing else speaks of may be a wrong number.
@@ -182,7 +182,7 @@ impl Opening {
                 defect: defect.clone(),
             };
             self.log.note_lost(at, record);
-            self.index(frame, at, head, &key)?;
+            self.index(stretch.at, at, head, &key)?;
         }
         Ok(())
     }

@@ -13,10 +13,12 @@ use std::sync::Arc;
 
 use crate::catalog::{CATALOG, Catalog};
 use crate::error::Result;
-use crate::format::Defect;
+use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::record::{Head, key_hash};
+use crate::format::{Defect, header, offset};
 use crate::index::Hash;
-use crate::log::Log;
+use crate::log::{Item, Log, Stretch, Survey, What};
+use crate::store::Inner;
 
 pub(crate) use degraded::over;
 pub use verify::{Verification, VerifyOptions};
@@ -123,6 +125,37 @@ impl Damage {
     }
 }
 
+/// Where the structures of the file lie: all but the values of entries and their padding.
+/// For tests that damage them.
+pub(crate) fn structures(inner: &Inner) -> Result<Vec<Range<u64>>> {
+    let mut survey = Survey::new(&inner.log, None)?;
+    let surveyed = survey.stretches()?;
+    let identity = header::IDENTITY_LEN as u64;
+    let mut found = vec![0..identity, header::IDENTITY_COPY..header::IDENTITY_COPY + identity];
+    found.extend(header::SLOTS.map(|at| at..at + header::SLOT_LEN as u64));
+    found.push(header::LIVE..header::LIVE + header::LIVE_WORDS as u64 * 8);
+    for stretch in &surveyed.stretches {
+        let body = stretch.at.saturating_add(HEADER_LEN);
+        match &stretch.what {
+            // What a SPACE frame covers is segments of the index here.
+            What::Frame(it) if it.kind == FrameKind::Space => found.push(stretch.at..stretch.end),
+            _ => found.push(stretch.at..body),
+        }
+        survey.items(stretch, &mut |item| {
+            if let Item::Sound { at, head, .. } = item {
+                let end = match head.kind.is_data() && head.partition != CATALOG {
+                    true => head.hashed_end(),
+                    false => head.end(),
+                };
+                found.push(at..at.saturating_add(end));
+            }
+            Ok(())
+        })?;
+    }
+    found.sort_by_key(|range| range.start);
+    Ok(found)
+}
+
 /// Damage, with the numbers from which its names follow.
 #[derive(Debug)]
 struct Hit {
@@ -131,13 +164,19 @@ struct Hit {
 }
 
 impl Hit {
-    /// A record that does not hold; `known`: what stands there instead of its head and key.
-    fn of_record(range: Range<u64>, known: Option<(&Head, &[u8])>, defect: &Defect) -> Self {
-        let part = match known {
-            None => Part::Unknown,
-            Some((head, _)) if !head.kind.is_data() => Part::Index,
-            Some((head, _)) if head.partition == CATALOG => Part::Name,
-            Some(_) => Part::Entry,
+    /// A record of `stretch` that does not hold; `known`: what stands there instead of its
+    /// head and key. The stretch says what it is for: the kind may be what is damaged.
+    fn of_record(
+        stretch: &Stretch,
+        range: Range<u64>,
+        known: Option<(&Head, &[u8])>,
+        defect: &Defect,
+    ) -> Self {
+        let part = match (known, stretch.has_data()) {
+            (_, false) => Part::Index,
+            (None, true) => Part::Unknown,
+            (Some((head, _)), true) if head.partition == CATALOG => Part::Name,
+            (Some(_), true) => Part::Entry,
         };
         let mut damage = Damage::new(range, part, defect.to_string());
         let known = known.filter(|_| part == Part::Entry);
@@ -170,23 +209,41 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
     } in hits
     {
         if let Some((id, key)) = partition.zip(damage.key.as_deref()) {
-            match names.get(&id) {
-                Some((collection, name)) => {
-                    let state = catalog.state(log, id)?;
-                    let hash = Hash(key_hash(key, log.identity().seed));
-                    let newest = log.find(&state.index, hash, key, u64::MAX);
-                    if newest.is_ok_and(|newest| newest.is_some_and(|it| it.at > damage.at)) {
-                        damage.part = Part::Older;
-                    }
-                    damage.collection = Some(collection.clone());
-                    damage.partition = Some(name.clone());
+            if let Some((collection, name)) = names.get(&id) {
+                if is_superseded(log, catalog, id, key, damage.at)? {
+                    damage.part = Part::Older;
                 }
-                // Of a partition that was dropped.
-                None => damage.part = Part::Older,
+                damage.collection = Some(collection.clone());
+                damage.partition = Some(name.clone());
             }
         }
         found.push(damage);
     }
     found.sort_by_key(|damage| (damage.at, damage.end));
     Ok(found)
+}
+
+/// Whether the newest version of a key leads back to the record at `at`. What stands in a
+/// damaged record is not enough: its key may be what is damaged.
+fn is_superseded(log: &Arc<Log>, catalog: &Catalog, id: u32, key: &[u8], at: u64) -> Result<bool> {
+    let state = catalog.state(log, id)?;
+    let hash = Hash(key_hash(key, log.identity().seed));
+    let mut version = match log.find(&state.index, hash, key, u64::MAX) {
+        Ok(Some(newest)) => newest,
+        _ => return Ok(false),
+    };
+    while version.at > at {
+        let previous = version.head.previous;
+        if previous == 0 || previous >= version.place() {
+            return Ok(false);
+        }
+        if offset(previous) == at {
+            return Ok(true);
+        }
+        version = match log.locate(previous) {
+            Ok(version) => version,
+            Err(_) => return Ok(false),
+        };
+    }
+    Ok(false)
 }

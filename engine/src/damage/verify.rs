@@ -238,13 +238,13 @@ impl Scrub<'_> {
                     defect,
                 } => {
                     let known = known.as_ref().map(|(head, key)| (head, *key));
-                    hits.push(Hit::of_record(range, known, &defect));
+                    hits.push(Hit::of_record(stretch, range, known, &defect));
                 }
             }
             Ok(())
         })?;
         for (at, head, key) in sound {
-            self.deep(survey, at, &head, &key, hits)?;
+            self.deep(survey, stretch, (at, &head, &key), hits)?;
         }
         match &stretch.what {
             What::Hole { defect, data } => {
@@ -285,13 +285,12 @@ impl Scrub<'_> {
     fn deep(
         &self,
         survey: &mut Survey<'_>,
-        at: u64,
-        head: &Head,
-        key: &[u8],
+        stretch: &Stretch,
+        (at, head, key): (u64, &Head, &[u8]),
         hits: &mut Vec<Hit>,
     ) -> Result<()> {
         for (range, defect) in survey.damaged_padding(at, head)? {
-            let mut hit = Hit::of_record(range, Some((head, key)), &defect);
+            let mut hit = Hit::of_record(stretch, range, Some((head, key)), &defect);
             // What it holds is there.
             hit.damage.part = match hit.damage.part {
                 Part::Entry | Part::Name => Part::Older,
@@ -313,7 +312,7 @@ impl Scrub<'_> {
         let value = at.saturating_add(head.value_range().start);
         for (span, defect) in &blocks {
             let range = value.saturating_add(span.start)..value.saturating_add(span.end);
-            let mut hit = Hit::of_record(range, Some((head, key)), defect);
+            let mut hit = Hit::of_record(stretch, range, Some((head, key)), defect);
             let hits_it = |(_, parts): &&(String, Vec<Range<u64>>)| {
                 let meets = |part: &Range<u64>| part.start < span.end && span.start < part.end;
                 parts.iter().any(meets)

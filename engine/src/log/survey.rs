@@ -35,6 +35,14 @@ pub(crate) enum What {
 }
 
 impl Stretch {
+    /// Whether its records, if there are any, say what keys map to.
+    pub(crate) fn has_data(&self) -> bool {
+        match &self.what {
+            What::Frame(header) => header.kind.has_data(),
+            What::Hole { data, .. } => *data,
+        }
+    }
+
     /// Where records may lie; empty if there are none.
     pub(crate) fn body(&self) -> Range<u64> {
         let has_records = match &self.what {
