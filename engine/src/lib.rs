@@ -107,6 +107,7 @@ mod entry;
 mod error;
 mod follow;
 mod format;
+mod fuzz;
 mod generation;
 mod grid;
 mod index;
@@ -168,6 +169,12 @@ pub mod __bench {
     }
 }
 
+/// For fuzzing; no part of the public face.
+#[doc(hidden)]
+pub mod __fuzz {
+    pub use crate::fuzz::{attrs, entry, record, repair};
+}
+
 /// For the tests of the format; no part of the public face.
 #[doc(hidden)]
 pub mod __test {
@@ -185,6 +192,15 @@ pub mod __test {
     /// Those of reading the file.
     pub fn structures(store: &Store) -> Result<Vec<Range<u64>>> {
         crate::damage::structures(&store.inner())
+    }
+
+    /// Where segments of the index lie, or what takes their room.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the file.
+    pub fn segments(store: &Store) -> Result<Vec<Range<u64>>> {
+        crate::damage::segments(&store.inner())
     }
 
     /// Options that make a store of this identity and number its opening `epoch`, so

@@ -1,6 +1,7 @@
 //! Shared parts of the integration tests.
 
 pub mod dump;
+pub mod fuzz;
 pub mod process;
 pub mod soak;
 pub mod source;

@@ -160,3 +160,41 @@ fn version(out: &mut dyn Write) -> Outcome {
     )
     .map_err(Failure::output)
 }
+
+/// For fuzzing; no part of the public face.
+#[doc(hidden)]
+pub mod __fuzz {
+    use std::collections::HashMap;
+
+    use crate::ndjson::defaults::{Defaults, Flags};
+    use crate::ndjson::document::{BareNan, Parser};
+    use crate::ndjson::elements::Nulls;
+    use crate::ndjson::line::{self, Action, Line};
+
+    /// Lines of NDJSON: any bytes give operations or faults.
+    pub fn ndjson(bytes: &[u8]) {
+        let flags = Flags {
+            collection: Some("c".into()),
+            partition: Some("p".into()),
+            dtypes: HashMap::new(),
+        };
+        let mut defaults = Defaults::new(flags);
+        let mut parser = Parser::new(BareNan::Refused);
+        for text in bytes.split(|&byte| byte == b'\n') {
+            let read = parser.parse(text, |value| {
+                Ok(match line::read(value, &defaults, Nulls::Mask)? {
+                    Line::Defaults(stated) => Some(stated),
+                    Line::Operation(operation) => {
+                        if let Action::Write { arrays, .. } = operation.action {
+                            assert!(arrays.iter().all(|(name, _)| name.len() <= bytes.len()));
+                        }
+                        None
+                    }
+                })
+            });
+            if let Ok(Some(stated)) = read {
+                defaults.replace(stated);
+            }
+        }
+    }
+}

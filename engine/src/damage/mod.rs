@@ -156,6 +156,18 @@ pub(crate) fn structures(inner: &Inner) -> Result<Vec<Range<u64>>> {
     Ok(found)
 }
 
+/// The bodies of SPACE frames: of a store that never crashed, segments of the index.
+pub(crate) fn segments(inner: &Inner) -> Result<Vec<Range<u64>>> {
+    let surveyed = Survey::new(&inner.log, None)?.stretches()?;
+    let of_space = |stretch: &Stretch| match &stretch.what {
+        What::Frame(header) if header.kind == FrameKind::Space => {
+            Some(stretch.at.saturating_add(HEADER_LEN)..stretch.end)
+        }
+        _ => None,
+    };
+    Ok(surveyed.stretches.iter().filter_map(of_space).collect())
+}
+
 /// Damage, with the numbers from which its names follow.
 #[derive(Debug)]
 struct Hit {
