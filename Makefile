@@ -16,7 +16,7 @@ COMPARE := benches/compare/target/release/arraylog-compare
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: help demo soak test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
+.PHONY: help demo soak torture torture-damage torture-fuzz fuzz test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -34,6 +34,29 @@ test-rust:
 ## make soak     ten minutes of a writer, readers and a follower
 soak:
 	ARRAYLOG_SOAK_SECONDS=600 cargo test --release -p arraylog-tests --test soak -- --nocapture
+
+MINUTES ?= 60
+SEED ?= 1
+
+## make torture  what takes long: MINUTES=60 for each part, SEED=1 repeats a run
+torture: torture-damage torture-fuzz
+
+# Every bit and every length of the three fixtures.
+torture-damage:
+	MINUTES=$(MINUTES) SEED=$(SEED) cargo test --release -p arraylog-tests --test damage torture -- --ignored --nocapture --test-threads 1
+
+# Mutated inputs for every fuzz target, on stable Rust.
+torture-fuzz:
+	MINUTES=$(MINUTES) SEED=$(SEED) cargo test --release -p arraylog-tests --test fuzz torture -- --ignored --nocapture
+
+FUZZ_TARGETS := open repair index recovery record entry attrs ndjson operations
+SECONDS_EACH ?= 60
+
+## make fuzz     the fuzz targets under libFuzzer and the address sanitizer; needs nightly Rust and cargo-fuzz
+fuzz:
+	for target in $(FUZZ_TARGETS); do \
+	    cargo +nightly fuzz run $$target --fuzz-dir tests/fuzz -- -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 || exit 1; \
+	done
 
 test-python: wheel $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/python

@@ -47,7 +47,11 @@ fn mutate(rng: &mut StdRng, corpus: &[Vec<u8>]) -> Vec<u8> {
             continue;
         }
         // In a file most of what counts is behind the header pages.
-        let from = if len > 16384 && rng.random_ratio(4, 5) { 16384 } else { 0 };
+        let from = if len > 16384 && rng.random_ratio(4, 5) {
+            16384
+        } else {
+            0
+        };
         let at = rng.random_range(from..len);
         match rng.random_range(0..9) {
             0 | 1 => bytes[at] ^= 1 << rng.random_range(0..8),
@@ -88,7 +92,10 @@ fn drive(target: &Target, inputs: u64, deadline: Option<Instant>, seed: u64) -> 
         if outcome.is_err() || took > LONGEST {
             let saved = std::env::temp_dir().join(format!("arraylog-fuzz-{name}"));
             let _ = std::fs::write(&saved, input);
-            panic!("{name}: {took:?}, seed {seed}; the input is in {}", saved.display());
+            panic!(
+                "{name}: {took:?}, seed {seed}; the input is in {}",
+                saved.display()
+            );
         }
     };
     for input in &corpus {
@@ -154,9 +161,13 @@ fn torture_all_targets() {
         let deadline = Instant::now() + share;
         // Two threads, each with its own seed.
         let ran: u64 = std::thread::scope(|scope| {
-            let half = |seed| scope.spawn(move || drive(target, u64::MAX / 2, Some(deadline), seed));
+            let half =
+                |seed| scope.spawn(move || drive(target, u64::MAX / 2, Some(deadline), seed));
             let threads = [half(seed * 2), half(seed * 2 + 1)];
-            threads.map(|thread| thread.join().expect("no panic")).iter().sum()
+            threads
+                .map(|thread| thread.join().expect("no panic"))
+                .iter()
+                .sum()
         });
         println!("torture: fuzz {}: {ran} executions (seed {seed})", target.0);
         all += ran;

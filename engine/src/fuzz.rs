@@ -2,10 +2,10 @@
 
 use crate::array::{self, Schema};
 use crate::catalog::RowValue;
+use crate::format::LOG_START;
 use crate::format::frame::{FrameHeader, HEADER_LEN, first_predecessor, frame_sum};
 use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, Live, SLOT_LEN, SLOTS, Slot};
 use crate::format::record::{self, Head};
-use crate::format::LOG_START;
 
 /// Frames, records, header pages and rows of names: any bytes give an answer.
 pub fn record(bytes: &[u8]) {
@@ -92,7 +92,9 @@ pub fn repair(bytes: &mut [u8]) {
     let seed = u64::from_le_bytes(seed.try_into().unwrap_or_default());
     for at in SLOTS {
         let place = at as usize..at as usize + SLOT_LEN;
-        if let Some((covered, crc)) = bytes.get_mut(place).and_then(|it| it.split_at_mut_checked(60))
+        if let Some((covered, crc)) = bytes
+            .get_mut(place)
+            .and_then(|it| it.split_at_mut_checked(60))
         {
             crc.copy_from_slice(&crc_of(&id, at, &[covered]).to_le_bytes());
         }
@@ -144,7 +146,10 @@ fn crc_of(id: &[u8; 16], at: u64, covered: &[&[u8]]) -> u32 {
 /// The sums of the records in `body`, which starts at offset `at`.
 fn repair_records(body: &mut [u8], seed: u64, at: u64) -> Vec<u8> {
     let (mut sums, mut from) = (Vec::new(), 0u64);
-    while let Some(rest) = body.get_mut(from as usize..).filter(|rest| !rest.is_empty()) {
+    while let Some(rest) = body
+        .get_mut(from as usize..)
+        .filter(|rest| !rest.is_empty())
+    {
         let own = at + from;
         let Ok(head) = Head::parse(rest, own) else {
             return sums;
@@ -168,7 +173,9 @@ fn repair_records(body: &mut [u8], seed: u64, at: u64) -> Vec<u8> {
                 table.copy_from_slice(&sums);
             }
         }
-        let hashed = record.get(8..head.hashed_end() as usize).unwrap_or_default();
+        let hashed = record
+            .get(8..head.hashed_end() as usize)
+            .unwrap_or_default();
         let mut sum = record::head_hash(hashed, seed, own);
         if !head.wide {
             sum = sum.wrapping_add(record::value_hash(&value));

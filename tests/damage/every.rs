@@ -89,7 +89,8 @@ fn degraded(fixture: &Fixture, path: &Path) -> Result<(), String> {
             Ok(found) if found.as_ref() == want => {}
             // Something that it once was, and the report says that something is missing.
             Ok(found) if lost || torn => {
-                let was = |(_, state)| map(state).get(&(name.as_str(), key)).copied() == found.as_ref();
+                let was =
+                    |(_, state)| map(state).get(&(name.as_str(), key)).copied() == found.as_ref();
                 if !fixture.states.iter().map(|(n, s)| (n, s)).any(was) {
                     return Err(format!("degraded: {name} {key:?}: never {found:?}"));
                 }
@@ -185,13 +186,23 @@ fn flip(fixture: &Fixture, bits: &[usize], deadline: Option<Instant>, counts: &C
             let write = |byte: u8| copy.file.write_all_at(&[byte], at).expect("written");
             write(byte ^ 1 << (bit % 8));
             let copying = bit % 11 == 0;
-            let what = format!("{:?}: bit {bit} of byte {at}, copying {copying}", fixture.shape);
+            let what = format!(
+                "{:?}: bit {bit} of byte {at}, copying {copying}",
+                fixture.shape
+            );
             wrong.guard(&what, || {
-                check(fixture, (&copy.path, fixture.bytes.len()), (copying, past(bit)), counts)?;
+                check(
+                    fixture,
+                    (&copy.path, fixture.bytes.len()),
+                    (copying, past(bit)),
+                    counts,
+                )?;
                 let mut expected = fixture.bytes.clone();
                 expected[bit / 8] ^= 1 << (bit % 8);
                 let is_same = std::fs::read(&copy.path).is_ok_and(|found| found == expected);
-                is_same.then_some(()).ok_or_else(|| "the file changed".to_owned())
+                is_same
+                    .then_some(())
+                    .ok_or_else(|| "the file changed".to_owned())
             });
             write(byte);
         }
@@ -217,13 +228,17 @@ fn cut(fixture: &Fixture, lengths: &[usize], deadline: Option<Instant>, counts: 
                 if len < 512 {
                     let error = OpenOptions::new().open(&path);
                     return match error {
-                        Err(arraylog::Error::NotAStore { .. } | arraylog::Error::Corrupt { .. }) => Ok(()),
+                        Err(
+                            arraylog::Error::NotAStore { .. } | arraylog::Error::Corrupt { .. },
+                        ) => Ok(()),
                         other => Err(format!("{other:?}")),
                     };
                 }
                 check(fixture, (&path, len), (number % 8 == 0, true), counts)?;
                 let is_same = std::fs::read(&path).is_ok_and(|found| found == fixture.bytes[..len]);
-                is_same.then_some(()).ok_or_else(|| "the file changed".to_owned())
+                is_same
+                    .then_some(())
+                    .ok_or_else(|| "the file changed".to_owned())
             });
         }
     });
@@ -277,7 +292,11 @@ fn every_flipped_bit_of_the_structures_is_reported_or_without_effect() {
     let start = Instant::now();
     let counts = Counts::default();
     assert_eq!(flip(&fixture, &bits, None, &counts), bits.len());
-    println!("{structures} bits of structures, 4000 others, {:?}: {}", start.elapsed(), counts.line());
+    println!(
+        "{structures} bits of structures, 4000 others, {:?}: {}",
+        start.elapsed(),
+        counts.line()
+    );
 }
 
 /// Minutes and seed of a run that may take long.
@@ -304,7 +323,10 @@ fn torture_every_bit_of_the_three_fixtures() {
         all += bits.len();
         println!("{shape:?}: {done} of {all} bits so far: {}", counts.line());
     }
-    println!("torture: bit flips: {done} of {all} (seed {seed}), 0 wrong: {}", counts.line());
+    println!(
+        "torture: bit flips: {done} of {all} (seed {seed}), 0 wrong: {}",
+        counts.line()
+    );
 }
 
 #[test]
@@ -319,5 +341,8 @@ fn torture_every_length_of_the_fixtures() {
         done += cut(&fixture, &lengths, Some(deadline), &counts);
         all += lengths.len();
     }
-    println!("torture: truncations: {done} of {all} (seed {seed}), 0 wrong: {}", counts.line());
+    println!(
+        "torture: truncations: {done} of {all} (seed {seed}), 0 wrong: {}",
+        counts.line()
+    );
 }

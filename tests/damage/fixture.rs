@@ -154,9 +154,7 @@ fn create(path: &Path) -> Store {
 
 fn fill(making: &mut Making) {
     let aligned = PartitionOptions::new().align(512);
-    let made = making
-        .store
-        .create_partition("größe", "aligned", &aligned);
+    let made = making.store.create_partition("größe", "aligned", &aligned);
     made.expect("made");
     making.note();
     making.batch(|it| {

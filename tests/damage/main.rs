@@ -1,7 +1,6 @@
 //! Damaged files: every bit flipped, every length, and what still works then.
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
-mod degraded;
 mod every;
 mod fixture;
 mod index;

@@ -151,12 +151,19 @@ fn one_state(
             let found = part.contains(absent);
             compare("an absent key", found, &false, &mut *refuse)?;
         }
-        compare("a length", part.len(), &(entries.len() as u64), &mut *refuse)?;
+        compare(
+            "a length",
+            part.len(),
+            &(entries.len() as u64),
+            &mut *refuse,
+        )?;
         let keys: Vec<Vec<u8>> = entries.iter().map(|(key, _)| key.clone()).collect();
         let listed = part.keys().and_then(Iterator::collect);
         compare("the keys", listed, &keys, &mut *refuse)?;
         for nth in 0..=keys.len() {
-            let entry = part.nth(nth as u64).map(|entry| entry.map(|it| it.key().to_vec()));
+            let entry = part
+                .nth(nth as u64)
+                .map(|entry| entry.map(|it| it.key().to_vec()));
             compare("a position", entry, &keys.get(nth).cloned(), &mut *refuse)?;
         }
     }

@@ -60,10 +60,14 @@ pub(crate) fn read(folder: &Path) -> Outcome {
         .collect::<Result<_, _>>()?;
     paths.sort();
     let lengths = paths.iter().map(std::fs::metadata);
-    let lengths: Vec<u64> = lengths.map(|it| it.map(|it| it.len())).collect::<Result<_, _>>()?;
+    let lengths: Vec<u64> = lengths
+        .map(|it| it.map(|it| it.len()))
+        .collect::<Result<_, _>>()?;
     // Of the shortest: for the others it is less than they may have.
     limit_memory(64 * MIB + 2 * lengths.iter().copied().min().unwrap_or_default())?;
     for (path, bytes) in paths.into_iter().zip(lengths) {
+        // Where it stops is where it failed.
+        eprintln!("{}", path.display());
         let begun = Instant::now();
         let verify = VerifyOptions::new().threads(1);
         for options in [

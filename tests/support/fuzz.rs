@@ -86,7 +86,10 @@ pub fn open(bytes: &[u8]) {
             assert!(sound, "what was salvaged is sound");
         }
     }
-    assert!(std::fs::read(&path).is_ok_and(|found| found == bytes), "the file is as it was");
+    assert!(
+        std::fs::read(&path).is_ok_and(|found| found == bytes),
+        "the file is as it was"
+    );
 }
 
 /// As [`open`], of a file whose checksums are made right first, so that it gets deep.
@@ -117,7 +120,10 @@ fn fill(store: &Store) -> arraylog::Result<()> {
     let part = store.partition("c", "p")?;
     for round in 0..3u32 {
         for key in 0..40 {
-            part.put(format!("key {}", key * (round + 1)), format!("value {round}"))?;
+            part.put(
+                format!("key {}", key * (round + 1)),
+                format!("value {round}"),
+            )?;
         }
         store.checkpoint()?;
     }
@@ -168,7 +174,9 @@ fn segments() -> &'static [usize] {
 /// Probes segments of an index that are changed and, by wish, not compared.
 pub fn index(bytes: &[u8]) {
     let places = segments();
-    let file = edited(bytes, |at| places.get(at % places.len()).copied().unwrap_or(0));
+    let file = edited(bytes, |at| {
+        places.get(at % places.len()).copied().unwrap_or(0)
+    });
     let path = put(&file);
     for verify in [Verify::Never, Verify::First] {
         let options = OpenOptions::new().verify(verify);
@@ -181,7 +189,10 @@ pub fn index(bytes: &[u8]) {
         for key in 0..130 {
             let key = format!("key {key}");
             if let Ok(Some(value)) = part.get(&key) {
-                assert!(value.starts_with(b"value ") || verify == Verify::Never, "{key}");
+                assert!(
+                    value.starts_with(b"value ") || verify == Verify::Never,
+                    "{key}"
+                );
             }
         }
         let _ = (part.len(), part.nth(0), part.nth(50), part.nth(u64::MAX));
@@ -203,15 +214,23 @@ pub fn recovery(bytes: &[u8]) {
     let path = put(&file);
     let options = OpenOptions::new().mode(Mode::ReadWrite).lock(false);
     let Ok(store) = options.open(&path) else {
-        assert!(std::fs::read(&path).is_ok_and(|found| found == file), "refused and changed");
+        assert!(
+            std::fs::read(&path).is_ok_and(|found| found == file),
+            "refused and changed"
+        );
         return;
     };
-    let written = store.default_partition().and_then(|part| part.put("new", "value"));
+    let written = store
+        .default_partition()
+        .and_then(|part| part.put("new", "value"));
     if written.and_then(|()| store.close()).is_ok() {
         let again = OpenOptions::new().open(&path);
         let value = again.and_then(|store| store.default_partition()?.get("new"));
         let value = value.map(|value| value.map(|value| value.to_vec()));
-        assert!(matches!(&value, Ok(Some(value)) if value == b"value"), "{value:?}");
+        assert!(
+            matches!(&value, Ok(Some(value)) if value == b"value"),
+            "{value:?}"
+        );
     }
 }
 

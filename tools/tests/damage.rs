@@ -28,12 +28,16 @@ fn verify_exits_with_1_on_damage_and_names_the_entry_and_with_0_without() {
         .code(1)
         .stdout(contains("entry in \"c\"/\"p\", key \"k17\""))
         .stderr(contains("damaged in 1 place"));
-    let json = bench.arraylog("verify", &["--json", "--threads", "2"]).assert();
+    let json = bench
+        .arraylog("verify", &["--json", "--threads", "2"])
+        .assert();
     json.code(1)
         .stdout(contains("\"sound\":false"))
         .stdout(contains("\"key\":\"k17\""));
     let sound = Bench::new();
-    sound.ingest("{\"entry\": \"a\", \"value\": \"b\"}\n").success();
+    sound
+        .ingest("{\"entry\": \"a\", \"value\": \"b\"}\n")
+        .success();
     let verified = sound.arraylog("verify", &[]).assert();
     verified.success().stdout("").stderr(contains("is sound"));
 }
@@ -65,9 +69,14 @@ fn salvage_copies_the_rest_exits_with_1_and_says_what_it_left() {
 #[test]
 fn a_store_without_damage_is_salvaged_whole() {
     let bench = Bench::new();
-    bench.ingest("{\"entry\": \"a\", \"value\": \"b\"}\n").success();
+    bench
+        .ingest("{\"entry\": \"a\", \"value\": \"b\"}\n")
+        .success();
     let copy = bench.path("copy.alog");
     let to = copy.to_str().expect("a path of text");
     let salvaged = bench.arraylog("salvage", &["--to", to]).assert();
-    salvaged.success().stdout("").stderr(contains("copied 1 entry"));
+    salvaged
+        .success()
+        .stdout("")
+        .stderr(contains("copied 1 entry"));
 }

@@ -150,7 +150,10 @@ pub(crate) fn entry_attrs(schema: &Schema, frame: &[u8]) -> Result<Attrs, Defect
 }
 
 /// Where the attributes of the entry lie in the frame: texts lie behind its head.
-pub(crate) fn entry_attr_places(schema: &Schema, frame: &[u8]) -> Result<Vec<Range<usize>>, Defect> {
+pub(crate) fn entry_attr_places(
+    schema: &Schema,
+    frame: &[u8],
+) -> Result<Vec<Range<usize>>, Defect> {
     let geometry = schema.layout.with_flags(flags(frame)?);
     let mut places = Vec::new();
     for (field, info) in attr_fields(schema) {

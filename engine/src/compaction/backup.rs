@@ -125,8 +125,7 @@ pub(super) fn begin(
 ) -> Result<(Option<File>, Successor, Inner)> {
     let old = match options.replace {
         true => {
-            if inner.log.storage().is_kept() && inner.log.storage().is_at(target).unwrap_or(false)
-            {
+            if inner.log.storage().is_kept() && inner.log.storage().is_at(target).unwrap_or(false) {
                 return Err(Error::Invalid {
                     what: format!("{action} {target:?}"),
                     detail: "this is the store itself; a copy needs another path".to_owned(),

@@ -150,9 +150,8 @@ impl<'a> Copier<'a> {
             };
             let (head, key) = log.head_and_key(at)?;
             let record = self.read(log, Located { at, head }, key.clone());
-            let copied = record.and_then(|record| {
-                self.push_with_schema(log, catalog, record, FrameKind::Copy)
-            });
+            let copied = record
+                .and_then(|record| self.push_with_schema(log, catalog, record, FrameKind::Copy));
             match (copied, &mut self.left) {
                 (Err(error @ Error::Corrupt { .. }), Some(left)) => left.push(Left {
                     collection: Arc::clone(&listed.collection),

@@ -37,10 +37,7 @@ pub(crate) fn over(parts: Parts, options: &OpenOptions) -> Result<Store> {
         verify: Verify::Always,
         ..parts
     })?;
-    let len = log
-        .storage()
-        .len()
-        .map_err(Error::io("read", log.path()))?;
+    let len = log.storage().len().map_err(Error::io("read", log.path()))?;
     log.tolerate(len);
     let log = Arc::new(log);
     // Whatever is looked at is compared; nothing is written meanwhile.
@@ -141,7 +138,8 @@ impl Opening {
             Err(Error::Corrupt { defect, .. }) => {
                 let range = at..at.saturating_add(head.end());
                 let known = Some((&head, key));
-                self.hits.push(Hit::of_record(stretch, range, known, &defect));
+                self.hits
+                    .push(Hit::of_record(stretch, range, known, &defect));
                 Ok(())
             }
             other => other,

@@ -131,7 +131,10 @@ pub(crate) fn structures(inner: &Inner) -> Result<Vec<Range<u64>>> {
     let mut survey = Survey::new(&inner.log, None)?;
     let surveyed = survey.stretches()?;
     let identity = header::IDENTITY_LEN as u64;
-    let mut found = vec![0..identity, header::IDENTITY_COPY..header::IDENTITY_COPY + identity];
+    let mut found = vec![
+        0..identity,
+        header::IDENTITY_COPY..header::IDENTITY_COPY + identity,
+    ];
     found.extend(header::SLOTS.map(|at| at..at + header::SLOT_LEN as u64));
     found.push(header::LIVE..header::LIVE + header::LIVE_WORDS as u64 * 8);
     for stretch in &surveyed.stretches {

@@ -14,9 +14,7 @@ use crate::catalog::Catalog;
 use crate::error::{Error, Result};
 use crate::format::checkpoint::{Dead, Root};
 use crate::format::frame::{FrameKind, first_predecessor, frame_sum};
-use crate::format::header::{
-    IDENTITY_COPY, IDENTITY_LEN, Identity, SLOT_LEN, SLOTS, Slot,
-};
+use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, Identity, SLOT_LEN, SLOTS, Slot};
 use crate::format::record::{Head, RecordKind};
 use crate::format::{Defect, LOG_START, offset};
 use crate::log::{Item, Log, Stretch, Survey, What, slots};
@@ -131,7 +129,11 @@ impl Store {
         hits.extend(scrub.run(options, total)?);
         let known: HashSet<u64> = hits.iter().map(|hit| hit.damage.at).collect();
         let of_index = index_hits(&inner, &mut survey)?;
-        hits.extend(of_index.into_iter().filter(|hit| !known.contains(&hit.damage.at)));
+        hits.extend(
+            of_index
+                .into_iter()
+                .filter(|hit| !known.contains(&hit.damage.at)),
+        );
         Ok(Verification {
             bytes: surveyed.end,
             records: scrub.records.into_inner(),
@@ -249,7 +251,11 @@ impl Scrub<'_> {
         match &stretch.what {
             What::Hole { defect, data } => {
                 let part = if *data { Part::Frame } else { Part::Index };
-                let end = if *data { stretch.body().start } else { stretch.end };
+                let end = if *data {
+                    stretch.body().start
+                } else {
+                    stretch.end
+                };
                 hits.push(Hit::of(stretch.at..end, part, defect));
             }
             What::Frame(header) if hits.len() == before => {
@@ -264,8 +270,8 @@ impl Scrub<'_> {
                 if header.kind == FrameKind::Space {
                     sums.clear();
                 }
-                let computed = predecessor
-                    .map(|before| frame_sum(&sums, before, header.seqno, header.epoch));
+                let computed =
+                    predecessor.map(|before| frame_sum(&sums, before, header.seqno, header.epoch));
                 if let Some(computed) = computed.filter(|&sum| sum != header.frame_sum) {
                     let (what, stored) = ("a frame", header.frame_sum);
                     let defect = Defect::Checksum {

@@ -164,7 +164,9 @@ impl<'a> Survey<'a> {
         while at < self.end {
             let parsed = self.header(at)?;
             let end = match &parsed {
-                Ok(header) => at.saturating_add(HEADER_LEN).saturating_add(header.body_len),
+                Ok(header) => at
+                    .saturating_add(HEADER_LEN)
+                    .saturating_add(header.body_len),
                 Err(_) => self.next_header(at.saturating_add(UNIT))?,
             };
             let what = match parsed {
@@ -186,8 +188,7 @@ impl<'a> Survey<'a> {
     /// Where the next frame header that holds stands, or the end.
     fn next_header(&mut self, mut at: u64) -> Result<u64> {
         while at < self.end {
-            if FrameHeader::looks_like_one(self.bytes(at, HEADER_LEN)?)
-                && self.header(at)?.is_ok()
+            if FrameHeader::looks_like_one(self.bytes(at, HEADER_LEN)?) && self.header(at)?.is_ok()
             {
                 return Ok(at);
             }
