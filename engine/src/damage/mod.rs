@@ -223,14 +223,14 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
         partition,
     } in hits
     {
-        if let Some((id, key)) = partition.zip(damage.key.as_deref()) {
-            if let Some((collection, name)) = names.get(&id) {
-                if is_superseded(log, catalog, id, key, damage.at)? {
-                    damage.part = Part::Older;
-                }
-                damage.collection = Some(collection.clone());
-                damage.partition = Some(name.clone());
+        if let Some((id, key)) = partition.zip(damage.key.as_deref())
+            && let Some((collection, name)) = names.get(&id)
+        {
+            if is_superseded(log, catalog, id, key, damage.at)? {
+                damage.part = Part::Older;
             }
+            damage.collection = Some(collection.clone());
+            damage.partition = Some(name.clone());
         }
         found.push(damage);
     }
