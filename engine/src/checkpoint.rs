@@ -8,7 +8,7 @@ use crate::catalog::{CATALOG, Catalog, PartitionState};
 use crate::error::{Error, Result};
 use crate::format::checkpoint::Checkpoint;
 use crate::format::{LOG_START, PAGE, place};
-use crate::index::PartitionIndex;
+use crate::index::{Merge, PartitionIndex};
 use crate::log::{Goal, Log, Saved, Tip, WriterGuard, slots};
 use crate::options::OpenOptions;
 use crate::store::{Inner, Store};
@@ -16,6 +16,13 @@ use crate::store::{Inner, Store};
 /// A log that has no more than this behind its newest checkpoint is closed without another
 /// one: replaying it is as fast as reading that.
 const SHORT: u64 = 4 * PAGE;
+
+/// What a checkpoint in the background merges: little, another will come.
+const IN_PASSING: Merge = Merge::Shorter(2);
+
+/// What the last one for a while merges: usually all, so that a lookup probes one segment.
+/// A store that is opened for a few more entries is not packed anew each time.
+pub(crate) const FOR_LONG: Merge = Merge::Shorter(8);
 
 /// What opening starts from.
 #[derive(Debug)]
@@ -183,7 +190,8 @@ impl AsRef<PartitionIndex> for Indexed {
     }
 }
 
-pub(crate) fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
+/// Saves what is new of the index; `None`: nothing was.
+pub(crate) fn save(log: &Log, catalog: &Catalog, merge: Merge) -> Result<Option<Saved>> {
     let goals = || {
         let goal = |state: Arc<PartitionState>| Goal {
             id: state.id,
@@ -195,7 +203,7 @@ pub(crate) fn save(log: &Log, catalog: &Catalog) -> Result<Option<Saved>> {
         goals
     };
     let start = Instant::now();
-    let saved = log.checkpoint(&catalog.index, goals, || catalog.next.to_saved())?;
+    let saved = log.checkpoint(&catalog.index, goals, || catalog.next.to_saved(), merge)?;
     if let Some(Saved { partitions, bytes }) = saved {
         log.meter().checkpoints.add(1);
         log::info!(
@@ -213,7 +221,7 @@ impl Store {
     /// in the background whenever much was written.
     pub fn checkpoint(&self) -> Result<bool> {
         self.on_newest(|inner| {
-            let saved = save(&inner.log, &inner.catalog)?;
+            let saved = save(&inner.log, &inner.catalog, FOR_LONG)?;
             inner.log.name_checkpoints(true)?;
             Ok(saved.is_some())
         })
@@ -233,7 +241,7 @@ impl Inner {
         let done = Arc::clone(running);
         let (log, catalog) = (Arc::clone(&self.log), Arc::clone(&self.catalog));
         let work = move || {
-            let saved = save(&log, &catalog);
+            let saved = save(&log, &catalog, IN_PASSING);
             // The next one need not wait for the device.
             done.store(false, Ordering::Release);
             let named = saved.and_then(|_| log.name_checkpoints(false));
@@ -262,7 +270,7 @@ impl Inner {
             return;
         }
         // The store can be closed all the same: opening replays more.
-        let saved = save(log, &self.catalog);
+        let saved = save(log, &self.catalog, FOR_LONG);
         if let Err(error) = saved.and_then(|_| log.name_checkpoints(true)) {
             log::warn!("no checkpoint was taken at closing: {error}");
         }

@@ -7,6 +7,7 @@
 
 mod checkpoints;
 mod forged;
+mod installed;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

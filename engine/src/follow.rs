@@ -3,6 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::Guard;
 
 use crate::catalog::{CATALOG, PartitionState};
 use crate::error::Result;
@@ -23,7 +26,8 @@ impl Store {
     /// happened at the latest, by one call of the system a second. What the handle holds
     /// stays readable.
     pub fn refresh(&self) -> Result<bool> {
-        let inner = self.inner();
+        // Who follows moves on here too, and says so.
+        let inner = self.shared.inner();
         inner.log.check_open("refresh")?;
         if inner.mode.writes() || inner.fixed {
             return Ok(false);
@@ -33,16 +37,73 @@ impl Store {
     }
 }
 
+/// What a reader knows each of whose lookups takes in what another process committed.
+#[derive(Debug, Default)]
+pub(crate) struct Follower {
+    /// Whether there is another file at the path, to which it could not go on.
+    stranded: AtomicBool,
+}
+
+impl Store {
+    /// The generation that an operation works with, where lookups follow: the newest one
+    /// that the path leads to. Where it leads to none, [`Inner::check_open`] says why.
+    #[cold]
+    pub(crate) fn followed(&self, mut inner: Guard<Arc<Inner>>) -> Guard<Arc<Inner>> {
+        while let Some(follower) = inner.leaves() {
+            match inner
+                .log
+                .live()
+                .and_then(|live| self.follow_path(&inner, &live))
+            {
+                Ok(true) => inner = self.shared.inner(),
+                Ok(false) => {
+                    // Announced, and not there yet: the old file is the newest.
+                    follower.stranded.store(false, Ordering::Relaxed);
+                    break;
+                }
+                Err(_) => {
+                    follower.stranded.store(true, Ordering::Relaxed);
+                    break;
+                }
+            }
+        }
+        inner
+    }
+}
+
 impl Inner {
     /// Fails if the store was closed. Takes in what another process committed, if lookups
     /// are to.
     #[inline]
     pub(crate) fn check_open(&self, action: &'static str) -> Result<()> {
         self.log.check_open(action)?;
-        if self.follows {
-            self.refresh()?;
+        let Some(follower) = &self.follower else {
+            return Ok(());
+        };
+        self.refresh()?;
+        match follower.stranded.load(Ordering::Relaxed) {
+            true => self.check_path(),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Who follows, if the path names another file, or is about to.
+    #[inline]
+    pub(crate) fn leaves(&self) -> Option<&Follower> {
+        let follower = self.follower.as_ref()?;
+        // What cannot be read is for `check_open` to say.
+        let superseded = self.log.storage().live().is_superseded().unwrap_or(false);
+        (superseded && !self.log.is_closed()).then_some(follower)
+    }
+
+    /// Fails if the path leads to no file to go on with.
+    #[cold]
+    fn check_path(&self) -> Result<()> {
+        let Some(shared) = self.automatic.served() else {
+            return Ok(());
+        };
+        let store = Store { shared };
+        store.follow_path(self, &self.log.live()?).map(drop)
     }
 
     #[inline]

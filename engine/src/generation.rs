@@ -118,10 +118,15 @@ impl Shared {
 }
 
 impl Store {
-    /// The generation that serves now: asked for once an operation.
+    /// The generation that serves now: asked for once an operation. Who follows goes on
+    /// with the one that another process put in the place of the file.
     #[inline]
     pub(crate) fn inner(&self) -> Guard<Arc<Inner>> {
-        self.shared.inner()
+        let inner = self.shared.inner();
+        match inner.leaves() {
+            None => inner,
+            Some(_) => self.followed(inner),
+        }
     }
 
     /// Does `work` with the generation that serves, and again if another one took its
@@ -157,7 +162,7 @@ impl Store {
             Err(error) => return Err(Error::io("look for", path)(error)),
         }
         let _one_at_a_time = self.shared.reopening.lock();
-        if !std::ptr::eq(inner, &**self.inner()) {
+        if !std::ptr::eq(inner, &**self.shared.inner()) {
             // Another thread was faster.
             return Ok(true);
         }

@@ -15,7 +15,7 @@ use crate::format::header::{
 };
 use crate::format::{Defect, FORMAT_VERSION, LOG_START};
 use crate::log::{Log, Parts};
-use crate::options::{Mode, OpenOptions};
+use crate::options::{CompactWhen, Mode, OpenOptions};
 use crate::storage::sim::Sim;
 use crate::storage::{Creation, FileStorage, LivePage, Storage, WriterLock, remove_leftovers};
 use crate::store::Store;
@@ -28,6 +28,7 @@ const MEMORY: &str = ":memory:";
 
 /// A store in memory.
 pub(crate) fn memory(options: &OpenOptions) -> Result<Store> {
+    check(options)?;
     let path = Path::new(MEMORY);
     let identity = new_identity(path)?;
     let sim = Sim::new(&header(&identity), &[]).map_err(Error::io("reserve memory for", path))?;
@@ -54,15 +55,7 @@ pub(crate) fn over_sim(sim: Arc<Sim>, identity: Identity, options: &OpenOptions)
 
 /// A store in a file. `copying`: reads copy.
 pub(crate) fn file(path: &Path, options: &OpenOptions, copying: bool) -> Result<Store> {
-    if let (Some(seqno), true) = (options.at, options.mode.writes()) {
-        return Err(Error::Invalid {
-            what: format!("seqno {seqno} to open the store at"),
-            detail: format!(
-                "mode `Read` shows an earlier commit, not `{:?}`",
-                options.mode
-            ),
-        });
-    }
+    check(options)?;
     for _ in 0..TRIES {
         if let Some(file) = obtain(path, options)? {
             let store = over(file, path, options, copying)?;
@@ -92,6 +85,27 @@ pub(crate) fn degraded(path: &Path, options: &OpenOptions) -> Result<Store> {
         return Err(Error::io("open", path)(io::ErrorKind::NotFound.into()));
     };
     damage::over(parts(file, path, &options, true)?, &options)
+}
+
+/// Fails if the options ask for what there is not.
+fn check(options: &OpenOptions) -> Result<()> {
+    let invalid = |what, detail| Err(Error::Invalid { what, detail });
+    if let (Some(seqno), true) = (options.at, options.mode.writes()) {
+        let detail = format!(
+            "mode `Read` shows an earlier commit, not `{:?}`",
+            options.mode
+        );
+        return invalid(format!("seqno {seqno} to open the store at"), detail);
+    }
+    if let Some(CompactWhen { dead_share, .. }) = options.compact_when
+        && !(0.0..=1.0).contains(&dead_share)
+    {
+        return invalid(
+            "the share of a file to compact it at".to_owned(),
+            format!("a share is from 0 to 1, this is {dead_share}"),
+        );
+    }
+    Ok(())
 }
 
 /// Removes what killed compactions and killed makers of stores left.
@@ -214,6 +228,14 @@ fn describe_holder(file: &File) -> String {
     } else {
         format!("held by process {} since {since}", live.pid)
     }
+}
+
+/// What the frames of an opening for writing are told apart by.
+pub(crate) fn new_epoch(path: &Path, options: &OpenOptions) -> Result<u16> {
+    let mut random = [0; 2];
+    fill_random(&mut random, path)?;
+    let random = u16::from_le_bytes(random);
+    Ok(options.fixed.map_or(random, |fixed| fixed.epoch))
 }
 
 /// A new store file; `None` if another one was made meanwhile.

@@ -97,6 +97,14 @@ pub(crate) struct Fixed {
     pub(crate) epoch: u16,
 }
 
+impl Fixed {
+    /// The id of the file after so many compactions: each has its own.
+    pub(crate) fn id_of(&self, generation: u64) -> [u8; 16] {
+        let id = u128::from_le_bytes(self.store_id);
+        id.wrapping_add(generation.into()).to_le_bytes()
+    }
+}
+
 impl Default for OpenOptions {
     fn default() -> Self {
         Self {
@@ -160,7 +168,7 @@ impl OpenOptions {
     /// would free at least `dead_share` (from 0 to 1) of a file of at least `least_bytes`
     /// bytes. Off by default. It is looked at when a commit has made the log an eighth
     /// longer than the last time, which opens the index of every partition. Past commits
-    /// are gone then.
+    /// are gone then. Opening answers `Error::Invalid` for another share.
     pub fn compact_when(mut self, dead_share: f64, least_bytes: u64) -> Self {
         self.compact_when = Some(CompactWhen {
             dead_share,
@@ -178,9 +186,12 @@ impl OpenOptions {
 
     /// Has every lookup, list, walk and count see what another process has committed by
     /// then, as if [`Store::refresh`](crate::Store::refresh) stood before it. For a store
-    /// that is opened for reading; a writer has no others to follow. Costs a load where
-    /// nothing happened, and a call of the system where reads copy. Walks, readers and
-    /// snapshots stay as they were made.
+    /// that is opened for reading; a writer has no others to follow. Where the file was
+    /// compacted a lookup goes on with the new one, which costs an opening, and where the
+    /// path was given to another store it answers `Error::Replaced`; what other programs do
+    /// to the path, `refresh` alone notices. Costs two loads where nothing happened, and two
+    /// calls of the system where reads copy. Walks, readers and snapshots stay as they were
+    /// made.
     pub fn follow(mut self, follow: bool) -> Self {
         self.follow = follow;
         self

@@ -110,7 +110,7 @@ impl Inner {
             automatic: Automatic::default(),
             mode: crate::options::Mode::Read,
             fixed: true,
-            follows: false,
+            follower: None,
             recovery: of.recovery.clone(),
         }
     }

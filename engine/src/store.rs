@@ -15,6 +15,7 @@ use crate::counters::Counters;
 use crate::damage::Damage;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
+use crate::follow::Follower;
 use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::generation::Shared;
@@ -51,8 +52,8 @@ pub(crate) struct Inner {
     pub(crate) mode: Mode,
     /// Whether this is a snapshot, which shows nothing new.
     pub(crate) fixed: bool,
-    /// Whether each lookup takes in what another process committed.
-    pub(crate) follows: bool,
+    /// If each lookup takes in what another process committed.
+    pub(crate) follower: Option<Follower>,
     pub(crate) recovery: Recovery,
 }
 
@@ -106,7 +107,7 @@ impl Store {
             automatic: Automatic::new(options.compact_when),
             mode: options.mode,
             fixed: false,
-            follows: options.follow && !options.mode.writes(),
+            follower: (options.follow && !options.mode.writes()).then(Follower::default),
             recovery: Recovery::default(),
         };
         let live = inner.log.live()?;
@@ -305,6 +306,12 @@ impl OpenOptions {
         open::file(path.as_ref(), self, true)
     }
 
+    /// A store in memory, gone with its last handle and view. Of the options those count
+    /// that do not speak of a file: `durability`, `verify`, `compact_when`.
+    pub fn memory(&self) -> Result<Store> {
+        open::memory(self)
+    }
+
     /// Opens through a memory map: reads are views of the file. Errors and cost as those
     /// of [`open`](Self::open).
     ///
@@ -390,11 +397,7 @@ impl Inner {
         let Some(log) = Arc::get_mut(&mut self.log) else {
             return Ok(());
         };
-        let mut random = [0; 2];
-        open::fill_random(&mut random, log.path())?;
-        let epoch = options
-            .fixed
-            .map_or(u16::from_le_bytes(random), |fixed| fixed.epoch);
+        let epoch = open::new_epoch(log.path(), options)?;
         log.start_writing(replayed, epoch, open::seconds_since_1970())
     }
 

@@ -14,6 +14,21 @@ use crate::store::{Inner, Store};
 /// slots, and its place in the order.
 const INDEX_OF_ENTRY: u64 = 22;
 
+/// Entries of a segment whose probes are counted for an estimate: each costs a read and a
+/// comparison of up to three blocks of the index, and the error is then about a twentieth.
+const SAMPLE: usize = 64;
+
+/// How closely a store is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What the counters of the indexes say.
+    Counted,
+    /// And a sample of the probes.
+    Sampled,
+    /// The whole log and the whole index.
+    All,
+}
+
 /// Where the bytes of a store go.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
@@ -63,7 +78,8 @@ pub struct PartitionUsage {
     /// unless it was asked for.
     pub dead_bytes: Option<u64>,
     /// Groups of the index that a lookup of a stored key reads, on average over the
-    /// segments; `None` unless it was asked for, or if there is no segment.
+    /// segments: an estimate from 64 entries of each, or, where details were asked for, of
+    /// all. `None` if there is no segment.
     pub probes: Option<f64>,
 }
 
@@ -76,26 +92,26 @@ struct Walked {
 
 impl Store {
     /// Where the bytes of the store go. Opens the index of each partition, which costs a
-    /// look-up and a read or two.
+    /// look-up and a read or two, and looks at 64 entries of each of its segments.
     pub fn usage(&self) -> Result<Usage> {
-        self.usage_with(false)
+        self.usage_with(Detail::Sampled)
     }
 
     /// As [`Store::usage`], with what has to be read for it: what is dead in each
-    /// partition, frame headers, probes. Reads the whole log but for the blocks of large
-    /// values, and the whole index.
+    /// partition, frame headers, the probes of all entries. Reads the whole log but for the
+    /// blocks of large values, and the whole index.
     pub fn detailed_usage(&self) -> Result<Usage> {
-        self.usage_with(true)
+        self.usage_with(Detail::All)
     }
 
-    fn usage_with(&self, detailed: bool) -> Result<Usage> {
+    fn usage_with(&self, detail: Detail) -> Result<Usage> {
         let inner = self.inner();
         inner.log.check_open("tell where bytes go")?;
         let (held_generations, held_bytes) = self.shared.held();
         let usage = Usage {
             held_generations,
             held_bytes,
-            ..inner.usage(detailed)?
+            ..inner.usage(detail)?
         };
         Ok(usage)
     }
@@ -103,11 +119,11 @@ impl Store {
 
 impl Inner {
     /// Without what older generations keep.
-    pub(crate) fn usage(&self, detailed: bool) -> Result<Usage> {
+    pub(crate) fn usage(&self, detail: Detail) -> Result<Usage> {
         let (log, catalog) = (&self.log, &self.catalog);
-        let walked = match detailed {
-            true => Some(self.walked()?),
-            false => None,
+        let walked = match detail {
+            Detail::All => Some(self.walked()?),
+            Detail::Counted | Detail::Sampled => None,
         };
         let file_bytes = log.published();
         let mut usage = Usage {
@@ -134,9 +150,10 @@ impl Inner {
                 index_bytes: index.mapped_bytes(),
                 segments: index.segments() as u64,
                 dead_bytes: in_log.map(|bytes| bytes.saturating_sub(live_bytes)),
-                probes: match detailed {
-                    true => self.probes(index)?,
-                    false => None,
+                probes: match detail {
+                    Detail::All => self.probes(index, None)?,
+                    Detail::Sampled => self.probes(index, Some(SAMPLE))?,
+                    Detail::Counted => None,
                 },
             };
             entries = entries.saturating_add(partition.entries);
@@ -172,8 +189,9 @@ impl Inner {
         Ok(walked)
     }
 
-    fn probes(&self, index: &PartitionIndex) -> Result<Option<f64>> {
-        let (entries, probes) = index.probes().map_err(|fault| self.log.fault(fault))?;
+    fn probes(&self, index: &PartitionIndex, sample: Option<usize>) -> Result<Option<f64>> {
+        let counted = index.probes(sample);
+        let (entries, probes) = counted.map_err(|fault| self.log.fault(fault))?;
         Ok((entries > 0).then(|| probes as f64 / entries as f64))
     }
 }

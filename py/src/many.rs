@@ -206,21 +206,25 @@ fn at_key(
     error
 }
 
-/// The versions of a key, each with its entry or None.
+/// Version, seqno, and the entry or None.
+pub(crate) type Versioned<'py> = (u64, u64, Option<Bound<'py, PyAny>>);
+
+/// The versions of a key, at most so many.
 pub(crate) fn history<'py>(
     partition: &Bound<'py, Partition>,
     key: &Bound<'py, PyAny>,
     class: &Bound<'py, PyAny>,
-) -> PyResult<Vec<(u64, Option<Bound<'py, PyAny>>)>> {
+    limit: usize,
+) -> PyResult<Vec<Versioned<'py>>> {
     let py = partition.py();
     let bytes = Key::of(key)?;
     let versions: Vec<arraylog::KeyVersion> = partition
         .get()
-        .change(py, |engine| engine.history(&bytes)?.collect())?;
+        .change(py, |engine| engine.history(&bytes)?.take(limit).collect())?;
     let make = |version: arraylog::KeyVersion| {
         let make = |entry| class.call1((partition, key, py.None(), Found(entry)));
         let entry = version.entry.map(make).transpose()?;
-        Ok((version.version.into(), entry))
+        Ok((version.version.into(), version.seqno, entry))
     };
     versions.into_iter().map(make).collect()
 }

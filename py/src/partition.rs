@@ -426,13 +426,14 @@ impl Partition {
     }
 
     /// The versions of a key, newest first, each with an object of `entry` (the class),
-    /// or None where it was removed.
+    /// or None where it was removed; at most so many.
     fn _history<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
         entry: &Bound<'py, PyAny>,
-    ) -> PyResult<Vec<(u64, Option<Bound<'py, PyAny>>)>> {
-        many::history(slf, key, entry)
+        limit: usize,
+    ) -> PyResult<Vec<many::Versioned<'py>>> {
+        many::history(slf, key, entry, limit)
     }
 
     /// Removes every entry in one commit.

@@ -27,7 +27,8 @@ pub(crate) struct Store {
 
 #[pymethods]
 impl Store {
-    /// Opens a file, or memory for ":memory:"; a file as it was `at` a commit.
+    /// Opens a file, or memory for ":memory:"; a file as it was `at` a commit. `upkeep` is
+    /// the replay bound and, as a share and bytes, when it is compacted.
     #[new]
     #[expect(clippy::too_many_arguments, reason = "one for each option of `open`")]
     fn open(
@@ -38,17 +39,12 @@ impl Store {
         verify: &str,
         io: &str,
         lock_follow_scan: (bool, bool, bool),
+        upkeep: (Option<u64>, Option<(f64, u64)>),
         at: Option<u64>,
     ) -> PyResult<Self> {
         let (lock, follow, scan) = lock_follow_scan;
         // A lookup that follows may have to take in much, or wait for a thread that does.
         let slow_reads = io == "read" || verify == "always" || follow;
-        if path.as_os_str() == ":memory:" {
-            return Ok(Self {
-                engine: arraylog::Store::memory().or_raise(py)?,
-                slow_reads,
-            });
-        }
         let mut options = OpenOptions::new()
             .mode(parse_mode(mode)?)
             .durability(parse_durability(durability)?)
@@ -59,8 +55,17 @@ impl Store {
         if let Some(seqno) = at {
             options = options.at(seqno);
         }
+        let (replay_bound, compact_when) = upkeep;
+        if let Some(records) = replay_bound {
+            options = options.replay_bound(records);
+        }
+        if let Some((dead_share, least_bytes)) = compact_when {
+            options = options.compact_when(dead_share, least_bytes);
+        }
         let engine = py.detach(|| {
-            if io == "read" {
+            if path.as_os_str() == ":memory:" {
+                options.memory()
+            } else if io == "read" {
                 options.open(&path)
             } else {
                 buffer::open_mapped(&options, &path)

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use arraylog::{BackupOptions, Mode, OpenOptions};
+use arraylog::{BackupOptions, Mode, OpenOptions, Store};
 use support::dump::dump;
 
 use super::*;
@@ -52,6 +52,34 @@ fn usage_adds_up_and_tells_what_compaction_frees_and_what_views_hold() {
     assert_eq!(reader.usage().expect("told").live_bytes, held.live_bytes);
     store.close().expect("closed");
     assert_eq!(store.usage().expect_err("closed").kind(), "closed");
+}
+
+#[test]
+fn probes_are_estimated_from_a_sample_and_counted_where_that_is_asked_for() {
+    let store = Store::memory().expect("memory");
+    let part = store.default_partition().expect("a partition");
+    let probes = |usage: arraylog::Usage| usage.partitions.first().and_then(|part| part.probes);
+    let told = || {
+        let (about, exact) = (store.usage(), store.detailed_usage());
+        (probes(about.expect("told")), probes(exact.expect("told")))
+    };
+    part.put("k", "v").expect("stored");
+    assert_eq!(told(), (None, None), "no segment");
+    store.checkpoint().expect("saved");
+    assert_eq!(told(), (Some(1.0), Some(1.0)), "no sample is too small");
+    let batch = store.batch().expect("a batch");
+    let staged = batch.partition("default", "default").expect("there");
+    for number in 0..20_000u32 {
+        staged.put(number.to_le_bytes(), "v").expect("staged");
+    }
+    batch.commit().expect("stored");
+    store.checkpoint().expect("saved");
+    let (Some(about), Some(exact)) = told() else {
+        panic!("there is a segment");
+    };
+    // At 80 % of its slots one key in five has no room in its first group.
+    assert!((1.05..1.6).contains(&exact), "{exact}");
+    assert!((about - exact).abs() < 0.5, "{about} for {exact}");
 }
 
 #[test]

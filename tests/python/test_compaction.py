@@ -34,7 +34,9 @@ def test_usage_adds_up_and_tells_what_compaction_would_free(store, half_dead):
     [each] = usage.partitions
     assert (each.collection, each.partition, each.entries) == ("argo", "2024-01", 20)
     assert each.dead_bytes is None and each.live_bytes > 2_000_000
+    assert each.probes is None and each.segments == 0
     store.checkpoint()
+    assert store.usage().partitions[0].probes >= 1
     detailed = store.usage(detailed=True)
     assert detailed.frame_bytes > 0 and detailed.partitions[0].dead_bytes > 2_000_000
     assert detailed.partitions[0].probes >= 1 and detailed.partitions[0].segments == 1

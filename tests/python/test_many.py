@@ -153,6 +153,26 @@ def test_a_history_has_every_version_and_removal(part, reopened):
         assert bytes(versions[3].entry) == b"1"
         assert [each.removed for each in part.history("gone")] == [True, False]
         assert part.history("absent") == []
-        return [each.version for each in versions]
+        assert part.history("k", limit=2) == versions[:2] and part.history("k", limit=0) == []
+        assert part.history("k", limit=1 << 100) == versions
+        with pytest.raises(arraylog.InvalidError, match="limit=-1"):
+            part.history("k", limit=-1)
+        return [(each.version, each.seqno) for each in versions]
 
     assert check(part) == check(reopened())
+
+
+def test_a_history_goes_on_beyond_removals_and_tells_commits(store, part):
+    seqnos = []
+    for number in range(3):
+        part.put("k", bytes([number]))
+        seqnos.append(store.seqno)
+        part.remove("k")
+        seqnos.append(store.seqno)
+        store.checkpoint()  # The index forgets what was removed.
+    part.put("k", b"last")
+    versions = part.history("k")
+    assert [each.removed for each in versions] == [False, True, False, True, False, True, False]
+    assert [each.seqno for each in versions] == [store.seqno, *reversed(seqnos)]
+    for each in versions:
+        assert store.at(each.seqno).partition("argo", "2024-01").get("k") == each.entry

@@ -4,6 +4,7 @@ import errno
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -341,3 +342,67 @@ def test_a_memory_store_takes_the_same_calls():
         assert bytes(store.partition().value("k")) == b"v"
         assert np.array_equal(store.partition().array("e", "t"), np.arange(100.0))
     assert not Path(":memory:").exists()
+
+
+def eventually(holds, seconds=60):
+    """Whether it does within that time."""
+    deadline = time.monotonic() + seconds
+    while not (done := holds()) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return done
+
+
+def test_a_replay_bound_says_how_much_is_replayed_after_a_kill(tmp_path):
+    for bound in (500, 1 << 40):
+        path = tmp_path / f"{bound}.alog"
+        with arraylog.open(path, "a", replay_bound=bound) as store:
+            part = store.partition()
+            for batch in range(10):
+                part.update({f"{batch}-{number}": b"" for number in range(500)})
+                if bound == 500:
+                    assert eventually(lambda: store.counters()["checkpoints"] > batch // 4)
+            # What a kill would leave.
+            with arraylog.open(path) as reader:
+                assert len(reader.partition()) == 5000
+                assert (reader.recovery.records <= 2500) == (bound == 500)
+            assert (store.counters()["checkpoints"] == 0) == (bound != 500)
+
+
+@pytest.mark.parametrize("where", ["file", "memory"])
+def test_a_store_that_was_told_when_compacts_itself(path, where):
+    name = path if where == "file" else ":memory:"
+    with arraylog.open(name, "a", compact_when=(0.5, 1 << 20)) as store:
+        part = store.partition()
+
+        def compacted():
+            part.put("k", bytes(10_000))
+            return store.generation > 0
+
+        assert eventually(compacted)
+        assert bytes(part.value("k")) == bytes(10_000)
+    if where == "file":  # Others are not compacted.
+        with arraylog.open(path, "r+") as store:
+            before = store.generation
+            for _ in range(500):
+                store.partition().put("k", bytes(10_000))
+            assert store.generation == before
+
+
+def test_when_a_store_keeps_itself_up_is_checked(tmp_path, written):
+    path = tmp_path / "new.alog"
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(arraylog.InvalidError, match="from 0 to 1"):
+            arraylog.open(path, "a", compact_when=(wrong, 0))
+        assert not path.exists()
+    for wrong in (0.5, (0.5,), ("half", 0), (0.5, 0.5), (0.5, 1, 2)):
+        with pytest.raises(TypeError, match="a pair"):
+            arraylog.open(path, "a", compact_when=wrong)
+    for option in ({"compact_when": (0.5, -1)}, {"replay_bound": -1}, {"replay_bound": 1 << 64}):
+        with pytest.raises(arraylog.InvalidError, match="2\\^64"):
+            arraylog.open(path, "a", **option)
+    with pytest.raises(TypeError):
+        arraylog.open(path, "a", replay_bound=0.5)
+    for option in ({"compact_when": (0.5, 0)}, {"replay_bound": 1}):
+        with pytest.raises(ValueError, match="modes that write"):
+            arraylog.open(written, "r", **option)
+        arraylog.open(written, "r+", **option).close()

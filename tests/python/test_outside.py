@@ -54,6 +54,31 @@ def test_an_iteration_of_a_follower_stays_as_it_began(path):
             assert list(keys) == ["a"]
 
 
+@pytest.mark.parametrize("io", ["mmap", "read"])
+def test_a_follower_goes_on_when_another_process_compacts(path, child, io):
+    with arraylog.open(path, "a") as store:
+        store.partition().update({str(number): b"old" for number in range(100)})
+    source = """
+import sys, arraylog
+with arraylog.open(sys.argv[1], "r+") as store:
+    part = store.partition()
+    store.compact()
+    part.put("1", b"new")
+    store.compact()
+    part.put("more", b"")
+"""
+    with arraylog.open(path, follow=True, io=io) as follower, arraylog.open(path, io=io) as fixed:
+        part, old = follower.partition(), fixed.partition()
+        held = part["1"]
+        done = child(source, path)
+        assert done.returncode == 0, done.stderr
+        assert bytes(part.value("1")) == b"new" and len(part) == 101 and "more" in part
+        assert follower.generation == 2 and bytes(held) == b"old"
+        assert bytes(pickle.loads(pickle.dumps(part["1"]))) == b"new"
+        assert bytes(old.value("1")) == b"old" and fixed.generation == 0
+        assert fixed.refresh() and bytes(old.value("1")) == b"new"
+
+
 @pytest.mark.parametrize("mode", ["r+", "a", "w", "x"])
 def test_a_writer_has_nobody_to_follow(path, mode):
     with pytest.raises(ValueError, match="follow"):

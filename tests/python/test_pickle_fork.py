@@ -266,8 +266,10 @@ def test_reads_of_a_writable_store_work_in_a_forked_child(path):
         lambda store: store.partition().extend([("new", b"")]),
         lambda store: store.partition().rename("k", "new"),
         lambda store: store.sync(),
+        lambda store: store.checkpoint(),
+        lambda store: store.compact(),
     ],
-    ids=["put", "write", "remove", "clear", "extend", "rename", "sync"],
+    ids=["put", "write", "remove", "clear", "extend", "rename", "sync", "checkpoint", "compact"],
 )
 def test_writes_in_a_forked_child_raise_and_name_both_processes(path, write):
     with arraylog.open(path, "a") as store:

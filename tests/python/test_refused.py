@@ -105,3 +105,10 @@ def test_storage_options_are_refused_by_name(part, store):
     store.close()
     refused(lambda: arraylog.open(store.path, storage_options={"region": "eu"}), "storage_options")
     arraylog.open(store.path, storage_options=None).close()
+
+
+def test_compaction_by_field_is_refused_by_name(part, store):
+    refused(lambda: store.compact(by_field=True), "by_field")
+    assert store.generation == 0
+    store.compact(by_field=False)
+    assert store.generation == 1

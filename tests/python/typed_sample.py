@@ -75,6 +75,8 @@ def write(path: str | os.PathLike[str]) -> int | None:
 
 
 def read(path: str) -> float:
+    with arraylog.open(":memory:", "a", replay_bound=1000, compact_when=(0.5, 1 << 20)) as kept:
+        print(kept.compact(by_field=False))
     store: Store = arraylog.open(path)
     collection: Collection = store["argo"]
     part: Partition = collection["2024-01"]
@@ -86,7 +88,7 @@ def read(path: str) -> float:
     entries: list[Entry] = part.get_many(["float-42"])
     arrays: list[NDArray[Any]] = part.get_many(["float-42"], "t")
     dicts: list[dict[str, NDArray[Any]]] = part.get_many(["float-42"], ["t"], default=None)
-    versions: list[int] = [version.version for version in part.history("float-42")]
+    versions: list[int] = [version.seqno for version in part.history("float-42", limit=3)]
     print(entries, arrays, dicts, versions)
     whole: dict[str, NDArray[Any]] = entry.to_dict(["t"], copy=False)
     names: list[str] = [key for key in part if key in part]

@@ -5,13 +5,14 @@
 
 mod bounded;
 mod compact;
+mod media;
 
 use std::error::Error as StdError;
 use std::io::{Write, stdin, stdout};
 use std::path::Path;
 use std::time::Duration;
 
-use arraylog::{Durability, Error, Mode, OpenOptions, Partition, Store};
+use arraylog::{CompactOptions, Durability, Error, Mode, OpenOptions, Partition, Store};
 
 type Outcome = Result<(), Box<dyn StdError>>;
 
@@ -47,6 +48,12 @@ fn main() -> Outcome {
         }
         ["compact-on-full-disk", path] => compact::on_full_disk(Path::new(path)),
         ["full-disk", path] => bounded::full_disk(Path::new(path)),
+        ["small-disk", path] => media::small_disk(Path::new(path)),
+        ["read-only", path] => media::read_only(Path::new(path)),
+        ["read-only-unprivileged", path] => {
+            give_up_privileges()?;
+            media::read_only(Path::new(path))
+        }
         _ => Err(format!("unknown words {words:?}").into()),
     }
 }
@@ -270,6 +277,13 @@ fn child_of_fork(store: Store, part: Partition) -> i32 {
     if !refused(store.sync()) || !refused(store.batch().map(drop)) {
         return 4;
     }
+    // The parent may be taking one, under a lock that nobody here gives back.
+    if !refused(store.checkpoint().map(drop)) {
+        return 6;
+    }
+    if !refused(store.compact(&CompactOptions::new()).map(drop)) {
+        return 7;
+    }
     if store.close().is_err() {
         return 5;
     }
@@ -292,7 +306,7 @@ fn fork_idle(path: &Path) -> Outcome {
     Ok(store.close()?)
 }
 
-/// Forks while another thread is in the middle of a commit.
+/// Forks while another thread is in the middle of a commit, or of a checkpoint.
 fn fork_while_writing(path: &Path) -> Outcome {
     let options = OpenOptions::new()
         .mode(Mode::Append)
@@ -303,7 +317,10 @@ fn fork_while_writing(path: &Path) -> Outcome {
     let other = store.partition("other", "other")?;
     let writing = std::thread::spawn(move || {
         let value = vec![1; 1 << 20];
-        (0..40).try_for_each(|_| other.put("large", &value))
+        (0..40).try_for_each(|_| {
+            other.put("large", &value)?;
+            other.store().checkpoint().map(drop)
+        })
     });
     let mut codes = Vec::new();
     while !writing.is_finished() {

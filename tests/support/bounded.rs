@@ -187,7 +187,7 @@ pub(crate) fn full_disk(path: &Path) -> Outcome {
     Ok(store.close()?)
 }
 
-fn described(error: Option<Error>) -> String {
+pub(crate) fn described(error: Option<Error>) -> String {
     let Some(error) = error else {
         return "no error".to_owned();
     };

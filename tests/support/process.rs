@@ -1,6 +1,7 @@
 //! Other processes.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A process that does as `actor.rs` says; killed when dropped.
@@ -18,17 +19,58 @@ impl Actor {
     ///
     /// Those of starting a process.
     pub fn start(actor: &str, words: &[&str]) -> io::Result<Self> {
-        let mut child = Command::new(actor)
-            .args(words)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
+        Self::spawn(Command::new(actor).args(words))
+    }
+
+    fn spawn(command: &mut Command) -> io::Result<Self> {
+        let piped = command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = piped.spawn()?;
         let output = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
         Ok(Self {
             input: child.stdin.take(),
             output: BufReader::new(output),
             child,
         })
+    }
+
+    /// Starts the program `actor` with `words` in a mount name space of its own, after the
+    /// shell commands `mounts`, in which `$0` is `folder`; `None` where the system grants
+    /// none.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a process.
+    pub fn start_mounted(
+        actor: &str,
+        mounts: &str,
+        folder: &Path,
+        words: &[&str],
+    ) -> io::Result<Option<Self>> {
+        // The superuser's own, or one in which this user is called so.
+        for rights in [&["--mount"][..], &["--mount", "--map-root-user"]] {
+            let run = |script: &str| {
+                let mut command = Command::new("unshare");
+                command.args(rights).args(["sh", "-c", script]);
+                command.arg(folder);
+                command
+            };
+            let tried = run(mounts).stderr(Stdio::null()).status();
+            if tried.is_ok_and(|status| status.success()) {
+                let mut command = run(&format!("{mounts} && exec \"$@\""));
+                return Self::spawn(command.arg(actor).args(words)).map(Some);
+            }
+        }
+        Ok(None)
+    }
+
+    /// Has it go on where it waits for a sign.
+    ///
+    /// # Errors
+    ///
+    /// Those of writing to the pipe.
+    pub fn sign(&mut self) -> io::Result<()> {
+        let input = self.input.as_mut().ok_or(io::ErrorKind::BrokenPipe)?;
+        writeln!(input)
     }
 
     /// The next line that it prints, without its end; `None` after the last.

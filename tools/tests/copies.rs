@@ -146,15 +146,23 @@ fn a_history_lists_every_version_and_removals() {
     let listed = text(&history(&["a"]).success());
     let kinds: Vec<&str> = listed
         .lines()
-        .filter_map(|row| row.split_whitespace().nth(1))
+        .filter_map(|row| row.split_whitespace().nth(2))
         .collect();
     assert_eq!(kinds, ["kind", "removed", "value", "arrays"], "{listed}");
+    let some = text(&history(&["a", "--limit", "1"]).success());
+    assert_eq!(some.lines().count(), 2, "{some}");
     let json = text(&history(&["a", "--json"]).success());
     let first: serde_json::Value =
         serde_json::from_str(json.lines().nth(1).expect("three")).expect("JSON");
     assert_eq!(first["kind"], "value");
     assert_eq!(first["bytes_stored"], 6);
     assert!(first["version"].as_u64().is_some());
+    let seqno = first["seqno"].as_u64().expect("a number").to_string();
+    let at = ["c", "p", "a", "--at", &seqno];
+    assert_eq!(
+        text(&bench.arraylog("get", &at).assert().success()),
+        "second"
+    );
     history(&["absent"])
         .code(1)
         .stderr(predicate::str::contains("no key \"absent\""));

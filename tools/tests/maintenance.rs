@@ -38,11 +38,34 @@ fn usage_tells_what_compaction_frees_and_compact_frees_it() {
     assert_eq!(sum, number(&before, "file_bytes"));
     assert!(number(&before, "reclaimable_bytes") > 900_000);
     assert!(before.get("frame_bytes").is_none());
+    let counters = &before["counters"];
+    assert!(number(counters, "records_compared") > 0, "{counters}");
+    assert_eq!(
+        (number(counters, "commits"), number(counters, "syncs")),
+        (0, 0)
+    );
+    let segments = before["partitions"].as_array().expect("a list").iter();
+    let segments: u64 = segments.map(|part| number(part, "segments")).sum();
+    assert!(
+        segments > 0 && number(counters, "segments") > segments,
+        "and that of names"
+    );
     let detailed = json(&bench, "usage", &["--detailed"]);
+    for (answer, sampled) in [(&before, true), (&detailed, false)] {
+        let part = &answer["partitions"][0];
+        assert!(part["probes"].as_f64().is_some_and(|probes| probes >= 1.0));
+        assert_eq!(part["probes_sampled"], sampled);
+    }
     assert!(number(&detailed["partitions"][0], "dead_bytes") > 900_000);
     let shown = text(&bench.arraylog("usage", &[]).assert().success());
     assert!(shown.contains("compaction   would free about"), "{shown}");
     assert!(shown.contains("collection  partition  entries"), "{shown}");
+    assert!(
+        shown.contains("about 1.") && shown.contains("compared "),
+        "{shown}"
+    );
+    let shown = text(&bench.arraylog("usage", &["--detailed"]).assert().success());
+    assert!(!shown.contains("about 1."), "{shown}");
 
     let done = json(&bench, "compact", &[]);
     assert!(number(&done, "freed_bytes") > 900_000);

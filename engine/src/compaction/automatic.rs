@@ -2,7 +2,9 @@
 
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 use super::{CompactOptions, Keep};
 use crate::error::{Error, Result};
@@ -10,12 +12,13 @@ use crate::generation::Shared;
 use crate::log::WriterGuard;
 use crate::options::CompactWhen;
 use crate::store::{Inner, Store};
+use crate::usage::Detail;
 
 /// Looks whether a generation is worth compacting.
 #[derive(Debug, Default)]
 pub(crate) struct Automatic {
     when: Option<CompactWhen>,
-    store: OnceLock<Weak<Shared>>,
+    store: Mutex<Weak<Shared>>,
     running: AtomicBool,
     /// End of the log (an offset) from which on it is worth another look.
     next: AtomicU64,
@@ -29,10 +32,15 @@ impl Automatic {
         }
     }
 
+    /// Whose generation this is, if somebody has it.
+    pub(crate) fn served(&self) -> Option<Arc<Shared>> {
+        self.store.lock().upgrade()
+    }
+
     /// Tells whose generation this is.
     pub(crate) fn serve(&self, store: &Weak<Shared>) {
-        // Once is enough: a generation does not change hands.
-        let _ = self.store.set(Weak::clone(store));
+        // A reader that goes on with another file opens that as a store of its own first.
+        *self.store.lock() = Weak::clone(store);
     }
 }
 
@@ -46,7 +54,7 @@ impl Inner {
         if end < when.least_bytes || end < automatic.next.load(Ordering::Relaxed) {
             return;
         }
-        let Some(shared) = automatic.store.get().and_then(Weak::upgrade) else {
+        let Some(shared) = automatic.served() else {
             return;
         };
         if automatic.running.swap(true, Ordering::AcqRel) {
@@ -75,7 +83,7 @@ impl Inner {
 impl Store {
     fn compact_if(&self, when: CompactWhen) -> Result<()> {
         let inner = arc_swap::Guard::into_inner(self.inner());
-        let usage = inner.usage(false);
+        let usage = inner.usage(Detail::Counted);
         let due = usage.map(|usage| {
             let dead = usage.reclaimable_bytes as f64 / usage.file_bytes.max(1) as f64;
             dead >= when.dead_share

@@ -145,7 +145,7 @@ pub(super) fn begin(
         seqno: inner.log.seqno(),
         ..Tip::start(inner.log.identity())
     };
-    let identity = next_identity(inner.log.identity(), tip.seqno, target)?;
+    let identity = next_identity(inner.log.identity(), tip.seqno, target, None)?;
     let successor = Successor::at(target, &open::header(&identity), random(target)?);
     let successor = successor.map_err(Error::io(action, target))?;
     let catalog = inner.catalog.of_a_copy();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::pace::Pace;
 use crate::catalog::{CATALOG, Catalog, Listed, PartitionState, Row};
-use crate::checkpoint::save;
+use crate::checkpoint::{FOR_LONG, save};
 use crate::error::{Error, Result, describe_key};
 use crate::format::frame::FrameKind;
 use crate::format::record::RecordKind;
@@ -202,7 +202,7 @@ impl<'a> Copier<'a> {
     /// Saves the index in the file, so that opening it replays nothing.
     pub(super) fn save(&self) -> Result<()> {
         if self.to.log.storage().is_kept() {
-            save(&self.to.log, &self.to.catalog)?;
+            save(&self.to.log, &self.to.catalog, FOR_LONG)?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::format::header::Identity;
 use crate::log::{Log, Parts, Tip, Until, replay};
 use crate::open;
-use crate::options::{Mode, OpenOptions};
+use crate::options::{Fixed, Mode, OpenOptions};
 use crate::storage::Successor;
 use crate::store::{Inner, Store};
 
@@ -78,7 +78,8 @@ impl Store {
         let path = self.path();
         let base = self.base(&old, options.keep)?;
         check_path(&old.log, path)?;
-        let identity = next_identity(old.log.identity(), base.tip.seqno, path)?;
+        let fixed = self.shared.options.fixed;
+        let identity = next_identity(old.log.identity(), base.tip.seqno, path, fixed)?;
         let successor = old
             .log
             .storage()
@@ -247,7 +248,7 @@ fn make(
         durability: options.durability,
     })?;
     let empty = log.follow(|tip| replay(&log, tip, Until::Content, |_| Ok(())))?;
-    let epoch = random(path)? as u16;
+    let epoch = open::new_epoch(path, options)?;
     log.start_writing(&empty, epoch, open::seconds_since_1970())?;
     Ok(Inner {
         log: Arc::new(log),
@@ -260,16 +261,18 @@ fn make(
         },
         automatic: Automatic::new(options.compact_when),
         fixed: false,
-        follows: false,
+        follower: None,
         recovery: of.recovery.clone(),
     })
 }
 
 /// Who the generation after `of` is, if its copies are the state at the commit `seqno`.
-fn next_identity(of: &Identity, seqno: u64, path: &Path) -> Result<Identity> {
+fn next_identity(of: &Identity, seqno: u64, path: &Path, fixed: Option<Fixed>) -> Result<Identity> {
+    let generation = of.generation.saturating_add(1);
+    let store_id = open::new_identity(path)?.store_id;
     Ok(Identity {
-        store_id: open::new_identity(path)?.store_id,
-        generation: of.generation.saturating_add(1),
+        store_id: fixed.map_or(store_id, |fixed| fixed.id_of(generation)),
+        generation,
         first_seqno: seqno.saturating_add(1),
         parent: of.store_id,
         ..*of

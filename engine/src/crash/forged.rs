@@ -19,7 +19,10 @@ use crate::store::Store;
 use crate::{Error, Mode};
 
 /// Keys of each partition.
-const KEYS: u32 = 40;
+const KEYS: u32 = 100;
+
+/// Keys that are overwritten: so few that the second checkpoint keeps the first segment.
+const CHANGED: u32 = 10;
 
 /// A closed store, and means to change it with all sums.
 #[derive(Clone)]
@@ -42,10 +45,10 @@ impl Forged {
         let (sim, store) = Image(open::header(&identity))
             .open(identity)
             .expect("opens");
-        for round in 0..2 {
+        for (round, keys) in [KEYS, CHANGED].into_iter().enumerate() {
             for name in ["p", "q"] {
                 let part = store.partition("c", name).expect("partition");
-                for key in 0..KEYS / (1 + 3 * round) {
+                for key in 0..keys {
                     let value = format!("{name} {key} {round}");
                     part.put(key.to_le_bytes(), value).expect("stored");
                 }
@@ -261,7 +264,7 @@ fn right() -> Map {
     let mut map = Map::new();
     for name in ["p", "q"] {
         for key in 0..KEYS {
-            let value = format!("{name} {key} {}", u32::from(key < KEYS / 4));
+            let value = format!("{name} {key} {}", u32::from(key < CHANGED));
             map.insert(
                 [name.as_bytes(), &key.to_le_bytes()].concat(),
                 value.into_bytes(),

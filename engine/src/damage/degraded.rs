@@ -92,7 +92,7 @@ pub(crate) fn over(parts: Parts, options: &OpenOptions) -> Result<Store> {
         mode: Mode::Read,
         // What comes after would have to be surveyed anew.
         fixed: true,
-        follows: false,
+        follower: None,
         recovery,
     };
     inner.report_recovery();

@@ -310,6 +310,9 @@ pub(crate) struct Live {
 /// Number of words in the live page.
 pub(crate) const LIVE_WORDS: usize = 11;
 
+/// Which of them is the state.
+pub(crate) const STATE_WORD: usize = 5;
+
 impl Live {
     /// The words as they stand in the file.
     pub(crate) fn words(self) -> [u64; LIVE_WORDS] {
@@ -373,13 +376,18 @@ impl Live {
 
     /// Whether the path names another file, or is about to.
     pub(crate) fn is_superseded(&self) -> bool {
-        self.state == LiveState::Superseded as u64
+        is_superseded(self.state)
     }
 
     /// The durable end, if its check holds.
     pub(crate) fn trusted_durable_end(&self, store_id: &[u8; 16]) -> Option<u64> {
         (self.check == durable_check(store_id, self.durable_end)).then_some(self.durable_end)
     }
+}
+
+/// Whether that state says that the path names another file, or is about to.
+pub(crate) fn is_superseded(state: u64) -> bool {
+    state == LiveState::Superseded as u64
 }
 
 /// What the live page carries beside the newest checkpoint.

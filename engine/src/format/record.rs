@@ -308,26 +308,55 @@ impl Head {
     }
 }
 
-/// Where the key of a record lies whose bytes start here, if it has `len` bytes.
+/// Where in a record the key starts whose bytes start here, if it has `len` bytes.
 ///
 /// The part of [`Head::parse`] that a lookup needs before it knows that it has met the
 /// right record.
 #[inline(always)]
-pub(crate) fn key_range_if(bytes: &[u8], len: usize) -> Option<Range<usize>> {
+pub(crate) fn key_at_if(bytes: &[u8], len: usize) -> Option<u64> {
     let raw: &[u8; HEAD_LEN as usize] = bytes.first_chunk()?;
     let [_, _, _, _, _, _, _, _, _, flags, low, high, ..] = *raw;
     if usize::from(u16::from_le_bytes([low, high])) != len {
         return None;
     }
-    let at = (HEAD_LEN as usize).wrapping_add(usize::from(flags & WIDE).wrapping_mul(8));
-    Some(at..at.wrapping_add(len))
+    Some(HEAD_LEN.wrapping_add(u64::from(flags & WIDE).wrapping_mul(8)))
 }
 
-/// Where the value of a record at offset `at` lies whose bytes start here, if it is a
-/// plain value in a record that is not wide: [`Head::parse`] for the usual case, with a
+/// The key of a record that is not wide and starts here.
+#[inline(always)]
+pub(crate) fn plain_key(record: &[u8]) -> Option<&[u8]> {
+    let [_, _, _, _, _, _, _, _, _, _, low, high, ..] = *record else {
+        return None;
+    };
+    let start = HEAD_LEN as usize;
+    record.get(start..start.wrapping_add(u16::from_le_bytes([low, high]).into()))
+}
+
+/// Whether two keys are the same: as `==`, without a call for those of usual lengths. A
+/// call costs a lookup more than the comparison: what was in registers has to be saved.
+#[inline(always)]
+pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
+    /// The first and the last `N` bytes, which may overlap.
+    #[inline(always)]
+    fn ends<const N: usize>(a: &[u8], b: &[u8]) -> bool {
+        (a.first_chunk::<N>() == b.first_chunk()) & (a.last_chunk::<N>() == b.last_chunk())
+    }
+    if a.len() != b.len() {
+        return false;
+    }
+    match a.len() {
+        8..=16 => ends::<8>(a, b),
+        17..=32 => ends::<16>(a, b),
+        33..=64 => ends::<32>(a, b),
+        _ => a == b,
+    }
+}
+
+/// Where in a record at offset `at`, whose bytes start here, the value starts, and its
+/// length, if it is a plain value in a record that is not wide: [`Head::parse`] for the usual case, with a
 /// fifth of its instructions. `None` says nothing: then parse.
 #[inline(always)]
-pub(crate) fn plain_value(bytes: &[u8], at: u64) -> Option<Range<usize>> {
+pub(crate) fn plain_value(bytes: &[u8], at: u64) -> Option<(u64, u64)> {
     let raw: &[u8; HEAD_LEN as usize] = bytes.first_chunk()?;
     let [
         ..,
@@ -356,8 +385,8 @@ pub(crate) fn plain_value(bytes: &[u8], at: u64) -> Option<Range<usize>> {
     let key_len = u16::from_le_bytes([key_low, key_high]);
     let table_at = HEAD_LEN.wrapping_add(key_len.into()).wrapping_add(7) & !7;
     let table_end = at.wrapping_add(table_at);
-    let start = (table_end.wrapping_add(mask) & !mask).wrapping_sub(at) as usize;
-    Some(start..start.wrapping_add(u16::from_le_bytes([low, high]).into()))
+    let start = (table_end.wrapping_add(mask) & !mask).wrapping_sub(at);
+    Some((start, u16::from_le_bytes([low, high]).into()))
 }
 
 /// Number of blocks of a wide value.
@@ -448,8 +477,18 @@ mod tests {
         }
     }
 
-    fn key_range(head: &Head) -> Range<usize> {
-        head.key_range().start as usize..head.key_range().end as usize
+    #[test]
+    fn keys_are_the_same_if_every_byte_is() {
+        for len in 0..100 {
+            let key = vec![7; len];
+            assert!(is_same(&key, &key.clone()));
+            assert!(!is_same(&key, &vec![7; len + 1]));
+            for at in 0..len {
+                let mut other = key.clone();
+                other[at] = 8;
+                assert!(!is_same(&key, &other), "byte {at} of {len}");
+            }
+        }
     }
 
     proptest! {
@@ -467,14 +506,13 @@ mod tests {
             head.sum = 99;
             let mut bytes = vec![0; if head.wide { 32 } else { 24 }];
             head.write(&mut bytes);
-            prop_assert_eq!(key_range_if(&bytes, key_len), Some(key_range(&head)));
-            prop_assert_eq!(key_range_if(&bytes, key_len + 1), None);
+            prop_assert_eq!(key_at_if(&bytes, key_len), Some(head.key_range().start));
+            prop_assert_eq!(key_at_if(&bytes, key_len + 1), None);
             prop_assert_eq!(plain_value(&bytes, at), None, "an entry");
             let plain = Head { kind: RecordKind::Put, ..head };
             plain.write(&mut bytes);
-            if let Some(range) = plain_value(&bytes, at) {
-                let expected = plain.value_range();
-                prop_assert_eq!(range.start as u64..range.end as u64, expected);
+            if let Some((start, len)) = plain_value(&bytes, at) {
+                prop_assert_eq!(start..start + len, plain.value_range());
             } else {
                 prop_assert!(plain.wide);
             }

@@ -2,10 +2,12 @@
 //! protocol between the writer and its readers may have another thread go on.
 
 #[cfg(not(test))]
-pub(super) use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize};
+pub(super) use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, AtomicUsize};
 
 #[cfg(test)]
-pub(super) use watched::{AtomicU16, AtomicU32, AtomicU64, AtomicUsize, WATCHED, point};
+pub(super) use watched::{
+    AtomicBool, AtomicU16, AtomicU32, AtomicU64, AtomicUsize, WATCHED, point,
+};
 
 #[cfg(test)]
 mod watched {
@@ -40,10 +42,17 @@ mod watched {
         }
     }
 
+    pub(in crate::index) type AtomicBool = Watched<atomic::AtomicBool>;
     pub(in crate::index) type AtomicU16 = Watched<atomic::AtomicU16>;
     pub(in crate::index) type AtomicU32 = Watched<atomic::AtomicU32>;
     pub(in crate::index) type AtomicU64 = Watched<atomic::AtomicU64>;
     pub(in crate::index) type AtomicUsize = Watched<atomic::AtomicUsize>;
+
+    impl AtomicBool {
+        pub(in crate::index) fn new(value: bool) -> Self {
+            Self(atomic::AtomicBool::new(value))
+        }
+    }
 
     impl AtomicU64 {
         pub(in crate::index) fn new(value: u64) -> Self {

@@ -89,7 +89,12 @@ impl Blocks {
 
     /// Compares every block that was not.
     pub(super) fn check_all(&self) -> Result<(), Fault> {
-        let blocks = block_count(self.value.len() as u64);
+        self.check_to(self.value.len() as u64)
+    }
+
+    /// Compares every block with bytes before `end` of the value that was not.
+    pub(super) fn check_to(&self, end: u64) -> Result<(), Fault> {
+        let blocks = self.block_of(end.saturating_sub(1)).saturating_add(1);
         (0..blocks).try_for_each(|block| self.check(block.saturating_mul(BLOCK)))
     }
 

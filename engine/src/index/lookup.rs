@@ -10,17 +10,28 @@ use std::sync::atomic::Ordering;
 use super::group::{Baseline, Probe, Scalar, Variant};
 use super::segment::{COMPARED, DEAD, Segment, Spilled, group_offset, next};
 use super::{ATTENTION, Fault, Hash, PLACE_BITS, Records, home, place_of, seen};
-use crate::format::segment::MAX_PROBES;
+use crate::format::segment::{MAX_PROBES, passed_bit};
 
 impl Segment {
     /// The place of the key with `hash`: of the words with its tag that a reader with
     /// `end` sees, the first whose record has the key. 0 = none. With
     /// [`ATTENTION`] the answer is that of [`Self::find_checked`].
     ///
-    /// Calls nothing but [`Records::has_key`]: what calls nothing stays in registers, and the processor
-    /// overlaps the cache misses of lookups that follow each other.
+    /// Short, and calls nothing but [`Records::has_key`]: the processor has so many
+    /// instructions in flight, and overlaps the cache misses of the lookups among them.
     #[inline(always)]
     pub(super) fn find<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
+        if Variant::is_forced() {
+            return self.find_forced(hash, end, *records);
+        }
+        self.find_with(Baseline, hash, end, records)
+    }
+
+    /// With the probes that were asked for.
+    #[cold]
+    #[inline(never)]
+    fn find_forced<R: Records>(&self, hash: Hash, end: u64, records: R) -> u64 {
+        let records = &records;
         match Variant::current() {
             Variant::Baseline => self.find_with(Baseline, hash, end, records),
             #[cfg(target_arch = "x86_64")]
@@ -49,54 +60,119 @@ impl Segment {
 
     #[inline(always)]
     fn find_with<R: Records>(&self, probe: impl Probe, hash: Hash, end: u64, records: &R) -> u64 {
-        let groups = &*self.groups;
+        if !self.settled.load(Ordering::Acquire) {
+            return self.find_unsettled(probe, hash, end, *records);
+        }
+        let (groups, passed) = (&*self.groups, &*self.passed);
         let (mut at, tag) = (home(hash.top(), groups.len()), hash.tag());
-        for _ in 0..MAX_PROBES.min(groups.len()) {
-            let Some(group) = groups.get(at) else {
+        for _ in 0..MAX_PROBES {
+            let (Some(group), Some(passed)) = (groups.get(at), passed.get(at)) else {
+                break;
+            };
+            for slot in probe.tagged(group, tag) {
+                let place = place_of(group.word(slot));
+                if self.hides.load(Ordering::Acquire) {
+                    match self.passes_over(at, slot, end) {
+                        Some(true) => continue,
+                        Some(false) => {}
+                        None => return ATTENTION,
+                    }
+                }
+                if records.has_key(place) {
+                    return place;
+                }
+            }
+            if passed & passed_bit(tag) == 0 {
+                return 0;
+            }
+            at = next(at, groups.len());
+        }
+        self.not_in_groups()
+    }
+
+    /// As [`Self::find_with`], while there is something left to compare. Takes a copy of
+    /// the records, so that who never comes here need not have them in memory.
+    #[inline(never)]
+    fn find_unsettled<R: Records>(
+        &self,
+        probe: impl Probe,
+        hash: Hash,
+        end: u64,
+        records: R,
+    ) -> u64 {
+        let (groups, passed) = (&*self.groups, &*self.passed);
+        let (mut at, tag) = (home(hash.top(), groups.len()), hash.tag());
+        for _ in 0..MAX_PROBES {
+            let (Some(group), Some(passed)) = (groups.get(at), passed.get(at)) else {
                 break;
             };
             if !self.blocks.is_checked(group_offset(at)) {
                 return ATTENTION;
             }
             for slot in probe.tagged(group, tag) {
-                let marks = self
-                    .marks
-                    .get(at)
-                    .map_or(0, |marks| marks.load(Ordering::Acquire))
-                    >> slot;
-                if let Some(dead) = &self.dead {
-                    if !dead.blocks.is_checked(self.dead_offset(at)) {
+                if self.hides.load(Ordering::Acquire) {
+                    if let Some(dead) = &self.dead
+                        && !dead.blocks.is_checked(self.dead_offset(at))
+                    {
                         return ATTENTION;
                     }
-                    if dead.slots.get(at).is_some_and(|bits| bits >> slot & 1 == 1) {
-                        continue;
+                    match self.passes_over(at, slot, end) {
+                        Some(true) => continue,
+                        Some(false) => {}
+                        None => return ATTENTION,
                     }
-                }
-                if marks & DEAD != 0 {
-                    if self.superseded.newest() >= end {
-                        return ATTENTION;
-                    }
-                    continue;
                 }
                 let place = place_of(group.word(slot));
-                let new = marks & COMPARED == 0 && !self.trusted;
-                if records.has_key(place) {
-                    return if new { ATTENTION } else { place };
-                }
-                if new {
+                // Also for a record with another key: what leads to it may be damaged.
+                if self.marks_of(at, slot) & COMPARED == 0 {
+                    // Loads the record meanwhile.
+                    records.has_key(place);
                     return ATTENTION;
                 }
+                if records.has_key(place) {
+                    return place;
+                }
             }
-            if !probe.empty(group).is_empty() {
+            if !self.blocks.is_checked(self.passed_offset(at)) {
+                return ATTENTION;
+            }
+            if passed & passed_bit(tag) == 0 {
                 return 0;
             }
             at = next(at, groups.len());
         }
+        self.not_in_groups()
+    }
+
+    #[inline(always)]
+    fn not_in_groups(&self) -> u64 {
         if self.spilled.is_empty() {
             0
         } else {
             ATTENTION
         }
+    }
+
+    /// Whether a reader with `end` passes over the word in a slot; `None` if that needs a
+    /// closer look. What says so was compared.
+    #[inline]
+    fn passes_over(&self, at: usize, slot: usize, end: u64) -> Option<bool> {
+        if let Some(dead) = &self.dead
+            && dead.slots.get(at).is_some_and(|bits| bits >> slot & 1 == 1)
+        {
+            return Some(true);
+        }
+        if self.marks_of(at, slot) & DEAD == 0 {
+            return Some(false);
+        }
+        (self.superseded.newest() < end).then_some(true)
+    }
+
+    /// [`DEAD`] and [`COMPARED`], of a slot.
+    #[inline(always)]
+    fn marks_of(&self, at: usize, slot: usize) -> u16 {
+        let marks = self.marks.get(at);
+        marks.map_or(0, |marks| marks.load(Ordering::Acquire)) >> slot
     }
 
     /// As [`Self::find`], with everything that needs attention: compares blocks of the
@@ -108,10 +184,10 @@ impl Segment {
         end: u64,
         records: &R,
     ) -> Result<u64, R::Error> {
-        let groups = &*self.groups;
+        let (groups, passed) = (&*self.groups, &*self.passed);
         let mut at = home(hash.top(), groups.len());
-        for _ in 0..MAX_PROBES.min(groups.len()) {
-            let Some(group) = groups.get(at) else {
+        for _ in 0..MAX_PROBES {
+            let (Some(group), Some(passed)) = (groups.get(at), passed.get(at)) else {
                 break;
             };
             let checked = self.blocks.check(group_offset(at));
@@ -128,12 +204,21 @@ impl Segment {
                     return Ok(place);
                 }
             }
-            if !Scalar.empty(group).is_empty() {
+            let checked = self.blocks.check(self.passed_offset(at));
+            checked.map_err(|fault| records.fault(fault))?;
+            if passed & passed_bit(hash.tag()) == 0 {
                 return Ok(0);
             }
             at = next(at, groups.len());
         }
         self.find_spilled(hash, end, records)
+    }
+
+    /// Where the byte lies that says what passed a group.
+    #[inline(always)]
+    fn passed_offset(&self, at: usize) -> u64 {
+        let start = self.head.passed_range().start;
+        start.saturating_add(at as u64)
     }
 
     /// Where the bits of a group lie in the dead record.
@@ -150,11 +235,7 @@ impl Segment {
                 return Ok(true);
             }
         }
-        let marks = self
-            .marks
-            .get(at)
-            .map_or(0, |marks| marks.load(Ordering::Acquire));
-        if marks >> slot & DEAD == 0 {
+        if self.marks_of(at, slot) & DEAD == 0 {
             return Ok(false);
         }
         let by = self
@@ -172,7 +253,7 @@ impl Segment {
             let word = self.groups.get(at).map_or(0, |group| group.word(slot));
             let word = (word, group_offset(at).saturating_add(slot as u64 * 8));
             self.blocks.check_behind(word, &self.head, records)?;
-            marks.fetch_or(COMPARED << slot, Ordering::Relaxed);
+            self.note_compared(marks, slot);
         }
         Ok(())
     }

@@ -44,7 +44,7 @@ pub(crate) use checked::Checked;
 pub(crate) use counts::Counted;
 pub(crate) use group::prefetch;
 pub(crate) use pack::{DeadBits, Packed};
-pub(crate) use partition::{Frozen, PartitionIndex};
+pub(crate) use partition::{Frozen, Merge, PartitionIndex};
 pub(crate) use pinned::{Cursor, Pinned};
 pub(crate) use segment::{Segment, Source};
 
@@ -62,7 +62,7 @@ pub(crate) struct Fault {
 }
 
 /// The records that an index leads to, and the key that is looked for.
-pub(crate) trait Records {
+pub(crate) trait Records: Copy {
     type Error;
 
     /// The key.
@@ -89,6 +89,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
+    /// Fewer than the bits of a word.
     const LEN: usize = 32;
 
     /// No places.
@@ -103,6 +104,12 @@ impl Window {
         self.len == Self::LEN
     }
 
+    /// How many more it takes.
+    fn room(&self) -> usize {
+        Self::LEN - self.len
+    }
+
+    #[inline]
     fn push(&mut self, place: u64) {
         if let Some(next) = self.places.get_mut(self.len) {
             *next = place;

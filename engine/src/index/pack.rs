@@ -10,7 +10,7 @@ use super::growing::Growing;
 use super::memory::zeroed;
 use super::segment::{Segment, Spilled};
 use super::{Fault, PLACE_BITS, home, place_of};
-use crate::format::segment::{MAX_PROBES, SegmentHead, groups_for};
+use crate::format::segment::{MAX_PROBES, SegmentHead, groups_for, passed_bit};
 
 /// A segment to be written.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Packed {
     head: [u8; crate::format::segment::HEAD_LEN as usize],
     shape: SegmentHead,
     groups: Box<[Group]>,
+    /// One byte a group, padded.
+    passed: Vec<u8>,
     order: Vec<u64>,
     tops: Vec<u32>,
     spilled: Vec<Spilled>,
@@ -74,7 +76,8 @@ impl Packed {
         let entries = order.len() as u64;
         let mut groups: Box<[Group]> = zeroed(groups_for(entries) as usize);
         let mut spilled = Vec::new();
-        insert_all(&mut groups, &order, &tops, |word, top| {
+        let mut passed = vec![0; groups.len().next_multiple_of(8)];
+        insert_all(&mut groups, &mut passed, &order, &tops, |word, top| {
             spilled.push(Spilled {
                 word: word.into(),
                 top: top.into(),
@@ -107,6 +110,7 @@ impl Packed {
             head: shape.to_bytes(),
             shape,
             groups,
+            passed,
             order,
             tops,
             spilled,
@@ -124,12 +128,13 @@ impl Packed {
     }
 
     /// The bytes, in pieces.
-    pub(crate) fn pieces(&self) -> [&[u8]; 6] {
+    pub(crate) fn pieces(&self) -> [&[u8]; 7] {
         const ZEROS: [u8; 8] = [0; 8];
         let pad = self.shape.overflow_range().start - self.shape.tops_range().end;
         [
             &self.head,
             self.groups.as_bytes(),
+            &self.passed,
             self.order.as_bytes(),
             self.tops.as_bytes(),
             ZEROS.get(..pad as usize).unwrap_or_default(),
@@ -138,8 +143,15 @@ impl Packed {
     }
 }
 
-/// Puts each word into the first of its groups with an empty slot, or gives it to `spill`.
-fn insert_all(groups: &mut [Group], order: &[u64], tops: &[u32], mut spill: impl FnMut(u64, u32)) {
+/// Puts each word into the first of its groups with an empty slot, or gives it to `spill`;
+/// those that were full remember that it `passed`.
+fn insert_all(
+    groups: &mut [Group],
+    passed: &mut [u8],
+    order: &[u64],
+    tops: &[u32],
+    mut spill: impl FnMut(u64, u32),
+) {
     // Some ahead, so that the misses of the cache overlap.
     const AHEAD: usize = 16;
     let count = groups.len();
@@ -159,6 +171,9 @@ fn insert_all(groups: &mut [Group], order: &[u64], tops: &[u32], mut spill: impl
                 }
                 placed = true;
                 break;
+            }
+            if let Some(passed) = passed.get_mut(at) {
+                *passed |= passed_bit((word >> PLACE_BITS) as u16);
             }
             at = if at + 1 == count { 0 } else { at + 1 };
         }

@@ -47,6 +47,16 @@ struct Journal {
     noted: Vec<(u64, u64)>,
 }
 
+/// Which segments a checkpoint packs anew, beside what is new.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Merge {
+    /// From the newest on while they are shorter than so many times what is packed: each
+    /// entry is packed a bounded number of times.
+    Shorter(u64),
+    /// All but the oldest, and that one as `Shorter(2)`.
+    AllButFirst,
+}
+
 /// What a checkpoint saves of a partition: its state where replay will start.
 #[derive(Debug)]
 pub(crate) struct Frozen {
@@ -80,12 +90,12 @@ impl Segments {
         if self.growing.len() == 0 && self.frozen.is_none() {
             return 0;
         }
-        self.find_in_tables(hash, end, records)
+        self.find_in_tables(hash, end, *records)
     }
 
     /// As [`Self::find`], in the tables in memory.
     #[inline(never)]
-    pub(super) fn find_in_tables<R: Records>(&self, hash: Hash, end: u64, records: &R) -> u64 {
+    pub(super) fn find_in_tables<R: Records>(&self, hash: Hash, end: u64, records: R) -> u64 {
         let same = |place| records.has_key(place);
         let place = self.growing.find(hash, same);
         match &self.frozen {
@@ -280,20 +290,26 @@ impl PartitionIndex {
         self.segments.load().mapped.len()
     }
 
-    /// Number of entries of the segments in the file, and of the groups that lookups of
-    /// all of them probe. Reads them whole.
-    pub(crate) fn probes(&self) -> Result<(u64, u64), Fault> {
+    /// Entries of the segments in the file, and groups that lookups of these probe: of at
+    /// most so many entries of each segment, or of all. Reads the blocks that they touch.
+    pub(crate) fn probes(&self, sample: Option<usize>) -> Result<(u64, u64), Fault> {
         let segments = self.segments.load_full();
-        segments.mapped.iter().try_fold((0, 0), |counts, segment| {
-            let (entries, probes) = counts;
-            Ok((entries + segment.len() as u64, probes + segment.probes()?))
-        })
+        let (mut entries, mut probes) = (0u64, 0u64);
+        for segment in &segments.mapped {
+            let most = sample.unwrap_or(usize::MAX).max(1);
+            // All over the segment: what was packed first found more room.
+            for ordinal in (0..segment.len()).step_by(segment.len().div_ceil(most).max(1)) {
+                entries += 1;
+                probes = probes.saturating_add(segment.probes_of(ordinal)? as u64);
+            }
+        }
+        Ok((entries, probes))
     }
 
     /// Fixes what a checkpoint saves, all of it below place `end`; what is inserted from
-    /// here on goes into a new table. `merge_all_but_first`: whatever their sizes. Under the writer's lock;
-    /// [`Self::install`] or [`Self::thaw`] has to follow.
-    pub(crate) fn freeze(&self, end: u64, merge_all_but_first: bool) -> Frozen {
+    /// here on goes into a new table. Under the writer's lock; [`Self::install`] or
+    /// [`Self::thaw`] has to follow.
+    pub(crate) fn freeze(&self, end: u64, merge: Merge) -> Frozen {
         let segments = self.segments.load_full();
         let growing = Arc::clone(&segments.growing);
         let mut kept = segments.mapped.clone();
@@ -301,11 +317,13 @@ impl PartitionIndex {
         let mut entries = growing.live_count() as u64;
         while let Some(last) = kept.last() {
             let live = (last.len() as u64).saturating_sub(last.dead_count());
-            // While it is not twice as long, so that each entry is packed a bounded number
-            // of times; and what is half dead.
-            let small = live < entries.saturating_mul(2) || live < last.dead_count();
+            let small = match merge {
+                Merge::Shorter(times) => live < entries.saturating_mul(times),
+                Merge::AllButFirst => kept.len() > 1 || live < entries.saturating_mul(2),
+            };
             let many = kept.len() >= MOST_SEGMENTS;
-            if !(small || many || merge_all_but_first && kept.len() > 1) {
+            let half_dead = live < last.dead_count();
+            if !(small || many || half_dead) {
                 break;
             }
             entries = entries.saturating_add(live);

@@ -9,7 +9,7 @@ use arc_swap::ArcSwapOption;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::atomics::AtomicU16;
+use super::atomics::{AtomicBool, AtomicU16, AtomicUsize};
 use super::blocks::Blocks;
 use super::group::{Group, SLOTS};
 use super::memory::zeroed;
@@ -57,6 +57,8 @@ pub(crate) struct Segment {
     pub(super) head: SegmentHead,
     pub(super) blocks: Blocks,
     pub(super) groups: View<Group>,
+    /// One byte a group: tags of keys that found it full.
+    pub(super) passed: View<u8>,
     order: View<u64>,
     tops: View<u32>,
     pub(super) spilled: View<Spilled>,
@@ -66,6 +68,12 @@ pub(crate) struct Segment {
     pub(super) superseded: Superseded,
     /// What was dead at opening, if the file has it as bits.
     pub(super) dead: Option<DeadBits>,
+    /// Whether nothing that a lookup touches needs to be compared any more.
+    pub(super) settled: AtomicBool,
+    /// Slots that may hold entries which were neither compared nor superseded.
+    unsettled: AtomicUsize,
+    /// Whether an entry was superseded, before or since it was opened.
+    pub(super) hides: AtomicBool,
     /// One bit an entry in log order: compared with its sum by a walk.
     walked: OnceLock<Box<[AtomicU64]>>,
     /// Positions of what readers see, for the newest that asked.
@@ -81,6 +89,20 @@ pub(super) struct DeadBits {
     pub(super) slots: View<u8>,
     pub(super) blocks: Blocks,
     count: u64,
+    /// How many of the bits of the slots are set, once they were counted.
+    in_slots: OnceLock<usize>,
+}
+
+impl DeadBits {
+    /// How many slots are dead: fewer than entries, if some of these are in the overflow.
+    fn count_in_slots(&self) -> Result<usize, Fault> {
+        if let Some(&count) = self.in_slots.get() {
+            return Ok(count);
+        }
+        self.blocks.check_all()?;
+        let count = self.slots.iter().map(|bits| bits.count_ones() as usize);
+        Ok(*self.in_slots.get_or_init(|| count.sum()))
+    }
 }
 
 impl Segment {
@@ -108,6 +130,7 @@ impl Segment {
                 slots: View::new(&bytes, head.dead_slots_range())?,
                 blocks,
                 count,
+                in_slots: OnceLock::new(),
             })
         });
         let dead = dead.map(|dead| dead.ok_or_else(misaligned)).transpose()?;
@@ -116,7 +139,11 @@ impl Segment {
             order: View::new(&value, head.order_range()).ok_or_else(misaligned)?,
             tops: View::new(&value, head.tops_range()).ok_or_else(misaligned)?,
             spilled: View::new(&value, head.overflow_range()).ok_or_else(misaligned)?,
+            passed: View::new(&value, head.passed_range()).ok_or_else(misaligned)?,
             marks: zeroed(head.groups as usize),
+            settled: AtomicBool::new(source.trusted),
+            unsettled: AtomicUsize::new(head.entries.saturating_sub(head.overflow.into()) as usize),
+            hides: AtomicBool::new(dead.is_some()),
             superseded: Superseded::default(),
             dead,
             walked: OnceLock::new(),
@@ -253,7 +280,9 @@ impl Segment {
         if let Some(group) = self.groups.get(at) {
             super::group::prefetch(group);
         }
-        if let Some(marks) = self.marks.get(at) {
+        if !self.settled.load(Ordering::Relaxed)
+            && let Some(marks) = self.marks.get(at)
+        {
             super::group::prefetch(marks);
         }
     }
@@ -268,6 +297,9 @@ impl Segment {
     }
 
     fn supersede_ordinal(&self, ordinal: usize, by: u64) -> Result<(), Fault> {
+        // Before the commit that supersedes is published: whoever sees that looks at the
+        // marks.
+        self.hides.store(true, Ordering::Release);
         // The place first: whoever sees the mark finds it.
         if !self.superseded.set(ordinal, self.order.len(), by) {
             return Ok(());
@@ -275,9 +307,38 @@ impl Segment {
         if let Some((at, slot)) = self.slot_of(ordinal)?
             && let Some(marks) = self.marks.get(at)
         {
-            marks.fetch_or(DEAD << slot, Ordering::AcqRel);
+            let before = marks.fetch_or(DEAD << slot, Ordering::AcqRel) >> slot;
+            self.count_settled(before);
         }
         Ok(())
+    }
+
+    /// Notes that the record that a slot leads to was compared with its sum.
+    pub(super) fn note_compared(&self, marks: &AtomicU16, slot: usize) {
+        let before = marks.fetch_or(COMPARED << slot, Ordering::Relaxed) >> slot;
+        self.count_settled(before);
+    }
+
+    /// Counts a slot that was compared or superseded, and had the marks `before`. When none
+    /// is left that needs comparing, lookups stop asking.
+    fn count_settled(&self, before: u16) {
+        if before & (DEAD | COMPARED) != 0 {
+            return;
+        }
+        let left = self.unsettled.fetch_sub(1, Ordering::AcqRel);
+        let left = left.wrapping_sub(1);
+        let dead = match &self.dead {
+            None => 0,
+            Some(dead) if left as u64 <= dead.count => match dead.count_in_slots() {
+                Ok(count) => count,
+                Err(_) => return,
+            },
+            Some(_) => return,
+        };
+        // Damage in what no lookup has touched yet is an error of the one that will.
+        if left <= dead && self.blocks.check_to(self.head.passed_range().end).is_ok() {
+            self.settled.store(true, Ordering::Release);
+        }
     }
 
     /// The slot of the word at a position in log order; none if it is in the overflow.
@@ -315,6 +376,11 @@ impl Segment {
     ) -> Result<(), R::Error> {
         let whole = self.is_whole();
         while *ordinal < self.len() && !out.is_full() {
+            if whole && let Some(run) = self.compared_run(*ordinal, out.room()) {
+                run.iter().for_each(|&word| out.push(place_of(word)));
+                *ordinal += run.len();
+                continue;
+            }
             let seen = match whole {
                 true => Ok(true),
                 false => self
@@ -338,6 +404,31 @@ impl Segment {
             *ordinal += 1;
         }
         Ok(())
+    }
+
+    /// The words at up to `most` positions in log order from `ordinal` on, fewer than
+    /// [`Window::LEN`], if they and their records were all compared.
+    #[inline]
+    fn compared_run(&self, ordinal: usize, most: usize) -> Option<&[u64]> {
+        let end = self.len().min(ordinal + most);
+        let run = self.order.get(ordinal..end)?;
+        let last = end.checked_sub(1)?;
+        // Shorter than a block, and than the bits of a word.
+        let is_checked = |ordinal| self.blocks.is_checked(self.order_offset(ordinal));
+        if !(is_checked(ordinal) && is_checked(last)) {
+            return None;
+        }
+        if self.trusted {
+            return Some(run);
+        }
+        let walked = self.walked.get()?;
+        let word = |number: usize| Some(walked.get(number)?.load(Ordering::Relaxed));
+        let (first, shift) = (word(ordinal / 64)?, ordinal % 64);
+        let next = word(last / 64)?;
+        // The bits from `ordinal` on, those of the next word behind them.
+        let bits = first >> shift | next.checked_shl(64 - shift as u32).unwrap_or(0);
+        let wanted = (1u64 << run.len()) - 1;
+        (bits & wanted == wanted).then_some(run)
     }
 
     /// The place at a position in log order, which is below [`Self::len`]; its record was
@@ -416,20 +507,15 @@ impl Segment {
         Ok(slots)
     }
 
-    /// Groups that a lookup of each of the entries probes, added up. For counts.
-    pub(super) fn probes(&self) -> Result<u64, Fault> {
-        let mut probes = 0u64;
-        self.blocks.check_all()?;
-        for (ordinal, &top) in self.tops.iter().enumerate() {
-            let count = self.groups.len();
-            let home = home(top, count);
-            let distance = match self.slot_of(ordinal)? {
-                Some((at, _)) => (at + count - home) % count + 1,
-                None => MAX_PROBES,
-            };
-            probes = probes.saturating_add(distance as u64);
-        }
-        Ok(probes)
+    /// Groups that a lookup of the entry at a position in log order probes. For counts.
+    pub(super) fn probes_of(&self, ordinal: usize) -> Result<usize, Fault> {
+        self.blocks.check(self.order_offset(ordinal))?;
+        let count = self.groups.len();
+        let home = home(self.tops.get(ordinal).copied().unwrap_or(0), count);
+        Ok(match self.slot_of(ordinal)? {
+            Some((at, _)) => (at + count - home) % count + 1,
+            None => MAX_PROBES,
+        })
     }
 }
 

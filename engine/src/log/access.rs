@@ -10,7 +10,7 @@ use crate::format::record::{self, Head, RecordKind};
 use crate::format::{Defect, offset, place};
 use crate::index::prefetch;
 use crate::options::Verify;
-use crate::storage::{Bytes, Region};
+use crate::storage::{Bytes, Lender, Region};
 
 /// A record whose key is the one that was looked for.
 #[derive(Clone, Copy, Debug)]
@@ -81,12 +81,11 @@ impl Log {
 
     /// Starts to load the head and the key of the record at `place`.
     #[inline(always)]
-    pub(crate) fn prefetch(&self, place: u64) {
+    pub(crate) fn prefetch(lender: Lender<'_>, place: u64) {
         let at = offset(place);
-        let region = self.regions.as_ref().and_then(|regions| regions.newest());
         // A head and a key of usual length end in the next line, if not in this one.
         for at in [at, at.saturating_add(64)] {
-            if let Some([byte]) = region.and_then(|region| region.get(at..at.saturating_add(1))) {
+            if let Some([byte]) = lender.get(at, 1) {
                 prefetch(byte);
             }
         }

@@ -65,6 +65,7 @@ impl<'a> WriterGuard<'a> {
         self.write_frame(&[&header], at, at.saturating_add(HEADER_LEN))?;
         self.log.meter.bytes_written.add(len);
         self.advance(tip);
+        self.filled_later();
         Ok(())
     }
 
@@ -157,7 +158,7 @@ impl<'a> WriterGuard<'a> {
             .write_at(&[IoSlice::new(&zeros)], at)
             .and_then(|()| match at / PAGE == end.saturating_sub(1) / PAGE {
                 true => Ok(()),
-                false => self.log.sync_device(),
+                false => self.log.sync_device(None),
             });
         if let Err(failed) = taken_back {
             self.log.poison(&mut self.writer, &failed);

@@ -22,7 +22,7 @@ use crate::format::checkpoint::{
 use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::record::{self, Head, RecordKind};
 use crate::format::{LOG_START, offset, place, segment};
-use crate::index::{DeadBits, Frozen, Hash, Packed, PartitionIndex, Segment};
+use crate::index::{DeadBits, Frozen, Hash, Merge, Packed, PartitionIndex, Segment};
 
 /// Segments are written together until they have so many bytes: a store of many small
 /// partitions is written in a few calls.
@@ -129,6 +129,7 @@ impl Log {
         catalog: &PartitionIndex,
         goals: impl FnOnce() -> Vec<Goal<I>>,
         next: impl FnOnce() -> NextIds,
+        merge: Merge,
     ) -> Result<Option<Saved>> {
         if !self.owns_writer() {
             // In a fork another thread may have held that lock.
@@ -147,11 +148,11 @@ impl Log {
             return Ok(None);
         }
         guard.start_checkpoint();
-        let frozen_catalog = catalog.freeze(place(from.end), true);
+        let frozen_catalog = catalog.freeze(place(from.end), Merge::AllButFirst);
         let mut works: Vec<Work<I>> = goals
             .into_iter()
             .map(|goal| Work {
-                frozen: goal.index.as_ref().freeze(place(from.end), false),
+                frozen: goal.index.as_ref().freeze(place(from.end), merge),
                 root: Root::default(),
                 new: None,
                 previous: 0,
@@ -186,7 +187,8 @@ impl Log {
         for work in &mut *works {
             let key = root_key(work.goal.id);
             let hash = Hash(record::key_hash(&key, self.identity().seed));
-            work.previous = self.find_place(&catalog.newest(), hash, &key, u64::MAX)?;
+            work.previous =
+                self.find_place(&catalog.newest(), hash, &self.keyed(&key), u64::MAX)?;
         }
         let replaced = works.iter().map(|work| work.previous);
         let replaced: Vec<u64> = replaced.filter(|&place| place != 0).collect();

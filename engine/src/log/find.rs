@@ -1,34 +1,39 @@
 //! From a key to a record.
 
 use std::cmp::Ordering;
-use std::ops::Range;
-use std::sync::Arc;
 
 use super::{Located, Log};
 use crate::error::{Error, Result};
 use crate::format::record::RecordKind;
-use crate::format::{Defect, offset, record};
+use crate::format::{Defect, UNIT, offset, record};
 use crate::index::{ATTENTION, Checked, Fault, Hash, PartitionIndex, Pinned, Records};
 use crate::options::Verify;
-use crate::storage::{Bytes, Region};
+use crate::storage::{Bytes, Lender, Lent};
 
 /// The records of a log, and the key that is looked for.
-#[derive(Debug)]
-pub(crate) struct Keyed<'a> {
-    log: &'a Log,
-    key: &'a [u8],
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Keyed<'l, 'k> {
+    log: &'l Log,
+    key: &'k [u8],
+    lender: Lender<'l>,
     /// Whether no record has the key, and none needs to be looked at.
     fresh: bool,
 }
 
-impl Keyed<'_> {
+impl<'l> Keyed<'l, '_> {
     /// For a key that is known not to be there, if `fresh`.
     pub(crate) fn fresh(self, fresh: bool) -> Self {
         Self { fresh, ..self }
     }
+
+    /// [`Log::lend_plain`].
+    #[inline(always)]
+    pub(crate) fn lend_plain(&self, place: u64, end: u64) -> Option<&'l [u8]> {
+        self.log.lend_plain(self.lender, place, end)
+    }
 }
 
-impl Records for Keyed<'_> {
+impl Records for Keyed<'_, '_> {
     type Error = Error;
 
     fn key(&self) -> &[u8] {
@@ -41,7 +46,7 @@ impl Records for Keyed<'_> {
 
     #[inline(always)]
     fn has_key(&self, place: u64) -> bool {
-        !self.fresh && self.log.record_has_key(place, self.key)
+        !self.fresh && self.log.record_has_key(self.lender, place, self.key)
     }
 
     fn check(&self, place: u64) -> Result<Checked> {
@@ -67,7 +72,21 @@ impl Records for Keyed<'_> {
     }
 }
 
+/// Whether the record at `place` has `key`; `None` if it is not lent.
+#[inline(always)]
+fn has_key(lender: Lender<'_>, place: u64, key: &[u8]) -> Option<bool> {
+    // A place from a slot has 48 bits.
+    let at = place.wrapping_mul(UNIT);
+    let head = lender.get(at, record::HEAD_LEN)?;
+    let Some(start) = record::key_at_if(head, key.len()) else {
+        return Some(false);
+    };
+    let found = lender.get(at.wrapping_add(start), key.len() as u64);
+    Some(found.is_some_and(|found| record::is_same(found, key)))
+}
+
 /// The records of a log, of which each will do.
+#[derive(Clone, Copy)]
 struct Candidates<'a>(&'a Log);
 
 impl Records for Candidates<'_> {
@@ -102,31 +121,41 @@ impl Log {
         self.corrupt(fault.at, fault.defect)
     }
 
+    /// What lends the records that are committed by now; nothing if reads copy.
+    #[inline(always)]
+    pub(crate) fn lender(&self) -> Lender<'_> {
+        let newest = self.regions.as_ref().and_then(|regions| regions.newest());
+        newest.map_or(Lender::EMPTY, |region| region.lender())
+    }
+
+    /// What [`Log::lender`] lends by now, kept; `None` if reads copy.
+    pub(crate) fn lent_by_now(&self) -> Option<Lent> {
+        let newest = self.regions.as_ref().and_then(|regions| regions.newest());
+        newest.map(Lent::by)
+    }
+
     /// Whether the record at `place` has `key`. Reads no more than it needs: this is on
     /// the path of every lookup. A place that cannot be read counts as a hit: whoever
     /// reads the record then says what is wrong.
     #[inline(always)]
-    pub(crate) fn record_has_key(&self, place: u64, key: &[u8]) -> bool {
-        let Some(regions) = &self.regions else {
-            return self.has_key_copied(place, key);
-        };
-        let at = offset(place);
-        let Some((region, head)) = regions.newest().and_then(|region| {
-            Some((region, region.get(at..at.saturating_add(record::HEAD_LEN))?))
-        }) else {
-            return true;
-        };
-        let Some(range) = record::key_range_if(head, key.len()) else {
-            return false;
-        };
-        let range = at.wrapping_add(range.start as u64)..at.wrapping_add(range.end as u64);
-        region.get(range) == Some(key)
+    pub(crate) fn record_has_key(&self, lender: Lender<'_>, place: u64, key: &[u8]) -> bool {
+        match has_key(lender, place, key) {
+            Some(same) => same,
+            None => self.has_key_elsewhere(place, key),
+        }
     }
 
+    /// For a record that was committed after the lender was made, or that has to be copied.
     #[cold]
-    fn has_key_copied(&self, place: u64, key: &[u8]) -> bool {
-        self.head_and_key(offset(place))
-            .map_or(true, |(_, found)| found == key)
+    #[inline(never)]
+    fn has_key_elsewhere(&self, place: u64, key: &[u8]) -> bool {
+        match has_key(self.lender(), place, key) {
+            Some(same) => same,
+            None if self.regions.is_some() => true,
+            None => self
+                .head_and_key(offset(place))
+                .map_or(true, |(_, found)| found == key),
+        }
     }
 
     /// The version of `key` that a reader with `end` (a place) sees; a tombstone too.
@@ -163,14 +192,14 @@ impl Log {
         &self,
         pinned: &Pinned,
         hash: Hash,
-        key: &[u8],
+        records: &Keyed<'_, '_>,
         end: u64,
     ) -> Result<u64> {
-        let place = pinned.find(hash, end, &self.keyed(key));
+        let place = pinned.find(hash, end, records);
         if place & ATTENTION == 0 {
             return Ok(place);
         }
-        self.find_checked(pinned, hash, key, end)
+        self.find_checked(pinned, hash, records.key, end)
     }
 
     #[cold]
@@ -187,48 +216,72 @@ impl Log {
 
     /// The records of this log, for a lookup of `key`.
     #[inline(always)]
-    pub(crate) fn keyed<'a>(&'a self, key: &'a [u8]) -> Keyed<'a> {
+    pub(crate) fn keyed<'l, 'k>(&'l self, key: &'k [u8]) -> Keyed<'l, 'k> {
+        self.keyed_in(self.lender(), key)
+    }
+
+    /// As [`Log::keyed`], of records that `lender` lends.
+    #[inline(always)]
+    pub(crate) fn keyed_in<'l, 'k>(&'l self, lender: Lender<'l>, key: &'k [u8]) -> Keyed<'l, 'k> {
         Keyed {
             log: self,
             key,
+            lender,
             fresh: false,
         }
     }
 
-    /// Where the value of the record at `place` lies in the file, if it is a plain value
-    /// that needs no verifying and that a reader with `end` sees. `None` says nothing:
+    /// Where the value of the record at `place` lies in the file, and its length, if it is
+    /// a plain value that needs no verifying and that a reader with `end` sees. `None` says nothing:
     /// then [`Log::seen`].
     ///
     /// Kept apart so that the usual lookup calls nothing: what calls nothing stays in
     /// registers, and the processor overlaps the cache misses of lookups that follow
     /// each other.
     #[inline(always)]
-    fn plain(&self, place: u64, end: u64) -> Option<(&Arc<Region>, Range<u64>)> {
+    fn plain(&self, lender: Lender<'_>, place: u64, end: u64) -> Option<(u64, u64)> {
         if place >= end || self.verify == Verify::Always {
             return None;
         }
-        let at = offset(place);
-        let region = self.regions.as_ref()?.newest()?;
-        let head = region.get(at..at.saturating_add(record::HEAD_LEN))?;
-        let range = record::plain_value(head, at)?;
-        Some((
-            region,
-            at.wrapping_add(range.start as u64)..at.wrapping_add(range.end as u64),
-        ))
+        let at = place.wrapping_mul(UNIT);
+        let head = lender.get(at, record::HEAD_LEN)?;
+        let (start, len) = record::plain_value(head, at)?;
+        Some((at.wrapping_add(start), len))
     }
 
     /// [`Log::plain`], borrowed.
     #[inline(always)]
-    pub(crate) fn lend_plain(&self, place: u64, end: u64) -> Option<&[u8]> {
-        let (region, range) = self.plain(place, end)?;
-        region.get(range)
+    pub(crate) fn lend_plain<'a>(
+        &self,
+        lender: Lender<'a>,
+        place: u64,
+        end: u64,
+    ) -> Option<&'a [u8]> {
+        let (at, len) = self.plain(lender, place, end)?;
+        lender.get(at, len)
+    }
+
+    /// Key and value of the record at `place`, as [`Log::lend_plain`].
+    #[inline(always)]
+    pub(crate) fn lend_plain_record<'a>(
+        &self,
+        lender: Lender<'a>,
+        place: u64,
+        end: u64,
+    ) -> Option<(&'a [u8], &'a [u8])> {
+        let (value_at, value_len) = self.plain(lender, place, end)?;
+        let at = place.wrapping_mul(UNIT);
+        let record = lender.get(at, value_at.wrapping_add(value_len).wrapping_sub(at))?;
+        let value = record.get(value_at.wrapping_sub(at) as usize..)?;
+        Some((record::plain_key(record)?, value))
     }
 
     /// [`Log::plain`], with a reference that keeps it.
     #[inline(always)]
     pub(crate) fn plain_bytes(&self, place: u64, end: u64) -> Option<Bytes> {
-        let (region, range) = self.plain(place, end)?;
-        region.range_of(range)
+        let region = self.regions.as_ref()?.newest()?;
+        let (at, len) = self.plain(region.lender(), place, end)?;
+        region.range_of(at..at.saturating_add(len))
     }
 
     /// The newest version, from that at `place` (0 = none) back, that a reader with `end`
@@ -254,7 +307,7 @@ impl Log {
             if previous == 0 || previous >= version.place() {
                 return Ok(None);
             }
-            if !self.record_has_key(previous, key) {
+            if !self.record_has_key(self.lender(), previous, key) {
                 return Err(self.dangling(offset(previous)));
             }
             // The index leads to newer ones alone, and compared those.

@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
@@ -22,6 +23,9 @@ use super::writer::{Writer, copy_of};
 use super::{Log, Tip};
 use crate::error::{Error, Result};
 use crate::index::Counted;
+
+/// A sync of no more than this covers these bytes alone.
+const FEW: u64 = 64 << 10;
 
 /// Longest wait for others before a sync.
 const LONGEST: Duration = Duration::from_millis(2);
@@ -48,20 +52,29 @@ pub(super) struct Group {
     /// Syncs that were started, and the last of them that has succeeded.
     started: u64,
     finished: u64,
+    /// Whether somebody waits for a sync of the whole file.
+    whole: bool,
+    /// Bytes before this offset may be written by a thread that waits for no sync: room
+    /// for the index.
+    filled: u64,
     /// How many the last sync that was led had shown, and how long it took.
     size: usize,
     took: Duration,
 }
 
 impl Log {
-    /// Flushes the device, unless that has failed before.
-    pub(super) fn sync_device(&self) -> io::Result<()> {
+    /// Flushes the device, unless that has failed before: what was written at `range`, or
+    /// all.
+    pub(super) fn sync_device(&self, range: Option<Range<u64>>) -> io::Result<()> {
         let mut failed = self.device.lock();
         if let Some(first) = &*failed {
             return Err(copy_of(first));
         }
         self.meter.syncs.add(1);
-        let synced = self.storage.sync();
+        let synced = match range {
+            Some(range) => self.storage.sync_range(range),
+            None => self.storage.sync(),
+        };
         synced.inspect_err(|error| *failed = Some(copy_of(error)))
     }
 }
@@ -123,8 +136,9 @@ impl WriterGuard<'_> {
         self.wait_until_shown(end)
     }
 
-    /// Makes everything committed durable; the writer's lock is given away meanwhile.
+    /// Makes everything written durable; the writer's lock is given away meanwhile.
     pub(crate) fn sync(&mut self) -> Result<()> {
+        self.writer.group.whole = true;
         // One that starts from here on.
         let number = self.writer.group.started.saturating_add(1);
         self.wait_for(|writer| writer.group.finished >= number)?;
@@ -160,9 +174,9 @@ impl WriterGuard<'_> {
         let log = self.log;
         self.writer.group.led = true;
         self.gather();
-        let (number, tip) = self.start_sync();
+        let (number, tip, range) = self.start_sync();
         let start = Instant::now();
-        let synced = MutexGuard::unlocked(&mut self.writer, || log.sync_device());
+        let synced = MutexGuard::unlocked(&mut self.writer, || log.sync_device(range));
         let took = start.elapsed();
         self.writer.group.led = false;
         if let Ok(size) = self.end_sync(synced, number, tip) {
@@ -183,11 +197,25 @@ impl WriterGuard<'_> {
         }
     }
 
-    /// The number of a sync that starts now, and up to where it makes the log durable.
-    fn start_sync(&mut self) -> (u64, Tip) {
-        let Writer { group, tip, .. } = &mut *self.writer;
+    /// The number of a sync that starts now, up to where it makes the log durable, and what
+    /// it has to cover (`None`: all).
+    fn start_sync(&mut self) -> (u64, Tip, Option<Range<u64>>) {
+        let Writer {
+            group,
+            tip,
+            durable_end,
+            ..
+        } = &mut *self.writer;
         group.started = group.started.saturating_add(1);
-        (group.started, *tip)
+        let whole = std::mem::take(&mut group.whole) || *durable_end < group.filled;
+        let few = tip.end.saturating_sub(*durable_end) <= FEW;
+        let range = (few && !whole).then_some(*durable_end..tip.end);
+        (group.started, *tip, range)
+    }
+
+    /// Notes that the frame that ends at the tip will be filled without the writer's lock.
+    pub(super) fn filled_later(&mut self) {
+        self.writer.group.filled = self.writer.tip.end;
     }
 
     /// Takes up the outcome of a sync; how many commits it has shown.
@@ -214,9 +242,10 @@ impl WriterGuard<'_> {
 
     /// Makes everything committed durable without giving the writer's lock away.
     pub(super) fn sync_holding(&mut self) -> Result<()> {
-        let (number, tip) = self.start_sync();
+        self.writer.group.whole = true;
+        let (number, tip, range) = self.start_sync();
         // Waits for a sync that is under way, whose thread needs the lock only afterwards.
-        let synced = self.log.sync_device();
+        let synced = self.log.sync_device(range);
         self.end_sync(synced, number, tip).map(drop)
     }
 

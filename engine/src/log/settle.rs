@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::{self, FrameHeader, FrameKind, HEADER_LEN};
 use crate::format::record::{self, RecordKind};
 use crate::format::{Defect, align_up, place};
-use crate::index::{Hash, PartitionIndex, Pinned};
+use crate::index::{Hash, PartitionIndex, Pinned, Records as _};
 
 /// Records whose groups of the index are loaded ahead of their turn.
 const AHEAD: usize = 16;
@@ -61,7 +61,8 @@ impl Log {
             return Err(self.corrupt(found.at, defect));
         }
         let tombstone = found.head.kind == RecordKind::Tombstone;
-        if previous != 0 && !self.record_has_key(previous, found.key) {
+        let records = self.keyed(found.key);
+        if previous != 0 && !records.has_key(previous) {
             let defect = Defect::Field {
                 what: "the previous version of a record",
                 found: previous,
@@ -69,7 +70,6 @@ impl Log {
             };
             return Err(self.corrupt(found.at, defect));
         }
-        let records = self.keyed(found.key);
         let replaced = index
             .insert(pinned, hash, at, tombstone, previous, &records)
             .map_err(|fault| self.fault(fault))?;

@@ -29,6 +29,16 @@ impl Walk {
         }
     }
 
+    /// The next places, none at the end: as [`Self::next`], many at once.
+    #[inline]
+    pub(crate) fn next_window(&mut self, log: &Log) -> Result<&[u64]> {
+        if self.given == self.window.places().len() {
+            self.refill(log)?;
+        }
+        let given = std::mem::replace(&mut self.given, self.window.places().len());
+        Ok(self.window.places().get(given..).unwrap_or_default())
+    }
+
     /// The next place; its record was compared with its sum. After an error the walk goes
     /// on behind what was damaged.
     #[inline]
@@ -54,7 +64,10 @@ impl Walk {
                 &mut self.window,
             )?;
             let places = self.window.places();
-            places.iter().for_each(|&place| log.prefetch(place));
+            let lender = log.lender();
+            places
+                .iter()
+                .for_each(|&place| Log::prefetch(lender, place));
         }
         Ok(())
     }

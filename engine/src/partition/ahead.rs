@@ -40,6 +40,7 @@ impl Partition {
         };
         let view = View {
             log,
+            lender: log.lender(),
             pinned: &pinned,
             end,
         };

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::Partition;
-use crate::catalog::{CATALOG, PartitionState};
+use crate::catalog::CATALOG;
 use crate::condition::Version;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::format::{Defect, offset, place};
-use crate::log::{Located, Log, Tip, Until, replay};
+use crate::log::{Commits, Located, Tip, Until, replay};
 use crate::store::Inner;
 
 /// One version of a key.
@@ -19,6 +19,9 @@ use crate::store::Inner;
 pub struct KeyVersion {
     /// Identifies it among the versions of the key.
     pub version: Version,
+    /// Number of the commit that wrote it, which [`Store::at`](crate::Store::at) takes. Of
+    /// a version that compaction copied, the number of the last commit before that.
+    pub seqno: u64,
     /// What the key mapped to; `None` if this version removed it.
     pub entry: Option<Entry>,
 }
@@ -30,19 +33,33 @@ pub struct History {
     /// Id of the partition.
     id: u32,
     key: Vec<u8>,
-    /// Place of the next version; 0 = none.
-    next: u64,
-    /// Places of the versions before it, if they are known already, oldest first.
-    older: Option<Vec<u64>>,
+    next: Next,
+    /// Made when it is first needed.
+    commits: Option<Commits>,
+}
+
+/// Where the next version is.
+#[derive(Debug)]
+enum Next {
+    /// At a place.
+    At(u64),
+    /// Somewhere before an offset, if there is one: nothing leads to it.
+    Before(u64),
+    /// At the last of these places.
+    Listed(Vec<u64>),
 }
 
 impl Partition {
     /// The versions of `key` that the file still has, removals among them, newest first,
     /// as of this call.
     ///
-    /// Each version costs a read of its record, which names the one before. Once a
-    /// removed key has left the index, the first call costs a walk over the whole log,
-    /// and a later version of the key does not lead back beyond the removal.
+    /// Each version costs a read of its record, which names the one before, and, for the
+    /// number of its commit, of a part of the frame headers: all since the last checkpoint
+    /// before it at most. The index forgets removed keys, so that what was written before a
+    /// removal may be found by reading the log alone: the step behind the last version
+    /// that is named reads the log before it, all but the blocks of large values. Whoever
+    /// takes no more versions than they need does not pay for it, and neither does anyone
+    /// for a version that compaction copied, which is the first of its key.
     ///
     /// `Error::Corrupt` if a version does not lead to one of the same key before it.
     pub fn history(&self, key: impl AsRef<[u8]>) -> Result<History> {
@@ -53,82 +70,97 @@ impl Partition {
             inner: Arc::clone(&inner),
             id: CATALOG,
             key: key.to_vec(),
-            next: 0,
-            older: None,
+            next: Next::Listed(Vec::new()),
+            commits: None,
         };
         let Some(state) = self.state(&inner, "list versions")? else {
             return Ok(history);
         };
         history.id = state.id;
-        let end = place(inner.log.published());
-        match inner.log.find(&state.index, hash, key, end)? {
-            Some(newest) => history.next = newest.place(),
-            None => {
-                let mut places = places(&inner.log, &state, key)?;
-                history.next = places.pop().unwrap_or(0);
-                history.older = Some(places);
-            }
-        }
+        let published = inner.log.published();
+        let newest = inner.log.find(&state.index, hash, key, place(published))?;
+        history.next = newest.map_or(Next::Before(published), |newest| Next::At(newest.place()));
         Ok(history)
     }
 }
 
-/// The places of all records of `key`, by a walk over the log.
-fn places(log: &Log, state: &PartitionState, key: &[u8]) -> Result<Vec<u64>> {
-    let mut places = Vec::new();
-    let mut tip = Tip::start(log.identity());
-    replay(log, &mut tip, Until::Published(log.published()), |found| {
-        let of_key = found
-            .iter()
-            .filter(|found| found.head.partition == state.id && found.key == key);
-        places.extend(of_key.map(|found| place(found.at)));
-        Ok(())
-    })?;
-    Ok(places)
-}
-
 impl History {
-    fn step(&mut self) -> Result<KeyVersion> {
-        let this = self.next;
-        self.next = 0;
+    /// The place of the next version, and whether a record or the index led to it.
+    fn find(&mut self) -> Result<Option<(u64, bool)>> {
+        let mut places = match std::mem::replace(&mut self.next, Next::Listed(Vec::new())) {
+            Next::At(place) => return Ok(Some((place, true))),
+            Next::Before(end) => self.places_before(end)?,
+            Next::Listed(places) => places,
+        };
+        let newest = places.pop();
+        self.next = Next::Listed(places);
+        Ok(newest.map(|place| (place, false)))
+    }
+
+    /// The places of the records of the key before offset `end`, by a walk over the log.
+    fn places_before(&self, end: u64) -> Result<Vec<u64>> {
+        let log = &self.inner.log;
+        let mut places = Vec::new();
+        let mut tip = Tip::start(log.identity());
+        replay(log, &mut tip, Until::Published(end), |found| {
+            let of_key = found.iter().filter(|found| {
+                found.at < end && found.head.partition == self.id && found.key == self.key
+            });
+            places.extend(of_key.map(|found| place(found.at)));
+            Ok(())
+        })?;
+        Ok(places)
+    }
+
+    fn step(&mut self) -> Result<Option<KeyVersion>> {
+        let Some((this, led)) = self.find()? else {
+            return Ok(None);
+        };
         let inner = &self.inner;
         let (log, at) = (&inner.log, offset(this));
         let (head, key) = log.head_and_key(at)?;
+        let fault = |found, expected| {
+            let what = "the place of the version before";
+            let field = Defect::Field {
+                what,
+                found,
+                expected,
+            };
+            log.corrupt(at, field)
+        };
         if key != self.key || head.partition != self.id {
-            return Err(log.corrupt(
-                at,
-                Defect::Field {
-                    what: "the place of the version before",
-                    found: this,
-                    expected: "the place of a record of the same partition and key",
-                },
-            ));
+            let expected = "the place of a record of the same partition and key";
+            return Err(fault(this, expected));
         }
         // The index leads to the newest one alone, and compared that.
         log.check_unless_trusted(this)?;
         let located = Located { at, head };
-        let next = match &mut self.older {
-            Some(places) => places.pop().unwrap_or(0),
-            None => head.previous,
-        };
         // Versions lead backwards, so that damage cannot make a circle.
-        if next >= this {
-            return Err(log.corrupt(
-                at,
-                Defect::Field {
-                    what: "the place of the version before",
-                    found: next,
-                    expected: "a place before the record",
-                },
-            ));
+        if head.previous >= this {
+            return Err(fault(head.previous, "a place before the record"));
         }
+        let commits = match &mut self.commits {
+            Some(commits) => commits,
+            none => none.insert(Commits::of(log)?),
+        };
+        let commit = commits.commit(log, at)?;
         let entry = match located.is_live() {
             true => Some(inner.stored_entry(&self.key, located)?),
             false => None,
         };
         let version = Version::of(log, &located);
-        self.next = next;
-        Ok(KeyVersion { version, entry })
+        if led {
+            self.next = match head.previous {
+                0 if commit.copied => Next::Listed(Vec::new()),
+                0 => Next::Before(at),
+                previous => Next::At(previous),
+            };
+        }
+        Ok(Some(KeyVersion {
+            version,
+            seqno: commit.seqno,
+            entry,
+        }))
     }
 }
 
@@ -136,6 +168,10 @@ impl Iterator for History {
     type Item = Result<KeyVersion>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        (self.next != 0).then(|| self.step())
+        let step = self.step().transpose();
+        if matches!(step, Some(Err(_))) {
+            self.next = Next::Listed(Vec::new());
+        }
+        step
     }
 }

@@ -9,6 +9,7 @@ use crate::error::Result;
 use crate::format::record::{RecordKind, key_hash};
 use crate::index::{ATTENTION, Hash, Pinned};
 use crate::log::{Located, Log, Stored};
+use crate::storage::Lender;
 use crate::store::Inner;
 use crate::value::Value;
 
@@ -20,6 +21,7 @@ const WINDOW: usize = 32;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct View<'a> {
     pub(super) log: &'a Log,
+    pub(super) lender: Lender<'a>,
     pub(super) pinned: &'a Pinned,
     /// A place.
     pub(super) end: u64,
@@ -34,7 +36,12 @@ impl View<'_> {
         keys: &'k [K],
         mut found: impl FnMut(&'k [u8], u64) -> Result<()>,
     ) -> Result<()> {
-        let Self { log, pinned, end } = *self;
+        let Self {
+            log,
+            lender,
+            pinned,
+            end,
+        } = *self;
         let seed = log.identity().seed;
         let mut hashes = [Hash(0); WINDOW];
         let mut candidates = [0; WINDOW];
@@ -46,15 +53,15 @@ impl View<'_> {
             let looked_up = candidates.iter_mut().zip(&hashes);
             for (candidate, &hash) in looked_up.take(window.len()) {
                 *candidate = log.candidate(pinned, hash, end);
-                log.prefetch(*candidate & !ATTENTION);
+                Log::prefetch(lender, *candidate & !ATTENTION);
             }
             for ((key, &hash), &candidate) in window.iter().zip(&hashes).zip(&candidates) {
                 let key = key.as_ref();
                 // The first slot with the tag is nearly always that of the key.
                 let place = match candidate {
                     0 => 0,
-                    at if at & ATTENTION == 0 && log.record_has_key(at, key) => at,
-                    _ => log.find_place(pinned, hash, key, end)?,
+                    at if at & ATTENTION == 0 && log.record_has_key(lender, at, key) => at,
+                    _ => log.find_place(pinned, hash, &log.keyed_in(lender, key), end)?,
                 };
                 found(key, place)?;
             }
@@ -132,6 +139,7 @@ impl Partition {
         };
         let view = View {
             log,
+            lender: log.lender(),
             pinned: &pinned,
             end,
         };

@@ -9,23 +9,23 @@ use crate::error::{Error, Result, describe_key};
 use crate::format::record::RecordKind;
 use crate::index::{Hash, Pinned};
 use crate::log::{Log, Walk};
+use crate::storage::Lent;
 
 impl Partition {
     /// A fixed state that lends values without counting references: the fastest path
     /// for many reads. `Error::Invalid` if the store was opened for copying reads.
     pub fn reader(&self) -> Result<Reader> {
         let inner = self.inner();
-        if !inner.log.is_mapped() {
-            return Err(Error::Invalid {
-                what: "reader".to_owned(),
-                detail: "a store whose reads copy has nothing to lend; use `Partition::get`"
-                    .to_owned(),
-            });
-        }
         let (pinned, end) = self.pin(&inner, "read keys")?;
+        // After the end was fixed: it reaches as far.
+        let lent = inner.log.lent_by_now().ok_or_else(|| Error::Invalid {
+            what: "reader".to_owned(),
+            detail: "a store whose reads copy has nothing to lend; use `Partition::get`".to_owned(),
+        })?;
         let seed = inner.log.identity().seed;
         Ok(Reader {
             log: Arc::clone(&inner.log),
+            lent,
             pinned,
             end,
             seed,
@@ -37,6 +37,8 @@ impl Partition {
 /// from, also when that was compacted meanwhile.
 pub struct Reader {
     log: Arc<Log>,
+    /// All that is seen of it.
+    lent: Lent,
     pinned: Option<Pinned>,
     end: u64,
     seed: u64,
@@ -58,11 +60,12 @@ impl Reader {
             return Ok(None);
         };
         let hash = Hash(crate::format::record::key_hash(key, self.seed));
-        let place = self.log.find_place(pinned, hash, key, self.end)?;
+        let records = self.log.keyed_in(self.lent.lender(), key);
+        let place = self.log.find_place(pinned, hash, &records, self.end)?;
         if place == 0 {
             return Ok(None);
         }
-        if let Some(value) = self.log.lend_plain(place, self.end) {
+        if let Some(value) = records.lend_plain(place, self.end) {
             return Ok(Some(value));
         }
         self.lend(place, key)
@@ -93,11 +96,12 @@ impl Reader {
         };
         let view = View {
             log: &self.log,
+            lender: self.lent.lender(),
             pinned,
             end: self.end,
         };
         view.find(keys, |key, place| {
-            let lent = self.log.lend_plain(place, self.end);
+            let lent = self.log.lend_plain(self.lent.lender(), place, self.end);
             visit(match lent.filter(|_| place != 0) {
                 None => self.lend(place, key)?,
                 value => value,
@@ -124,13 +128,22 @@ impl Reader {
     /// passed over. After an error no more are given.
     pub fn scan<'r>(&'r self, mut visit: impl FnMut(&'r [u8], &'r [u8])) -> Result<()> {
         let mut walk = Walk::new(self.pinned.clone(), self.end);
-        while let Some(place) = walk.next(&self.log) {
-            let place = place?;
-            if let Some((key, value)) = self.log.lend_record(place)? {
-                visit(key, value);
+        let lender = self.lent.lender();
+        loop {
+            let places = walk.next_window(&self.log)?;
+            if places.is_empty() {
+                return Ok(());
+            }
+            for &place in places {
+                let lent = match self.log.lend_plain_record(lender, place, self.end) {
+                    None => self.log.lend_record(place)?,
+                    lent => lent,
+                };
+                if let Some((key, value)) = lent {
+                    visit(key, value);
+                }
             }
         }
-        Ok(())
     }
 
     /// The value of the version that this reader sees, from that at `place` back.

@@ -179,6 +179,34 @@ impl Storage for FileStorage {
         self.file.sync_data()
     }
 
+    /// The bytes are written once more as they are, by a call that returns when they are on
+    /// the device: `fdatasync` would write the live page as well, which every commit
+    /// changes, in another place of the device.
+    #[cfg(target_os = "linux")]
+    fn sync_range(&self, range: Range<u64>) -> io::Result<()> {
+        let len = range.end.saturating_sub(range.start) as usize;
+        let (mut bytes, at) = (vec![0; len], range.start as i64);
+        if self.read_at(&mut bytes, range.start)? < len {
+            return self.sync();
+        }
+        let piece = [IoSlice::new(&bytes)];
+        let (file, piece) = (self.file.as_raw_fd(), piece.as_ptr().cast());
+        // SAFETY: `IoSlice` has the layout of `iovec`; the piece is borrowed for the call,
+        // which only reads it; the descriptor is open for as long as `self`.
+        let written = unsafe { libc::pwritev2(file, piece, 1, at, libc::RWF_DSYNC) };
+        if usize::try_from(written) == Ok(len) {
+            return Ok(());
+        }
+        let error = (written < 0).then(io::Error::last_os_error);
+        match error.as_ref().and_then(io::Error::raw_os_error) {
+            // Written in part, interrupted, or not known to this system.
+            None | Some(libc::EINTR | libc::ENOSYS | libc::EOPNOTSUPP | libc::EINVAL) => {
+                self.sync()
+            }
+            Some(code) => Err(io::Error::from_raw_os_error(code)),
+        }
+    }
+
     #[cfg(target_os = "linux")]
     fn allocate(&self, at: u64, len: u64) -> io::Result<()> {
         let offset = |n| i64::try_from(n).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge));

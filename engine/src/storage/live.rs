@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
-use crate::format::header::{LIVE, LIVE_WORDS, Live};
+use crate::format::header::{LIVE, LIVE_WORDS, Live, STATE_WORD, is_superseded};
 
 /// Access to the words of the live page, through a mapping of that one page, by
 /// system calls where the system refuses a shared mapping, or in memory.
@@ -82,6 +82,15 @@ impl LivePage {
         }
     }
 
+    /// Whether the path names another file, or is about to: one load, unless it takes a call.
+    #[inline]
+    pub(crate) fn is_superseded(&self) -> io::Result<bool> {
+        match self.word(STATE_WORD) {
+            Some(word) => Ok(is_superseded(u64::from_le(word.load(Ordering::Acquire)))),
+            None => Ok(self.load()?.is_superseded()),
+        }
+    }
+
     /// Stores the words, the published end last.
     pub(crate) fn store(&self, live: Live) -> io::Result<()> {
         let words = live.words();
@@ -122,6 +131,7 @@ impl LivePage {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::format::header::LiveState;
 
     #[test]
     fn mapped_called_and_memory_pages_agree() {
@@ -146,5 +156,13 @@ mod tests {
         let memory = LivePage::memory();
         memory.store(live).expect("stored");
         assert_eq!(memory.load().expect("loaded"), live);
+        let state = LiveState::Superseded as u64;
+        assert_ne!(live.state, state);
+        for page in [&mapped, &called, &memory] {
+            assert!(!page.is_superseded().expect("loaded"));
+            page.store(Live { state, ..live }).expect("stored");
+            assert!(page.is_superseded().expect("loaded"));
+            page.store(live).expect("stored");
+        }
     }
 }

@@ -27,7 +27,7 @@ pub(crate) use file::{Creation, FileStorage};
 pub(crate) use folder::remove_leftovers;
 pub(crate) use live::LivePage;
 pub(crate) use lock::WriterLock;
-pub(crate) use region::{Bytes, Region};
+pub(crate) use region::{Bytes, Lender, Lent, Region};
 pub(crate) use spool::{SpoolFile, SpoolMap};
 
 use folder::{Purpose, Unborn};
@@ -52,6 +52,13 @@ pub(crate) trait Storage: Debug + Send + Sync {
 
     /// Returns when everything written is on the device.
     fn sync(&self) -> io::Result<()>;
+
+    /// Returns when what was written at `range`, which nobody writes meanwhile, is on the
+    /// device, and what is needed to find it there. Other bytes need not be: the live page
+    /// is not waited for.
+    fn sync_range(&self, _range: Range<u64>) -> io::Result<()> {
+        self.sync()
+    }
 
     /// Reserves room for `len` bytes from offset `at`, so that a full disk shows
     /// before the first byte is written. Does nothing where the system cannot.

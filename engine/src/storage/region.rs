@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::io;
+use std::marker::PhantomData;
 use std::ops::{Deref, Range};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -37,6 +38,9 @@ pub(crate) struct Region {
     base: NonNull<u8>,
     start: u64,
     len: u64,
+    /// First offset that may be lent: header pages change in place, they are no part of
+    /// the log.
+    first: u64,
     limit: Arc<AtomicU64>,
     owner: Owner,
 }
@@ -55,6 +59,7 @@ impl Region {
             base,
             start: 0,
             len: map.len() as u64,
+            first: LOG_START,
             limit,
             owner: Owner::Map(map),
         }
@@ -84,33 +89,31 @@ impl Region {
             base,
             start,
             len: len as u64,
+            first: start,
             limit,
             owner: Owner::Heap(lines),
         })
     }
 
+    /// What lends the bytes that are committed by now: for several reads, which then look
+    /// at the limit once.
+    #[inline(always)]
+    pub(crate) fn lender(&self) -> Lender<'_> {
+        let end = self.limit.load(Ordering::Acquire).min(self.end());
+        let skipped = self.first.wrapping_sub(self.start) as usize;
+        Lender {
+            base: self.base.as_ptr().wrapping_add(skipped),
+            first: self.first,
+            len: end.saturating_sub(self.first),
+            of: PhantomData,
+        }
+    }
+
     /// The bytes at `range` of the file, if they are committed and inside this region.
     #[inline]
     pub(crate) fn get(&self, range: Range<u64>) -> Option<&[u8]> {
-        let inside = range.start >= self.start
-            && range.start <= range.end
-            && range.end <= self.limit.load(Ordering::Acquire)
-            && range.end - self.start <= self.len;
-        // Header pages change in place; they are no part of the log.
-        if !inside || (range.start < LOG_START && matches!(self.owner, Owner::Map(_))) {
-            return None;
-        }
-        let at = (range.start - self.start) as usize;
-        // SAFETY: `at` is at most `len`, the length of the allocation (checked above).
-        let first = unsafe { self.base.add(at) };
-        // SAFETY: `first` and the length of the range lie inside the allocation, which
-        // lives as long as `self`. The bytes are initialised (a mapping, or zeroed and
-        // filled), and below `limit`, so that nobody in this program writes them while
-        // they are lent; another program must not, by the contract of
-        // `OpenOptions::open_mapped`.
-        Some(unsafe {
-            std::slice::from_raw_parts(first.as_ptr(), (range.end - range.start) as usize)
-        })
+        let len = range.end.checked_sub(range.start)?;
+        self.lender().get(range.start, len)
     }
 
     /// End of the file offsets that this region can ever lend.
@@ -207,6 +210,90 @@ impl Region {
             len,
             _region: Arc::clone(self),
         })
+    }
+}
+
+/// Lends bytes of a region: a copy of what [`Region::get`] needs, so that the reads of one
+/// lookup share it.
+#[derive(Clone, Copy)]
+pub(crate) struct Lender<'a> {
+    /// Where file offset `first` is.
+    base: *const u8,
+    first: u64,
+    /// Bytes that are lent from there on.
+    len: u64,
+    of: PhantomData<&'a Region>,
+}
+
+impl<'a> Lender<'a> {
+    /// Lends nothing.
+    pub(crate) const EMPTY: Self = Self {
+        base: std::ptr::dangling(),
+        first: 0,
+        len: 0,
+        of: PhantomData,
+    };
+
+    /// The `len` bytes from offset `at` of the file, if they were committed when this was
+    /// made.
+    #[inline(always)]
+    pub(crate) fn get(self, at: u64, len: u64) -> Option<&'a [u8]> {
+        // Offsets before the first wrap to such beyond the last.
+        let at = at.wrapping_sub(self.first);
+        if at > self.len || len > self.len - at {
+            return None;
+        }
+        // SAFETY: `at` is at most `len`: the bytes from `base` on for that length lie in
+        // the allocation of the region (`Region::lender`), or there is none and both are 0.
+        let first = unsafe { self.base.add(at as usize) };
+        // SAFETY: the bytes lie inside the allocation, which lives as long as the region,
+        // which is borrowed. They are initialised (a mapping, or zeroed and filled), and
+        // below its limit, so that nobody in this program writes them while they are lent;
+        // another program must not, by the contract of `OpenOptions::open_mapped`.
+        Some(unsafe { std::slice::from_raw_parts(first, len as usize) })
+    }
+}
+
+// SAFETY: as a reference to the region, which may be shared.
+unsafe impl Send for Lender<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for Lender<'_> {}
+
+/// What a region lent at one moment, with the reference that keeps it.
+#[derive(Debug)]
+pub(crate) struct Lent {
+    /// For as long as the region, which the field below keeps.
+    lender: Lender<'static>,
+    _region: Arc<Region>,
+}
+
+impl Lent {
+    /// What `region` lends by now.
+    pub(crate) fn by(region: &Arc<Region>) -> Self {
+        let Lender {
+            base, first, len, ..
+        } = region.lender();
+        Self {
+            lender: Lender {
+                base,
+                first,
+                len,
+                of: PhantomData,
+            },
+            _region: Arc::clone(region),
+        }
+    }
+
+    /// What lends it.
+    #[inline(always)]
+    pub(crate) fn lender(&self) -> Lender<'_> {
+        self.lender
+    }
+}
+
+impl fmt::Debug for Lender<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Lender({} bytes from {})", self.len, self.first)
     }
 }
 

@@ -50,6 +50,28 @@ pub(crate) struct Journal {
     pub(crate) successor: Option<Arc<Sim>>,
     #[cfg(test)]
     pub(crate) successor_fault: Option<Fault>,
+    /// What happens after room that was taken in advance was filled once.
+    #[cfg(test)]
+    pub(crate) filled: Option<Event>,
+}
+
+/// Something that happens while a call is under way.
+#[cfg(test)]
+pub(crate) struct Event(Box<dyn FnOnce(std::ops::Range<u64>) + Send>);
+
+#[cfg(test)]
+impl Event {
+    /// `happens` is told which bytes of the file the call wrote.
+    pub(crate) fn new(happens: impl FnOnce(std::ops::Range<u64>) + Send + 'static) -> Self {
+        Self(Box::new(happens))
+    }
+}
+
+#[cfg(test)]
+impl std::fmt::Debug for Event {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Event")
+    }
 }
 
 /// A call that changes the disk.
@@ -224,7 +246,16 @@ impl Storage for Sim {
     }
 
     fn fill(&self, pieces: &[IoSlice<'_>], at: u64) -> io::Result<()> {
-        self.write(pieces, at, Self::put_below)
+        self.write(pieces, at, Self::put_below)?;
+        #[cfg(test)]
+        {
+            let event = self.journal.lock().filled.take();
+            if let Some(Event(happens)) = event {
+                let len: usize = pieces.iter().map(|piece| piece.len()).sum();
+                happens(at..at.saturating_add(len as u64));
+            }
+        }
+        Ok(())
     }
 
     fn is_kept(&self) -> bool {

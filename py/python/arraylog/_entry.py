@@ -102,6 +102,9 @@ class KeyVersion:
 
     version: int
     """As :attr:`Entry.version`."""
+    seqno: int
+    """Number of the commit that wrote it, which ``store.at()`` takes; of a version that
+    compaction copied, that of the last commit before."""
     entry: Entry | None
     """What the key mapped to; None if this version removed it."""
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from itertools import islice
@@ -13,7 +15,7 @@ from ._array import Array
 from ._attrs import LiveAttrs
 from ._batch import Batch
 from ._entry import Entry, KeyVersion
-from ._errors import ConflictError
+from ._errors import ConflictError, InvalidError
 from ._later import Later
 from ._progress import Progress, Report
 from ._reference import restore_partition
@@ -135,15 +137,20 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
             return self._get_many(keys, arrays, Entry)
         return self._get_many(keys, arrays, Entry, default)
 
-    def history(self, key: str | bytes) -> list[KeyVersion]:
+    def history(self, key: str | bytes, *, limit: int | None = None) -> list[KeyVersion]:
         """The versions of a key that the file still has, newest first, those
         that removed it among them; empty if it was never written.
 
-        Costs a read of each version. For a key that was removed it may walk
-        over the whole log, and a version after a removal may not lead back
-        beyond it.
+        Each costs a read of it and of a part of the frame headers. What was
+        written before a removal may be found by reading the log alone, so that
+        the whole history reads the log once, all but the blocks of large
+        values. With ``limit``, at most so many versions, that is left out
+        where each version up to there leads to the one before.
         """
-        return [KeyVersion(version, entry) for version, entry in self._history(key, Entry)]
+        most = sys.maxsize if limit is None else operator.index(limit)
+        if most < 0:
+            raise InvalidError(f"limit={most}: a number of versions")
+        return [KeyVersion(*each) for each in self._history(key, Entry, min(most, sys.maxsize))]
 
     def update(self, other: Any = (), /, **items: Any) -> None:
         """Stores many items, as ``part[key] = value`` would, in one commit."""

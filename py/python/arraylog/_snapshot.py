@@ -51,7 +51,14 @@ class Snapshot(Later, Mapping[str, Collection]):
         origin = self._origin
         try:
             handle = _core.Store(
-                origin.path, "r", "buffered", origin.verify, origin.io, (True, False, False), origin.seqno
+                origin.path,
+                "r",
+                "buffered",
+                origin.verify,
+                origin.io,
+                (True, False, False),
+                (None, None),
+                origin.seqno,
             )
         except InvalidError as error:
             raise SnapshotGoneError(
@@ -106,8 +113,11 @@ class Snapshot(Later, Mapping[str, Collection]):
     def usage(self, *, detailed: bool = False) -> Usage:
         """Where the bytes go, and what ``compact()`` would free.
 
-        ``detailed`` reads the log and the index for what is dead in each partition,
-        for frame headers, and for how many groups of the index a lookup reads.
+        Opens the index of each partition, and looks at 64 entries of each of its
+        segments for how many groups of the index a lookup reads. ``detailed`` reads
+        the whole log and index, for what is dead in each partition, for frame headers,
+        and for the groups that lookups of all entries read. What a store has done is
+        in :meth:`Store.counters`.
         """
         return Usage._of(self._handle.usage(bool(detailed)))
 

@@ -38,6 +38,8 @@ def open(
     lock: bool = True,
     follow: bool = False,
     scan: bool = False,
+    replay_bound: int | None = None,
+    compact_when: tuple[float, int] | None = None,
     storage_options: None = None,
 ) -> Store:
     """Opens a store.
@@ -66,9 +68,19 @@ def open(
     file whose index is damaged; it takes time that grows with the store.
 
     ``follow=True``, for mode ``r``: every lookup, length and listing sees what
-    another process has committed by then, as if ``refresh()`` stood before it;
-    it costs next to nothing when nothing happened. An iteration stays as it
+    another process has committed by then, as if ``refresh()`` stood before it,
+    and goes on with the new file where that process compacted; it costs next to
+    nothing when nothing happened. An iteration stays as it
     began. A handle that is pickled does not follow where it is opened again.
+
+    ``replay_bound`` and ``compact_when`` are for the modes that write. The index is
+    saved in the background when more than ``replay_bound`` records (65,536 unless
+    given) and more than a quarter of all, or more than a gibibyte, would have to be
+    replayed after an unclean stop: a small number opens fast after a kill, a large one
+    writes less. ``compact_when=(share, least_bytes)`` compacts in the background, as
+    ``compact()`` does, when that would free at least that share (0 to 1) of a file of at
+    least so many bytes; past commits are gone then. It is looked at each time that the
+    file has grown by an eighth.
 
     What the engine does on its own is told to the logger ``arraylog``: what was
     skipped when a store was opened (WARNING), that writing has stopped after a
@@ -90,7 +102,11 @@ def open(
         raise ValueError('a store in memory is new and empty: mode "a", "w", "x" or "r+"')
     if follow and mode != "r":
         raise ValueError(f'follow=True is for mode "r": mode {mode!r} sees its own commits at once, and has no others')
-    handle = _core.Store(name, mode, durability, verify, io, (bool(lock), bool(follow), bool(scan)), None)
+    upkeep = (_bound_of(replay_bound), _threshold_of(compact_when))
+    if mode == "r" and upkeep != (None, None):
+        raise ValueError('replay_bound= and compact_when= are for modes that write, not "r"')
+    switches = (bool(lock), bool(follow), bool(scan))
+    handle = _core.Store(name, mode, durability, verify, io, switches, upkeep, None)
     return Store(handle, origin_of(handle, name, verify, io, writable=mode != "r"), name, mode, bool(follow))
 
 
@@ -113,6 +129,28 @@ def open_degraded(path: str | os.PathLike[str]) -> Store:
         name = os.fsdecode(name)
     handle = _core.Store.degraded(name)
     return Store(handle, origin_of(handle, name, "always", "read", writable=False), name)
+
+
+def _bound_of(records: int | None) -> int | None:
+    if records is None:
+        return None
+    bound = operator.index(records)
+    if not 0 <= bound < 1 << 64:
+        raise InvalidError(f"replay_bound={bound}: a number of records, 0 to 2^64 - 1")
+    return bound
+
+
+def _threshold_of(when: tuple[float, int] | None) -> tuple[float, int] | None:
+    if when is None:
+        return None
+    try:
+        share, least = when
+        threshold = float(share), operator.index(least)
+    except (TypeError, ValueError):
+        raise TypeError(f"compact_when={when!r}: a pair, the share to free and the least bytes of a file") from None
+    if not 0 <= threshold[1] < 1 << 64:
+        raise InvalidError(f"compact_when={when!r}: the bytes of a file are 0 to 2^64 - 1")
+    return threshold
 
 
 class Recovery(NamedTuple):
@@ -295,6 +333,7 @@ class Store(Snapshot):
         self,
         *,
         keep: int | Snapshot | None = None,
+        by_field: Literal[False] = False,
         throttle: int | None = None,
         progress: Progress = False,
     ) -> int:
@@ -306,11 +345,16 @@ class Store(Snapshot):
         Past commits are gone, and with them pickled handles, but for those from
         ``keep`` on: a seqno, or a snapshot.
 
+        ``by_field`` is not in this version: an entry is one record with all its arrays,
+        so that there is nothing to lay together but entries.
+
         ``throttle`` copies at most so many bytes a second. ``progress`` is true for a
         bar (needs tqdm), or is called with the bytes that were copied and those that
         will be; it must not write to the store, and what it raises stops the work.
         After an error or an interrupt the store is as it was.
         """
+        if by_field:
+            raise unsupported("compact(by_field=)")
         since = keep.seqno if isinstance(keep, Snapshot) else keep
         with copying(progress) as move:
             freed = self._handle.compact(None if since is None else seqno_of(since), rate_of(throttle), move)

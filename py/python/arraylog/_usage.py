@@ -26,8 +26,9 @@ class PartitionUsage:
     dead_bytes: int | None
     """Bytes of records that were overwritten or removed; None unless ``detailed``."""
     probes: float | None
-    """Groups of the index that a lookup reads on average; None unless ``detailed``, or
-    if there is no segment."""
+    """Groups of the index that a lookup of a stored key reads on average: an estimate
+    from 64 entries of each segment, or, if ``detailed``, of all. None if there is no
+    segment."""
 
 
 @dataclass(frozen=True, slots=True)

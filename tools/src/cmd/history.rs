@@ -18,6 +18,8 @@ use crate::text::{self, Table};
 /// List the versions of a key that the file still has, newest first
 ///
 /// Removals are versions, too. A key that was never written makes the exit code 1.
+/// "commit" is the number that --at takes; compaction keeps one version of a key, as of
+/// the last commit before it. A whole history reads the log once; --limit may spare that.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The store
@@ -28,6 +30,9 @@ pub(crate) struct Args {
     partition: String,
     /// Key of the entry, which may have been removed
     key: OsString,
+    /// List at most this many
+    #[arg(long, value_name = "VERSIONS")]
+    limit: Option<usize>,
     /// One JSON object a line, sizes in bytes
     #[arg(long)]
     json: bool,
@@ -38,6 +43,7 @@ pub(crate) struct Args {
 #[derive(Serialize)]
 struct VersionLine {
     version: u64,
+    seqno: u64,
     /// "value", "arrays" or "removed".
     kind: &'static str,
     arrays: u64,
@@ -49,6 +55,7 @@ impl VersionLine {
         let entry = version.entry.as_ref();
         Self {
             version: version.version.into(),
+            seqno: version.seqno,
             kind: entry.map_or("removed", |entry| kind_name(entry.kind())),
             arrays: entry.map_or(0, |entry| entry.len() as u64),
             bytes_stored: entry.map_or(0, arraylog::Entry::nbytes_stored),
@@ -58,6 +65,7 @@ impl VersionLine {
     fn cells(&self) -> Vec<String> {
         vec![
             text::grouped(self.version),
+            text::grouped(self.seqno),
             self.kind.to_owned(),
             text::grouped(self.arrays),
             text::bytes(self.bytes_stored),
@@ -69,9 +77,13 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
     let store = open::for_reading(&args.store, args.reading)?;
     let partition = open::partition(&store, &args.collection, &args.partition)?;
     let key = key::bytes(&args.key)?;
-    let mut table = Table::new(&["version", "kind", "arrays", "bytes"], &[0, 2, 3]);
+    let mut table = Table::new(
+        &["version", "commit", "kind", "arrays", "bytes"],
+        &[0, 1, 3, 4],
+    );
     let mut count = 0;
-    for version in partition.history(&key)? {
+    let versions = partition.history(&key)?;
+    for version in versions.take(args.limit.unwrap_or(usize::MAX)) {
         context.interrupt.check()?;
         let version = VersionLine::of(&version?);
         if args.json {
@@ -81,7 +93,7 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
         }
         count += 1;
     }
-    if count == 0 {
+    if count == 0 && args.limit != Some(0) {
         return Err(key::absent(&key));
     }
     if args.json {

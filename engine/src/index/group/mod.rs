@@ -107,6 +107,12 @@ impl Variant {
         }
     }
 
+    /// Whether another variant than the usual one was asked for.
+    #[inline(always)]
+    pub(crate) fn is_forced() -> bool {
+        VARIANT.load(Ordering::Relaxed) != 0
+    }
+
     /// Makes every probe from here on use `variant`, or the usual one (`None`).
     pub(crate) fn force(variant: Option<Self>) {
         VARIANT.store(

@@ -1,19 +1,20 @@
 //! Probes for x86-64: SSE2, which every such processor has, and AVX2.
 //!
-//! A 16-bit comparison leaves the result for the tag in the top bits of each 64-bit
-//! word, which is where the move-mask of doubles looks: one mask bit a slot without
-//! any shuffling.
+//! With SSE2 the tags of eight words are packed into one vector, compared, and packed into
+//! a mask of bytes. With AVX2 a 16-bit comparison leaves the result for the tag in the top
+//! bits of each word, where the move-mask of doubles looks.
 #![expect(
     unsafe_code,
     reason = "vector loads and calls of functions for one processor"
 )]
 
 use core::arch::x86_64::{
-    __m128i, __m256i, _MM_HINT_T0, _mm_and_si128, _mm_castsi128_pd, _mm_cmpeq_epi16,
-    _mm_cmpeq_epi32, _mm_load_si128, _mm_movemask_pd, _mm_prefetch, _mm_set1_epi16,
-    _mm_setzero_si128, _mm_shuffle_epi32, _mm256_castsi256_pd, _mm256_cmpeq_epi16,
-    _mm256_cmpeq_epi64, _mm256_load_si256, _mm256_movemask_pd, _mm256_set1_epi16,
-    _mm256_setzero_si256,
+    __m128i, __m256i, _MM_HINT_T0, _mm_and_si128, _mm_castps_si128, _mm_castsi128_pd,
+    _mm_castsi128_ps, _mm_cmpeq_epi16, _mm_cmpeq_epi32, _mm_load_si128, _mm_movemask_epi8,
+    _mm_movemask_pd, _mm_packs_epi16, _mm_packs_epi32, _mm_prefetch, _mm_set1_epi16,
+    _mm_setzero_si128, _mm_shuffle_epi32, _mm_shuffle_ps, _mm_srai_epi32, _mm256_castsi256_pd,
+    _mm256_cmpeq_epi16, _mm256_cmpeq_epi64, _mm256_load_si256, _mm256_movemask_pd,
+    _mm256_set1_epi16, _mm256_setzero_si256,
 };
 
 use super::{Group, Probe, Slots};
@@ -65,11 +66,15 @@ impl Probe for Avx2 {
 #[inline]
 #[target_feature(enable = "sse2")]
 fn tagged_sse2(group: &Group, tag: u16) -> Slots {
-    let tags = _mm_set1_epi16(tag as i16);
-    let mut slots = 0;
-    for pair in 0..4 {
-        slots |= top_bits(_mm_cmpeq_epi16(load(group, pair), tags)) << (pair * 2);
-    }
+    // The upper halves of four words each, then their upper quarters: the tags in order.
+    let halves = |pair: usize| {
+        let (a, b) = (load(group, pair), load(group, pair + 1));
+        let upper = _mm_shuffle_ps::<0b11_01_11_01>(_mm_castsi128_ps(a), _mm_castsi128_ps(b));
+        _mm_srai_epi32::<16>(_mm_castps_si128(upper))
+    };
+    let tags = _mm_packs_epi32(halves(0), halves(2));
+    let equal = _mm_cmpeq_epi16(tags, _mm_set1_epi16(tag as i16));
+    let slots = _mm_movemask_epi8(_mm_packs_epi16(equal, _mm_setzero_si128())) as u8;
     // Only tag 0 can meet an empty slot.
     if tag == 0 {
         Slots(slots & !empty_sse2(group).0)

@@ -27,7 +27,7 @@ impl Crowd {
     }
 }
 
-impl Records for Crowd {
+impl Records for &Crowd {
     type Error = Infallible;
 
     fn key(&self) -> &[u8] {
@@ -57,7 +57,7 @@ const HASH: Hash = Hash(42 << 32 | 7);
 
 fn insert(index: &PartitionIndex, count: u64, place: u64, previous: u64, tombstone: bool) {
     index.reserve(1, place);
-    let records = Crowd::new(count, place % count);
+    let records = &Crowd::new(count, place % count);
     let pinned = index.newest();
     let Ok(found) = pinned.find_for_writer(HASH, &records);
     assert_eq!(found, previous);
@@ -68,7 +68,7 @@ fn insert(index: &PartitionIndex, count: u64, place: u64, previous: u64, tombsto
 
 /// Finds as a reader does, within the bounds; 0 = none.
 fn find(index: &PartitionIndex, count: u64, key: u64) -> u64 {
-    let records = Crowd::new(count, key);
+    let records = &Crowd::new(count, key);
     let before = COMPARED.get();
     let pinned = index.newest();
     let mut place = pinned.find(HASH, u64::MAX, &records);

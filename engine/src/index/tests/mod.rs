@@ -14,8 +14,8 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::{
-    ATTENTION, Blocks, Checked, Cursor, DeadBits, Fault, Frozen, Hash, Packed, PartitionIndex,
-    Pinned, Records, Segment, Source, Window,
+    ATTENTION, Blocks, Checked, Cursor, DeadBits, Fault, Frozen, Hash, Merge, Packed,
+    PartitionIndex, Pinned, Records, Segment, Source, Window,
 };
 use crate::format::record::{block_count, block_range, value_hash};
 use crate::storage::{Bytes, Region};
@@ -23,6 +23,7 @@ use crate::storage::{Bytes, Region};
 /// A log of keys: place -> (key, previous place, tombstone).
 struct Log(BTreeMap<u64, (u8, u64, bool)>, fn(u8) -> Hash);
 
+#[derive(Clone, Copy)]
 struct Keyed<'a>(&'a Log, u8);
 
 impl Records for Keyed<'_> {
@@ -181,7 +182,7 @@ impl Model {
 
     fn freeze(&mut self) {
         let end = self.states.last().expect("one").0;
-        self.frozen = Some((self.index.freeze(end, false), end));
+        self.frozen = Some((self.index.freeze(end, Merge::Shorter(2)), end));
     }
 
     /// Ends a checkpoint; `Some`: what the file then has.
@@ -366,7 +367,7 @@ fn segment(count: u64, hash: impl Fn(u64) -> Hash) -> Segment {
 
 struct Numbered(u64, std::cell::Cell<u32>, fn(u64) -> Hash);
 
-impl Records for Numbered {
+impl Records for &Numbered {
     type Error = Infallible;
 
     fn key(&self) -> &[u8] {
@@ -400,7 +401,7 @@ fn scalar_and_vector_probes_find_the_same_keys() {
     for variant in [Variant::Scalar, Variant::Baseline, Variant::Avx2] {
         Variant::force(Some(variant));
         for place in 1..=5000u64 {
-            let records = Numbered(place, Default::default(), hash);
+            let records = &Numbered(place, Default::default(), hash);
             let mut found = segment.find(hash(place), u64::MAX, &records);
             if found & ATTENTION != 0 {
                 let Ok(checked) = segment.find_checked(hash(place), u64::MAX, &records);
@@ -419,13 +420,13 @@ fn a_hundred_thousand_keys_of_one_hash_are_found_by_bisection() {
     let hash: fn(u64) -> Hash = |_| Hash(42 << 32 | 7);
     let segment = segment(count, hash);
     for place in (1..=count).step_by(997).chain([count, count + 1]) {
-        let records = Numbered(place, Default::default(), hash);
+        let records = &Numbered(place, Default::default(), hash);
         let Ok(found) = segment.find_checked(Hash(42 << 32 | 7), u64::MAX, &records);
         assert_eq!(found, if place <= count { place } else { 0 });
         assert!(records.1.get() <= count.ilog2() + 2, "{}", records.1.get());
     }
     let mut cursor = 0;
-    let records = Numbered(0, Default::default(), hash);
+    let records = &Numbered(0, Default::default(), hash);
     for ordinal in 0..segment.len() {
         let Ok(place) = segment.compared(ordinal, &records);
         cursor += 1;
@@ -458,5 +459,71 @@ fn a_flipped_bit_of_a_segment_is_a_fault_at_first_touch() {
         let block = block_count(content.len() as u64) - 1;
         let block = (at as u64 / 65536).min(block);
         assert_eq!(fault.at, 4096 + block * 65536, "byte {at}");
+    }
+}
+
+#[test]
+fn lookups_stop_asking_once_everything_that_is_seen_was_compared() {
+    let count = 3000;
+    let hash: fn(u64) -> Hash = |place| match place % 10 {
+        // Some share a hash and fill the overflow.
+        0 => Hash(42 << 32 | 7),
+        _ => Hash(place.wrapping_mul(0x9E37_79B9_7F4A_7C15)),
+    };
+    let order = (1..=count).map(|place| hash(place).word(place)).collect();
+    let tops = (1..=count).map(|place| hash(place).top()).collect();
+    let compare = |a: u64, b: u64| Ok::<_, Fault>(a.cmp(&b));
+    let packed = Packed::of(7, order, tops, (0, count * 8 + 8), compare).expect("packed");
+    let whole = Segment::open(source(&packed, 1)).expect("opens");
+    let dead: Vec<u32> = (0..count as u32)
+        .filter(|ordinal| ordinal % 7 == 3)
+        .collect();
+    let bits = DeadBits::of(&whole, &dead).expect("whole");
+    let (value, sums) = bytes(&bits.pieces());
+    let listed = Source {
+        listed: dead.clone(),
+        ..source(&packed, 1)
+    };
+    let in_bits = Source {
+        bits: Some((Blocks::new(value, Some(sums), 4096), bits.count())),
+        ..source(&packed, 1)
+    };
+    let is_dead = |place: u64| dead.binary_search(&(place as u32 - 1)).is_ok();
+    for (source, hidden) in [(source(&packed, 1), false), (listed, true), (in_bits, true)] {
+        let segment = Segment::open(source).expect("opens");
+        // Entries that are superseded need no comparing either, before and after.
+        for place in [5, 6, 2000] {
+            assert!(segment.supersede(place, count + place).expect("whole"));
+        }
+        let seen = |place: u64| !(hidden && is_dead(place) || [5, 6, 2000].contains(&place));
+        for round in 0..2 {
+            assert_eq!(
+                segment.settled.load(std::sync::atomic::Ordering::Relaxed),
+                round == 1
+            );
+            for place in 1..=count {
+                let records = &Numbered(place, Default::default(), hash);
+                let mut found = segment.find(hash(place), u64::MAX, &records);
+                if found & ATTENTION != 0 {
+                    let Ok(checked) = segment.find_checked(hash(place), u64::MAX, &records);
+                    found = checked;
+                }
+                assert_eq!(found, if seen(place) { place } else { 0 }, "{hidden}");
+                // A reader from before sees what was superseded since.
+                let Ok(found) = segment.find_checked(hash(place), count + 1, &records);
+                assert_eq!(found, if hidden && is_dead(place) { 0 } else { place });
+            }
+        }
+        for place in count + 1..2 * count {
+            let records = &Numbered(place, Default::default(), hash);
+            let found = segment.find(hash(place), u64::MAX, &records);
+            // Those that would stand near the crowd are looked for in the overflow.
+            if found & ATTENTION != 0 {
+                let Ok(checked) = segment.find_checked(hash(place), u64::MAX, &records);
+                assert_eq!(checked, 0);
+            } else {
+                assert_eq!(found, 0);
+            }
+        }
     }
 }

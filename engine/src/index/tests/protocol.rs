@@ -8,7 +8,9 @@ use shuttle::scheduler::RandomScheduler;
 use shuttle::{Config, Runner};
 
 use super::super::atomics::{AtomicU64, WATCHED, point};
-use super::{ATTENTION, Cursor, Fault, Hash, Keyed, Log, PartitionIndex, Segment, Window, source};
+use super::{
+    ATTENTION, Cursor, Fault, Hash, Keyed, Log, Merge, PartitionIndex, Segment, Window, source,
+};
 use std::sync::atomic::Ordering;
 
 /// In which order a commit takes its steps.
@@ -128,7 +130,7 @@ impl Shared {
     /// A checkpoint, in the middle of which a commit may come.
     fn checkpoint(&self, fails: bool, between: impl FnOnce()) {
         let end = self.published();
-        let frozen = self.index.freeze(end, false);
+        let frozen = self.index.freeze(end, Merge::Shorter(2));
         between();
         let log = &self.plan.log;
         let compare = |a, b| Ok::<_, Fault>(log.0[&a].0.cmp(&log.0[&b].0));
