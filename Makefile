@@ -16,7 +16,7 @@ COMPARE := benches/compare/target/release/arraylog-compare
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: torture torture-crash torture-mutants torture-faults torture-kills
+.PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz fuzz
 .PHONY: help demo soak test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
@@ -36,9 +36,10 @@ test-rust:
 soak:
 	ARRAYLOG_SOAK_SECONDS=600 cargo test --release -p arraylog-tests --test soak -- --nocapture
 
-## make torture  the long runs, one after the other: crashes, broken rules, faults, kills;
-##               each is a target of its own, and takes SEED=, MINUTES= (at most, 60) and THREADS= (2)
-torture: torture-crash torture-mutants torture-faults torture-kills
+## make torture  the long runs, one after the other: crashes, broken rules, faults, kills,
+##               damage, mutated inputs; each is a target of its own, and takes SEED=,
+##               MINUTES= (at most, 60) and THREADS= (2)
+torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz
 
 TORTURE := SEED=$(SEED) MINUTES=$(MINUTES) THREADS=$(THREADS) nice -n 19 cargo test --release
 
@@ -57,6 +58,23 @@ torture-faults:
 ## make torture-kills    2,000 writers killed
 torture-kills:
 	ARRAYLOG_TEST_SEED=$(SEED) $(TORTURE) -p arraylog-tests --test kills -- --ignored --nocapture
+
+## make torture-damage   every bit and every length of three stores
+torture-damage:
+	$(TORTURE) -p arraylog-tests --test damage torture -- --ignored --nocapture --test-threads 1
+
+## make torture-fuzz     mutated inputs for every fuzz target, on stable Rust
+torture-fuzz:
+	$(TORTURE) -p arraylog-tests --test fuzz torture -- --ignored --nocapture
+
+FUZZ_TARGETS := open repair index recovery record entry attrs ndjson operations
+SECONDS_EACH ?= 60
+
+## make fuzz     the fuzz targets under libFuzzer and the address sanitizer; needs nightly Rust and cargo-fuzz
+fuzz:
+	for target in $(FUZZ_TARGETS); do \
+	    cargo +nightly fuzz run $$target --fuzz-dir tests/fuzz -- -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 || exit 1; \
+	done
 
 test-python: wheel $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/python

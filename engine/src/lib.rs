@@ -102,10 +102,12 @@ mod condition;
 mod counters;
 #[cfg(test)]
 mod crash;
+mod damage;
 mod entry;
 mod error;
 mod follow;
 mod format;
+mod fuzz;
 mod generation;
 mod grid;
 mod index;
@@ -131,9 +133,10 @@ pub use array::{
     Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
-pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep};
+pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep, Salvaged};
 pub use condition::{Condition, Version};
 pub use counters::Counters;
+pub use damage::{Damage, Part, Verification, VerifyOptions};
 pub use entry::{Array, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};
@@ -167,10 +170,39 @@ pub mod __bench {
     }
 }
 
+/// For fuzzing; no part of the public face.
+#[doc(hidden)]
+pub mod __fuzz {
+    pub use crate::fuzz::{attrs, entry, record, repair};
+}
+
 /// For the tests of the format; no part of the public face.
 #[doc(hidden)]
 pub mod __test {
+    use std::ops::Range;
+
+    use crate::error::Result;
     use crate::options::{Fixed, OpenOptions};
+    use crate::store::Store;
+
+    /// Where the structures of the file lie: all but the values of entries and their
+    /// padding.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the file.
+    pub fn structures(store: &Store) -> Result<Vec<Range<u64>>> {
+        crate::damage::structures(&store.inner())
+    }
+
+    /// Where segments of the index lie, or what takes their room.
+    ///
+    /// # Errors
+    ///
+    /// Those of reading the file.
+    pub fn segments(store: &Store) -> Result<Vec<Range<u64>>> {
+        crate::damage::segments(&store.inner())
+    }
 
     /// Options that make a store of this identity and number its opening `epoch`, so
     /// that the same writes give the same bytes, but for process and time of the writer.

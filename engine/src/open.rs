@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::damage;
 use crate::error::{Error, Result};
 use crate::format::header::{
     IDENTITY_COPY, IDENTITY_LEN, Identity, IdentityError, LIVE, LIVE_WORDS, Live, LiveState, SLOTS,
@@ -70,6 +71,20 @@ pub(crate) fn file(path: &Path, options: &OpenOptions, copying: bool) -> Result<
         "it is replaced again and again",
     );
     Err(Error::io("open", path)(busy))
+}
+
+/// What holds of a damaged file.
+pub(crate) fn degraded(path: &Path, options: &OpenOptions) -> Result<Store> {
+    let options = OpenOptions {
+        mode: Mode::Read,
+        at: None,
+        follow: false,
+        ..options.clone()
+    };
+    let Some(file) = existing(path, &options)? else {
+        return Err(Error::io("open", path)(io::ErrorKind::NotFound.into()));
+    };
+    damage::over(parts(file, path, &options, true)?, &options)
 }
 
 /// Fails if the options ask for what there is not.
@@ -324,6 +339,11 @@ pub(crate) fn tell_readers(old: &File, path: &Path) {
 
 /// Opens a file that has been obtained.
 fn over(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Result<Store> {
+    Store::replayed(Log::new(parts(file, path, options, copying)?)?, options)
+}
+
+/// What the log in `file` is opened with.
+fn parts(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Result<Parts> {
     let identity = identity(&file, path)?;
     let storage =
         FileStorage::new(file, options.mode.writes(), !copying).map_err(Error::io("open", path))?;
@@ -340,7 +360,7 @@ fn over(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Result
             defect,
         });
     }
-    let parts = Parts {
+    Ok(Parts {
         path: std::path::absolute(path).map_err(Error::io("open", path))?,
         limit: Arc::clone(storage.limit()),
         storage: Arc::new(storage),
@@ -348,8 +368,7 @@ fn over(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Result
         copying,
         verify: options.verify,
         durability: options.durability,
-    };
-    Store::replayed(Log::new(parts)?, options)
+    })
 }
 
 /// Who the store in `file` is, from the first page or, if that is damaged, its copy.

@@ -12,6 +12,7 @@ use crate::catalog::{
 use crate::checkpoint::{Background, Start};
 use crate::compaction::Automatic;
 use crate::counters::Counters;
+use crate::damage::Damage;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::follow::Follower;
@@ -75,6 +76,9 @@ pub struct Recovery {
     pub checkpoint: u64,
     /// Why newer checkpoints were passed over, the newest first; usually none.
     pub passed_over: Vec<String>,
+    /// What [`OpenOptions::open_degraded`] found damaged, in the order of the file. Large
+    /// values are compared when they are read; [`Store::verify`] reads all.
+    pub damage: Vec<Damage>,
 }
 
 impl Store {
@@ -140,6 +144,7 @@ impl Store {
             },
             checkpoint: start.seqno,
             passed_over: start.passed_over,
+            damage: Vec::new(),
         };
         inner.report_recovery();
         inner.start(&replayed, options)?;
@@ -322,6 +327,27 @@ impl OpenOptions {
     }
 }
 
+impl OpenOptions {
+    /// Opens a damaged file for all that still holds: read-only, by copying, without its
+    /// index, whatever else the options say. The file is not changed.
+    ///
+    /// Everything is compared with its checksum before it is given out. Reading what is
+    /// damaged is `Error::Corrupt` that names the place; an older version of it is never
+    /// given out instead. [`Recovery::damage`] lists what was found. Where that says that
+    /// bytes are [unknown](crate::Part::Unknown) or [missing](crate::Part::Missing), a key
+    /// that is not there may have been in them, and what is there may have been written
+    /// again, or removed, in them. Partitions whose name is lost are "partition-5" of the
+    /// collection "lost", collections "lost-collection-3".
+    ///
+    /// Shows one state: nothing is followed, and past commits cannot be opened. Reads the
+    /// whole log but for values of 64 KiB and more. `Error::Io`, `Error::NotAStore`,
+    /// `Error::Version`; `Error::Corrupt` where neither the first page nor its copy can be
+    /// read: nothing can be compared without it.
+    pub fn open_degraded(&self, path: impl AsRef<Path>) -> Result<Store> {
+        open::degraded(path.as_ref(), self)
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         // Views may keep the file open, and a checkpoint be under way; the writer's place is
@@ -343,7 +369,7 @@ impl Inner {
         Ok(Hash(key_hash(key, self.log.identity().seed)))
     }
 
-    fn report_recovery(&self) {
+    pub(crate) fn report_recovery(&self) {
         let Recovery {
             torn_bytes,
             torn_at,
@@ -403,7 +429,14 @@ impl Inner {
     pub(crate) fn schema(&self, stored: &Stored) -> Result<&Arc<Schema>> {
         let frame = stored.verified(0..4)?;
         let id = crate::array::schema_id(frame).map_err(|defect| stored.corrupt(0, defect))?;
-        self.catalog.schema(&self.log, id)
+        let schema = self.catalog.schema(&self.log, id);
+        schema.map_err(|error| match error {
+            // That there is none has no place; the entry that asks for it has.
+            Error::Corrupt { at, defect, .. } if at >= self.log.published() => {
+                stored.corrupt(0, defect)
+            }
+            other => other,
+        })
     }
 
     /// What the names of a handle lead to, if they lead to something.

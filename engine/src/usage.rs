@@ -161,8 +161,11 @@ impl Inner {
             usage.index_bytes = usage.index_bytes.saturating_add(partition.index_bytes);
             usage.partitions.push(partition);
         }
-        let used = [usage.live_bytes, usage.index_bytes, LOG_START];
-        usage.dead_bytes = file_bytes.saturating_sub(used.iter().sum());
+        // What a root says is from the file.
+        usage.dead_bytes = file_bytes
+            .saturating_sub(usage.live_bytes)
+            .saturating_sub(usage.index_bytes)
+            .saturating_sub(LOG_START);
         let compacted = usage
             .live_bytes
             .saturating_add(entries.saturating_mul(INDEX_OF_ENTRY))

@@ -4,11 +4,12 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use arraylog::{BackupOptions, CompactOptions, Keep, Store};
+use arraylog::{BackupOptions, CompactOptions, Keep, Store, VerifyOptions};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
 use crate::errors::{self, OrRaise as _};
+use crate::key;
 
 /// A Python function that is told how far work has come.
 pub(crate) struct Progress {
@@ -93,6 +94,90 @@ pub(crate) fn backup(
     });
     let done = progress.result(py, done)?;
     Ok((done.seqno, done.entries, done.file_bytes))
+}
+
+/// The fields of `arraylog.Damage`.
+pub(crate) type Damage<'py> = (
+    u64,
+    u64,
+    String,
+    bool,
+    Option<String>,
+    Option<String>,
+    Option<Bound<'py, PyAny>>,
+    Vec<String>,
+    String,
+);
+
+pub(crate) fn damages<'py>(
+    py: Python<'py>,
+    damage: &[arraylog::Damage],
+) -> PyResult<Vec<Damage<'py>>> {
+    let fields = |damage: &arraylog::Damage| {
+        let key = damage.key.as_deref().map(|key| key::to_str(py, key));
+        Ok((
+            damage.at,
+            damage.end,
+            damage.part.to_string(),
+            damage.part.is_loss(),
+            damage.collection.clone(),
+            damage.partition.clone(),
+            key.transpose()?,
+            damage.arrays.clone(),
+            damage.detail.clone(),
+        ))
+    };
+    damage.iter().map(fields).collect()
+}
+
+/// Bytes, records, torn bytes, where they start, and what is damaged.
+pub(crate) fn verify<'py>(
+    py: Python<'py>,
+    store: &Store,
+    threads: Option<usize>,
+    progress: Progress,
+) -> PyResult<(u64, u64, u64, u64, Vec<Damage<'py>>)> {
+    let done = py.detach(|| {
+        let tell = |done, total| progress.tell(done, total);
+        let mut options = VerifyOptions::new().progress(&tell);
+        if let Some(threads) = threads {
+            options = options.threads(threads);
+        }
+        store.verify(&options)
+    });
+    let found = progress.result(py, done)?;
+    let damage = damages(py, &found.damage)?;
+    Ok((
+        found.bytes,
+        found.records,
+        found.torn_bytes,
+        found.torn_at,
+        damage,
+    ))
+}
+
+/// Seqno, entries, partial entries and bytes of the copy, and what is damaged.
+pub(crate) fn salvage<'py>(
+    py: Python<'py>,
+    store: &Store,
+    target: &Path,
+    replace: bool,
+    progress: Progress,
+) -> PyResult<(u64, u64, u64, u64, Vec<Damage<'py>>)> {
+    let done = py.detach(|| {
+        let tell = |done, total| progress.tell(done, total);
+        let options = BackupOptions::new().replace(replace).progress(&tell);
+        store.salvage(target, &options)
+    });
+    let done = progress.result(py, done)?;
+    let damage = damages(py, &done.damage)?;
+    Ok((
+        done.seqno,
+        done.entries,
+        done.partial,
+        done.file_bytes,
+        damage,
+    ))
 }
 
 /// The fields of `arraylog.Usage`, those of its partitions among them.

@@ -11,7 +11,10 @@ use crate::attrs::{self, RawAttrs};
 use crate::buffer;
 use crate::errors::OrRaise as _;
 use crate::events;
-use crate::maintenance::{self, Progress};
+use crate::maintenance::{self, Damage, Progress};
+
+/// What opening found.
+type Recovery<'py> = (u64, u64, bool, u64, u64, u64, Vec<String>, Vec<Damage<'py>>);
 
 /// The handle behind `arraylog.Store`.
 #[pyclass(frozen, module = "arraylog._core")]
@@ -105,11 +108,11 @@ impl Store {
     }
 
     /// What opening found: commits, records, clean, torn bytes, where they start, the
-    /// checkpoint, why others were passed over.
+    /// checkpoint, why others were passed over, what is damaged.
     #[getter]
-    fn recovery(&self) -> (u64, u64, bool, u64, u64, u64, Vec<String>) {
+    fn recovery<'py>(&self, py: Python<'py>) -> PyResult<Recovery<'py>> {
         let found = self.engine.recovery();
-        (
+        Ok((
             found.commits,
             found.records,
             found.clean,
@@ -117,7 +120,42 @@ impl Store {
             found.torn_at,
             found.checkpoint,
             found.passed_over.clone(),
-        )
+            maintenance::damages(py, &found.damage)?,
+        ))
+    }
+
+    /// What holds of a damaged file.
+    #[staticmethod]
+    fn degraded(py: Python<'_>, path: PathBuf) -> PyResult<Self> {
+        let engine = py.detach(|| OpenOptions::new().open_degraded(&path));
+        events::deliver(py);
+        Ok(Self {
+            engine: engine.or_raise(py)?,
+            slow_reads: true,
+        })
+    }
+
+    /// Compares everything with its sums; bytes, records, torn bytes, where they start, and
+    /// what is damaged.
+    fn verify<'py>(
+        &self,
+        py: Python<'py>,
+        threads: Option<usize>,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(u64, u64, u64, u64, Vec<Damage<'py>>)> {
+        maintenance::verify(py, &self.engine, threads, Progress::new(progress))
+    }
+
+    /// Writes what holds to a new store; its seqno, entries, partial ones, bytes, and what is
+    /// damaged.
+    fn salvage<'py>(
+        &self,
+        py: Python<'py>,
+        path: PathBuf,
+        replace: bool,
+        progress: Option<Py<PyAny>>,
+    ) -> PyResult<(u64, u64, u64, u64, Vec<Damage<'py>>)> {
+        maintenance::salvage(py, &self.engine, &path, replace, Progress::new(progress))
     }
 
     /// The store as it is now, whatever is written since.

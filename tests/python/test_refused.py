@@ -36,7 +36,6 @@ OPTIONS = {
 STORE = {
     "codec": lambda store: store.create_partition("c", "p", codec="zstd:3"),
     "chunks": lambda store: store.create_partition("c", "p", chunks=(4,)),
-    "verify": lambda store: store.verify(),
 }
 
 

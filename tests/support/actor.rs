@@ -44,6 +44,7 @@ fn main() -> Outcome {
         ["large-batch", path, count, len] => {
             bounded::large_batch(Path::new(path), count.parse()?, len.parse()?)
         }
+        ["bounded-read", folder] => bounded::read(Path::new(folder)),
         ["soak", path] => soak(Path::new(path)),
         ["compact-and-write", path, from] => compact::and_write(Path::new(path), from.parse()?),
         ["compact-unprivileged", path] => {

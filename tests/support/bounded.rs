@@ -2,8 +2,11 @@
 
 use std::io::{BufRead, Write};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
-use arraylog::{CompactOptions, Durability, Error, Mode, OpenOptions, Store};
+use arraylog::{
+    CompactOptions, Durability, Error, Mode, OpenOptions, Store, Verify, VerifyOptions,
+};
 use support::source::{Pattern, byte};
 
 use crate::{Outcome, say};
@@ -47,6 +50,48 @@ pub(crate) fn set_limit(what: Scarce, limit: u64) -> Outcome {
     // SAFETY: `limits` is read by the call.
     if unsafe { libc::setrlimit(what, &raw const limits) } != 0 {
         return Err(std::io::Error::last_os_error().into());
+    }
+    Ok(())
+}
+
+/// Reads each file of a folder in every way, with 64 MiB and twice its length of memory and
+/// 5 s for each MiB.
+pub(crate) fn read(folder: &Path) -> Outcome {
+    let mut paths: Vec<_> = std::fs::read_dir(folder)?
+        .map(|file| file.map(|file| file.path()))
+        .collect::<Result<_, _>>()?;
+    paths.sort();
+    let lengths = paths.iter().map(std::fs::metadata);
+    let lengths: Vec<u64> = lengths
+        .map(|it| it.map(|it| it.len()))
+        .collect::<Result<_, _>>()?;
+    // Of the shortest: for the others it is less than they may have.
+    limit_memory(64 * MIB + 2 * lengths.iter().copied().min().unwrap_or_default())?;
+    for (path, bytes) in paths.into_iter().zip(lengths) {
+        // Where it stops is where it failed.
+        eprintln!("{}", path.display());
+        let begun = Instant::now();
+        let verify = VerifyOptions::new().threads(1);
+        for options in [
+            OpenOptions::new(),
+            OpenOptions::new().scan(true),
+            OpenOptions::new().verify(Verify::Never),
+        ] {
+            for opened in [options.open(&path), support::open_mapped(&options, &path)] {
+                if let Ok(store) = opened {
+                    let _ = support::dump::dump(&store);
+                    let _ = store.usage();
+                }
+            }
+        }
+        if let Ok(store) = OpenOptions::new().open_degraded(&path) {
+            let _ = support::dump::dump(&store);
+            let _ = store.verify(&verify);
+        }
+        let most = Duration::from_secs(5 * bytes.div_ceil(MIB));
+        if begun.elapsed() > most {
+            return Err(format!("{}: {:?}", path.display(), begun.elapsed()).into());
+        }
     }
     Ok(())
 }

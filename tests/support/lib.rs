@@ -2,6 +2,7 @@
 
 pub mod batches;
 pub mod dump;
+pub mod fuzz;
 pub mod process;
 pub mod soak;
 pub mod source;

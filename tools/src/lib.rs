@@ -27,7 +27,7 @@ A store is one file. Addresses are given as STORE [COLLECTION [PARTITION [KEY [A
 an argument of its own, so that names may hold any character. A KEY that starts with `-` follows `--`.
 A second address follows `--to`.
 
-Exit codes: 0 done; 1 something is absent or in the way, or input lines were skipped; 2 usage; 3 I/O or format error;
+Exit codes: 0 done; 1 something is absent, damaged or in the way, or input lines were skipped; 2 usage; 3 I/O or format error;
 4 the store is locked by another writer; 130 interrupted.";
 
 #[derive(Debug, Parser)]
@@ -62,6 +62,8 @@ enum Command {
     Usage(cmd::usage::Args),
     Compact(cmd::compact::Args),
     Backup(cmd::backup::Args),
+    Verify(cmd::verify::Args),
+    Salvage(cmd::salvage::Args),
     Checkpoint(cmd::checkpoint::Args),
     Ingest(cmd::ingest::Args),
 }
@@ -135,6 +137,8 @@ fn dispatch(cli: Cli, context: &Context) -> Outcome {
         Some(Command::Usage(args)) => cmd::usage::run(&args, &mut out),
         Some(Command::Compact(args)) => cmd::compact::run(&args, context, &mut out),
         Some(Command::Backup(args)) => cmd::backup::run(&args, context, &mut out),
+        Some(Command::Verify(args)) => cmd::verify::run(&args, context, &mut out),
+        Some(Command::Salvage(args)) => cmd::salvage::run(&args, context, &mut out),
         Some(Command::Checkpoint(args)) => cmd::checkpoint::run(&args, context, &mut out),
         Some(Command::Ingest(args)) => cmd::ingest::run(&args, context, &mut out),
         None => {
@@ -155,4 +159,42 @@ fn version(out: &mut dyn Write) -> Outcome {
         arraylog::FORMAT_VERSION
     )
     .map_err(Failure::output)
+}
+
+/// For fuzzing; no part of the public face.
+#[doc(hidden)]
+pub mod __fuzz {
+    use std::collections::HashMap;
+
+    use crate::ndjson::defaults::{Defaults, Flags};
+    use crate::ndjson::document::{BareNan, Parser};
+    use crate::ndjson::elements::Nulls;
+    use crate::ndjson::line::{self, Action, Line};
+
+    /// Lines of NDJSON: any bytes give operations or faults.
+    pub fn ndjson(bytes: &[u8]) {
+        let flags = Flags {
+            collection: Some("c".into()),
+            partition: Some("p".into()),
+            dtypes: HashMap::new(),
+        };
+        let mut defaults = Defaults::new(flags);
+        let mut parser = Parser::new(BareNan::Refused);
+        for text in bytes.split(|&byte| byte == b'\n') {
+            let read = parser.parse(text, |value| {
+                Ok(match line::read(value, &defaults, Nulls::Mask)? {
+                    Line::Defaults(stated) => Some(stated),
+                    Line::Operation(operation) => {
+                        if let Action::Write { arrays, .. } = operation.action {
+                            assert!(arrays.iter().all(|(name, _)| name.len() <= bytes.len()));
+                        }
+                        None
+                    }
+                })
+            });
+            if let Ok(Some(stated)) = read {
+                defaults.replace(stated);
+            }
+        }
+    }
 }

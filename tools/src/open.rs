@@ -63,6 +63,11 @@ fn mapped(options: &OpenOptions, path: &Path) -> arraylog::Result<Store> {
     unsafe { options.open_mapped(path) }
 }
 
+/// Opens what holds of a damaged store.
+pub(crate) fn degraded(path: &Path) -> Outcome<Store> {
+    Ok(OpenOptions::new().open_degraded(path)?)
+}
+
 /// Opens a store for writing.
 pub(crate) fn for_writing(path: &Path, mode: Mode, sure: Sure) -> Outcome<Store> {
     let durability = match sure {

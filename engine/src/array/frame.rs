@@ -149,6 +149,24 @@ pub(crate) fn entry_attrs(schema: &Schema, frame: &[u8]) -> Result<Attrs, Defect
     Ok(Attrs::from_unique(pairs))
 }
 
+/// Where the attributes of the entry lie in the frame: texts lie behind its head.
+pub(crate) fn entry_attr_places(
+    schema: &Schema,
+    frame: &[u8],
+) -> Result<Vec<Range<usize>>, Defect> {
+    let geometry = schema.layout.with_flags(flags(frame)?);
+    let mut places = Vec::new();
+    for (field, info) in attr_fields(schema) {
+        let masked = state(&geometry, frame, field)?;
+        if let (Some(masked), Some(dtype), Some(place)) =
+            (masked, info.dtype, schema.layout.place(field))
+        {
+            places.push(locate_0d(&geometry, frame, place, dtype, masked)?.data);
+        }
+    }
+    Ok(places)
+}
+
 /// Attributes of array `field`, from the schema or from the frame.
 ///
 /// Those of the frame cost a walk over all that stands there before them.

@@ -23,6 +23,7 @@
 mod carried;
 mod drafts;
 mod ids;
+mod lost;
 mod names;
 mod rows;
 mod schemas;
@@ -42,6 +43,7 @@ use crate::log::{Found, Located, Log, Stored};
 
 pub(crate) use drafts::Drafts;
 pub(crate) use ids::NextIds;
+pub(crate) use lost::NamesFound;
 pub(crate) use names::{Listed, nearest};
 pub(crate) use rows::{Row, RowValue, check_name, collection_key, partition_key, store_key};
 pub(crate) use schemas::Interning;

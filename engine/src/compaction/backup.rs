@@ -1,6 +1,7 @@
 //! A copy of a store, elsewhere.
 
 use std::fmt;
+use std::fs::File;
 use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -14,7 +15,7 @@ use crate::log::Tip;
 use crate::open;
 use crate::options::{OpenOptions, Verify};
 use crate::storage::Successor;
-use crate::store::Store;
+use crate::store::{Inner, Store};
 
 /// What a backup is called in errors.
 const ACTION: &str = "back up to";
@@ -24,8 +25,8 @@ const ACTION: &str = "back up to";
 #[must_use]
 pub struct BackupOptions<'a> {
     replace: bool,
-    throttle: Option<u64>,
-    progress: Option<Progress<'a>>,
+    pub(super) throttle: Option<u64>,
+    pub(super) progress: Option<Progress<'a>>,
 }
 
 impl fmt::Debug for BackupOptions<'_> {
@@ -92,43 +93,8 @@ impl Store {
         let target = target.as_ref();
         let snapshot = self.snapshot()?;
         let inner = snapshot.inner();
-        let old = match options.replace {
-            true => {
-                if inner.log.storage().is_kept()
-                    && inner.log.storage().is_at(target).unwrap_or(false)
-                {
-                    return Err(Error::Invalid {
-                        what: format!("backup to {target:?}"),
-                        detail: "this is the store itself; a backup needs another path".to_owned(),
-                    });
-                }
-                open::replaceable(target)?
-            }
-            false => match std::fs::symlink_metadata(target) {
-                Ok(_) => {
-                    let there = io::ErrorKind::AlreadyExists.into();
-                    return Err(Error::io(ACTION, target)(there));
-                }
-                Err(_) => None,
-            },
-        };
         let seqno = inner.log.seqno();
-        let tip = Tip {
-            seqno,
-            ..Tip::start(inner.log.identity())
-        };
-        let identity = next_identity(inner.log.identity(), tip.seqno, target, None)?;
-        let successor = Successor::at(target, &open::header(&identity), random(target)?);
-        let successor = successor.map_err(Error::io(ACTION, target))?;
-        let catalog = inner.catalog.of_a_copy();
-        let options_of_copy = OpenOptions::new().verify(Verify::Always);
-        let next = make(
-            &inner,
-            &options_of_copy,
-            (identity, true),
-            &successor,
-            (target, catalog),
-        )?;
+        let (old, successor, next) = begin(&inner, target, options, ACTION)?;
         let pace = Pace::new(ACTION, target, options.throttle, options.progress);
         let mut copier = Copier::new(&next, pace);
         let written = copier
@@ -140,22 +106,79 @@ impl Store {
             .and_then(|()| next.log.close());
         written.map_err(|error| failed(error, ACTION, target))?;
         let entries = compare(&snapshot, &successor, target)?;
-        let placed = match options.replace {
-            true => successor.place(),
-            false => successor.place_new(),
-        };
-        placed
-            .and_then(|synced| synced)
-            .map_err(Error::io(ACTION, target))?;
-        if let Some(old) = old {
-            open::tell_readers(&old, target);
-        }
+        place(old, successor, target, options, ACTION)?;
         Ok(Backup {
             seqno,
             entries,
             file_bytes: next.log.published(),
         })
     }
+}
+
+/// The store that `target` is to replace, the file that will, and an empty store in it that
+/// goes on from what `inner` holds.
+pub(super) fn begin(
+    inner: &Inner,
+    target: &Path,
+    options: &BackupOptions<'_>,
+    action: &'static str,
+) -> Result<(Option<File>, Successor, Inner)> {
+    let old = match options.replace {
+        true => {
+            if inner.log.storage().is_kept() && inner.log.storage().is_at(target).unwrap_or(false) {
+                return Err(Error::Invalid {
+                    what: format!("{action} {target:?}"),
+                    detail: "this is the store itself; a copy needs another path".to_owned(),
+                });
+            }
+            open::replaceable(target)?
+        }
+        false => match std::fs::symlink_metadata(target) {
+            Ok(_) => {
+                let there = io::ErrorKind::AlreadyExists.into();
+                return Err(Error::io(action, target)(there));
+            }
+            Err(_) => None,
+        },
+    };
+    let tip = Tip {
+        seqno: inner.log.seqno(),
+        ..Tip::start(inner.log.identity())
+    };
+    let identity = next_identity(inner.log.identity(), tip.seqno, target, None)?;
+    let successor = Successor::at(target, &open::header(&identity), random(target)?);
+    let successor = successor.map_err(Error::io(action, target))?;
+    let catalog = inner.catalog.of_a_copy();
+    let options_of_copy = OpenOptions::new().verify(Verify::Always);
+    let next = make(
+        inner,
+        &options_of_copy,
+        (identity, true),
+        &successor,
+        (target, catalog),
+    )?;
+    Ok((old, successor, next))
+}
+
+/// Gives the copy its name.
+pub(super) fn place(
+    old: Option<File>,
+    successor: Successor,
+    target: &Path,
+    options: &BackupOptions<'_>,
+    action: &'static str,
+) -> Result<()> {
+    let placed = match options.replace {
+        true => successor.place(),
+        false => successor.place_new(),
+    };
+    placed
+        .and_then(|synced| synced)
+        .map_err(Error::io(action, target))?;
+    if let Some(old) = old {
+        open::tell_readers(&old, target);
+    }
+    Ok(())
 }
 
 /// Reads the copy as anybody would, all of it; how many entries it has. `Error::Corrupt`

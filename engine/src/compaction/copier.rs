@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::pace::Pace;
-use crate::catalog::{CATALOG, Catalog, PartitionState, Row};
+use crate::catalog::{CATALOG, Catalog, Listed, PartitionState, Row};
 use crate::checkpoint::{FOR_LONG, save};
 use crate::error::{Error, Result, describe_key};
 use crate::format::frame::FrameKind;
@@ -77,6 +77,18 @@ pub(super) struct Copier<'a> {
     written_out: u64,
     /// Schemas that are there, or wait.
     schemas: HashSet<u32>,
+    /// If what cannot be read is to be left behind: that.
+    left: Option<Vec<Left>>,
+}
+
+/// An entry that is left behind.
+pub(super) struct Left {
+    pub(super) collection: Arc<str>,
+    pub(super) partition: String,
+    pub(super) key: Vec<u8>,
+    /// Whether there are arrays that can be looked at one by one.
+    pub(super) has_arrays: bool,
+    pub(super) error: Error,
 }
 
 impl<'a> Copier<'a> {
@@ -88,7 +100,19 @@ impl<'a> Copier<'a> {
             bytes: 0,
             written_out: to.log.published(),
             schemas: HashSet::new(),
+            left: None,
         }
+    }
+
+    /// Leaves entries behind that cannot be read.
+    pub(super) fn leaving(mut self) -> Self {
+        self.left = Some(Vec::new());
+        self
+    }
+
+    /// What was left behind.
+    pub(super) fn left(&mut self) -> Vec<Left> {
+        self.left.take().unwrap_or_default()
     }
 
     /// Copies what `from` holds: the rows of names, then each partition in its order, and
@@ -107,8 +131,7 @@ impl<'a> Copier<'a> {
             self.push(record, FrameKind::Copy)?;
         }
         for (listed, state) in listed.iter().zip(states) {
-            let name = format!("{:?}/{:?}", listed.collection, listed.name);
-            self.copy_partition(from, &state, &name)?;
+            self.copy_partition(from, &state, listed)?;
         }
         self.flush(FrameKind::Copy)
     }
@@ -117,20 +140,37 @@ impl<'a> Copier<'a> {
         &mut self,
         from: &Source<'_>,
         state: &PartitionState,
-        partition: &str,
+        listed: &Listed,
     ) -> Result<()> {
         let Source { log, catalog } = *from;
+        let partition = &format!("{:?}/{:?}", listed.collection, listed.name);
         let (pinned, end) = state.index.pin(|| place(log.published()));
         let mut walk = Walk::new(Some(pinned), end);
         while let Some(found) = walk.next(log) {
             // Where the walk itself finds a record damaged.
-            let found = found.map_err(|error| damaged(log, error, partition))?;
-            let at = offset(found);
+            let at = match found {
+                Ok(found) => offset(found),
+                Err(error) => match (&error, self.left.is_some()) {
+                    (&Error::Corrupt { at, .. }, true) => at,
+                    _ => return Err(damaged(log, error, partition)),
+                },
+            };
             let (head, key) = log.head_and_key(at)?;
-            let name = describe_key(&key);
-            let record = self.read(log, Located { at, head }, key);
-            let record = record.map_err(|error| unreadable(error, name, partition))?;
-            self.push_with_schema(log, catalog, record, FrameKind::Copy)?;
+            let record = self.read(log, Located { at, head }, key.clone());
+            let copied = record
+                .and_then(|record| self.push_with_schema(log, catalog, record, FrameKind::Copy));
+            match (copied, &mut self.left) {
+                (Err(error @ Error::Corrupt { .. }), Some(left)) => left.push(Left {
+                    collection: Arc::clone(&listed.collection),
+                    partition: listed.name.clone(),
+                    key,
+                    has_arrays: head.kind == RecordKind::Entry,
+                    error,
+                }),
+                (copied, _) => {
+                    copied.map_err(|error| unreadable(error, describe_key(&key), partition))?;
+                }
+            }
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ mod backup;
 mod copier;
 mod options;
 mod pace;
+mod salvage;
 
 use std::io;
 use std::path::Path;
@@ -37,6 +38,7 @@ use pace::Pace;
 pub(crate) use automatic::Automatic;
 pub use backup::{Backup, BackupOptions};
 pub use options::{CompactOptions, Compacted, Keep};
+pub use salvage::Salvaged;
 
 /// What compaction is called in errors.
 const ACTION: &str = "compact";

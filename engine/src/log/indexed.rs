@@ -76,7 +76,7 @@ impl Log {
         let whole = |value| Blocks::new(value, None, range.start);
         if self.verify == Verify::Never || self.regions.is_none() {
             // What is copied was compared.
-            return Ok((located, whole(self.bytes(&located)?)));
+            return Ok((located, whole(self.value(&located)?)));
         }
         self.check(at)?;
         let value = self.bytes(&located)?;

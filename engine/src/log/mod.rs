@@ -14,10 +14,12 @@ mod fill;
 mod find;
 mod group;
 mod indexed;
+mod lost;
 mod recovery;
 mod regions;
 mod settle;
 mod stored;
+mod survey;
 mod verified;
 mod verify;
 mod walk;
@@ -43,10 +45,13 @@ pub(crate) use append::WriterGuard;
 pub(crate) use checkpoint::{Goal, Saved};
 pub(crate) use commit::{Op, OpValue, wide_blocks};
 pub(crate) use commits::Commits;
+pub(crate) use lost::LostRecord;
 pub(crate) use recovery::{Found, Replayed, Until, replay, slots};
 pub(crate) use stored::Stored;
+pub(crate) use survey::{Item, Stretch, Survey, What};
 pub(crate) use walk::Walk;
 
+use lost::Lost;
 use regions::Regions;
 use verified::Verified;
 use writer::Writer;
@@ -93,6 +98,8 @@ pub(crate) struct Log {
     /// What the live page said when the store was opened and no writer was at work. It may
     /// have outlived its log: a loss of power keeps pages in any order.
     heard: AtomicU64,
+    /// Of a log that is read although it is damaged: the records that are.
+    lost: Option<Arc<Lost>>,
 }
 
 /// The file and its mappings: for as long as one is kept its bytes are not free.
@@ -180,6 +187,7 @@ impl Log {
             naming: Mutex::new(()),
             following: Mutex::new(tip),
             heard: AtomicU64::new(0),
+            lost: None,
         })
     }
 
@@ -329,6 +337,7 @@ impl Log {
             naming: Mutex::new(()),
             following: Mutex::new(Tip::start(&self.identity)),
             heard: AtomicU64::new(0),
+            lost: self.lost.clone(),
         })
     }
 

@@ -63,24 +63,26 @@ impl Log {
         }
         let tombstone = found.head.kind == RecordKind::Tombstone;
         let records = self.keyed(found.key);
-        let before = match previous {
-            0 => None,
-            place if records.has_key(place) => Some(self.locate(place)?),
-            place => {
-                let defect = Defect::Field {
-                    what: "the previous version of a record",
-                    found: place,
-                    expected: "the place of a record with the same key",
-                };
-                return Err(self.corrupt(found.at, defect));
-            }
-        };
+        if previous != 0 && !records.has_key(previous) {
+            let defect = Defect::Field {
+                what: "the previous version of a record",
+                found: previous,
+                expected: "the place of a record with the same key",
+            };
+            return Err(self.corrupt(found.at, defect));
+        }
         let replaced = index
             .insert(pinned, hash, at, tombstone, previous, &records)
             .map_err(|fault| self.fault(fault))?;
-        let before = match replaced {
-            0 => before,
-            place => Some(self.locate(place)?),
+        let before = match (replaced, previous) {
+            (0, 0) => None,
+            // Of a segment in the file: nothing has compared it yet, and what it says it was
+            // decides how many entries there are.
+            (0, place) => {
+                self.check_unless_trusted(place)?;
+                Some(self.locate(place)?)
+            }
+            (place, _) => Some(self.locate(place)?),
         };
         let before = before.and_then(|old| old.live_bytes());
         index.count((!tombstone).then_some(found.head.end()), before);

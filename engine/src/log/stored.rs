@@ -39,15 +39,15 @@ impl Stored {
 
     /// The whole value, verified.
     pub(crate) fn value(&self) -> Result<Bytes> {
-        self.log
-            .verify(&self.located, 0..self.located.head.value_len())?;
+        let all = 0..self.located.head.value_len();
+        self.log.verify_kept(&self.located, all, &self.bytes)?;
         Ok(self.bytes.clone())
     }
 
     /// The whole value, of which `range` is verified.
     pub(crate) fn verified(&self, range: Range<usize>) -> Result<&Bytes> {
-        self.log
-            .verify(&self.located, range.start as u64..range.end as u64)?;
+        let range = range.start as u64..range.end as u64;
+        self.log.verify_kept(&self.located, range, &self.bytes)?;
         Ok(&self.bytes)
     }
 

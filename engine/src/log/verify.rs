@@ -26,6 +26,21 @@ impl Log {
         }
     }
 
+    /// As [`Self::verify`], of a value that is at hand: what was copied out of a damaged log
+    /// is compared where it is used.
+    #[inline]
+    pub(crate) fn verify_kept(
+        &self,
+        located: &Located,
+        range: Range<u64>,
+        value: &[u8],
+    ) -> Result<()> {
+        match self.is_tolerant() && located.head.wide {
+            true => self.check_bytes(located, range, value, true),
+            false => self.verify(located, range),
+        }
+    }
+
     /// Compares the record at `place` with its sum; of a wide one what stands before its
     /// value, whose blocks are compared at first touch.
     pub(crate) fn check(&self, place: u64) -> Result<()> {

@@ -5,6 +5,7 @@
 //! below the end of what was written and will not change any more.
 
 mod calls;
+mod extended;
 mod file;
 mod folder;
 mod live;
@@ -25,6 +26,7 @@ use crate::options::Advice;
 
 #[cfg(test)]
 pub(crate) use calls::{Call, faults};
+pub(crate) use extended::Extended;
 pub(crate) use file::{Creation, FileStorage};
 pub(crate) use folder::remove_leftovers;
 pub(crate) use live::LivePage;

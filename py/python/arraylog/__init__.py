@@ -15,6 +15,7 @@ from ._batch import Batch, BatchPartition
 from ._collection import Collection
 from ._convert import array
 from ._core import __version__, format_version
+from ._damage import Damage, Salvaged, Verification
 from ._entry import Entry, KeyVersion
 from ._equal import equal
 from ._errors import (
@@ -45,7 +46,7 @@ from ._errors import (
 from ._partition import Partition
 from ._snapshot import Snapshot
 from ._spec import ArraySpec
-from ._store import Recovery, Store, open
+from ._store import Recovery, Store, open, open_degraded
 from ._stream import ValueFile
 from ._usage import Backup, PartitionUsage, Usage
 
@@ -64,6 +65,7 @@ __all__ = [
     "ConflictError",
     "CorruptionError",
     "DTypeError",
+    "Damage",
     "DamagedError",
     "Entry",
     "ForkedError",
@@ -80,6 +82,7 @@ __all__ = [
     "ReadOnlyError",
     "Recovery",
     "ReplacedError",
+    "Salvaged",
     "ShapeError",
     "Snapshot",
     "SnapshotGoneError",
@@ -88,12 +91,14 @@ __all__ = [
     "UnsupportedError",
     "Usage",
     "ValueFile",
+    "Verification",
     "VersionError",
     "__version__",
     "array",
     "equal",
     "format_version",
     "open",
+    "open_degraded",
 ]
 
 for _name in __all__:

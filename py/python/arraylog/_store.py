@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from . import _core
 from ._batch import Batch
+from ._damage import Damage, Salvaged, Verification, damages
 from ._errors import InvalidError, ReadOnlyError
 from ._later import unsupported
 from ._partition import Partition
@@ -109,6 +110,27 @@ def open(
     return Store(handle, origin_of(handle, name, verify, io, writable=mode != "r"), name, mode, bool(follow))
 
 
+def open_degraded(path: str | os.PathLike[str]) -> Store:
+    """Opens a damaged file for all that still holds: read-only, by copying, without its
+    saved index. The file is not changed.
+
+    Everything is compared with its checksum before it is given out. Reading what is
+    damaged raises CorruptionError; an older version of it is never given out instead.
+    ``recovery.damage`` lists what was found. Where a part is "unknown" or "missing", a
+    key that is not there may have been in it, and what is there may have been written
+    again, or removed, in it. Partitions whose name is lost are "partition-5" of the
+    collection "lost".
+
+    Shows one state, and its handles do not pickle. Reads the whole log but for values of
+    64 KiB and more. ``salvage()`` writes what holds to a new store.
+    """
+    name = os.fspath(path)
+    if isinstance(name, bytes):
+        name = os.fsdecode(name)
+    handle = _core.Store.degraded(name)
+    return Store(handle, origin_of(handle, name, "always", "read", writable=False), name)
+
+
 def _bound_of(records: int | None) -> int | None:
     if records is None:
         return None
@@ -148,6 +170,9 @@ class Recovery(NamedTuple):
     """Seqno up to which the file had the index; what follows was replayed. 0 if all was."""
     passed_over: list[str]
     """Why newer checkpoints could not be used, the newest first; usually none."""
+    damage: list[Damage]
+    """What ``open_degraded()`` found damaged. Large values are compared when they are
+    read; ``verify()`` reads all."""
 
 
 class Store(Snapshot):
@@ -159,7 +184,6 @@ class Store(Snapshot):
     """
 
     __slots__ = ("_follows", "_mode", "_named", "_pid")
-    _later = ("verify",)
 
     def __init__(
         self, handle: _core.Store | None, origin: Origin, path: str, mode: str = "r", follows: bool = False
@@ -194,7 +218,8 @@ class Store(Snapshot):
     @property
     def recovery(self) -> Recovery:
         """What opening found."""
-        return Recovery(*self._handle.recovery)
+        *found, damage = self._handle.recovery
+        return Recovery(*found, damages(damage))
 
     def partition(
         self, collection: str = "default", partition: str = "default", *, create: bool | None = None
@@ -335,6 +360,39 @@ class Store(Snapshot):
             freed = self._handle.compact(None if since is None else seqno_of(since), rate_of(throttle), move)
         self._follow()
         return freed
+
+    def verify(self, *, threads: int | None = None, progress: Progress = False) -> Verification:
+        """Reads the whole file and compares everything in it with its checksums: header
+        pages, frames, records with the blocks of their values, older versions too, and
+        the saved index. Damage is what it answers, no exception.
+
+        By a thread for each processor, or ``threads``, without the GIL. What is
+        committed meanwhile is not looked at. ``progress`` is true for a bar (needs
+        tqdm), or is called with the bytes that were read and those that will be; what it
+        raises stops the work. A file that cannot be opened any more is opened by
+        ``open_degraded()``.
+        """
+        count = None if threads is None else operator.index(threads)
+        if count is not None and count < 1:
+            raise ValueError(f"threads={count}: at least 1")
+        with copying(progress) as move:
+            *found, damage = self._handle.verify(count, move)
+        return Verification(*found, damages(damage))
+
+    def salvage(
+        self, path: str | os.PathLike[str], *, replace: bool = False, progress: Progress = False
+    ) -> Salvaged:
+        """Writes all that can be read of this store, which ``open_degraded()`` opened, to
+        a new store at ``path``, and tells what was left behind.
+
+        The copy is read back and compared before it takes its name. An entry of arrays
+        of which some are damaged is copied with the others. FileExistsError if
+        something is at ``path``; ``replace=True`` replaces a store that nobody writes
+        to. ``progress`` as for ``verify()``.
+        """
+        with copying(progress) as move:
+            *found, damage = self._handle.salvage(os.fsdecode(path), bool(replace), move)
+        return Salvaged(*found, damages(damage))
 
     def checkpoint(self) -> bool:
         """Saves the index in the file now, so that the next opening replays nothing;

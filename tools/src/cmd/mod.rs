@@ -13,7 +13,9 @@ pub(crate) mod ls;
 pub(crate) mod mv;
 pub(crate) mod put;
 pub(crate) mod rm;
+pub(crate) mod salvage;
 pub(crate) mod usage;
+pub(crate) mod verify;
 
 use std::io::Write;
 

@@ -1,0 +1,264 @@
+//! What is damaged in a file: found, told, and worked around.
+//!
+//! [`degraded`] opens what still holds, [`verify`] looks at every byte that counts. Both
+//! read by a [survey](crate::log::Survey) of the log, which needs no index.
+
+mod degraded;
+mod verify;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::catalog::{CATALOG, Catalog};
+use crate::error::Result;
+use crate::format::frame::{FrameKind, HEADER_LEN};
+use crate::format::record::{Head, key_hash};
+use crate::format::{Defect, header, offset};
+use crate::index::Hash;
+use crate::log::{Item, Log, Stretch, Survey, What};
+use crate::store::Inner;
+
+pub(crate) use degraded::over;
+pub use verify::{Verification, VerifyOptions};
+
+/// A part of a file that contradicts the format or its checksum.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Damage {
+    /// Offset of the first byte of the structure that is wrong.
+    pub at: u64,
+    /// Offset behind its last byte.
+    pub end: u64,
+    /// What is wrong, with what was expected and what was found.
+    pub detail: String,
+    /// What the structure is for.
+    pub part: Part,
+    /// The collection of the entry, where it is known.
+    pub collection: Option<String>,
+    /// Its partition.
+    pub partition: Option<String>,
+    /// Its key: as it stands there, if no earlier version of the entry says otherwise.
+    pub key: Option<Vec<u8>>,
+    /// The arrays of the entry that are hit, if that is known: an entry of less than 64 KiB
+    /// has one sum for all of them.
+    pub arrays: Vec<String>,
+}
+
+/// What a damaged structure is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Part {
+    /// A header page. What it says stands elsewhere too, or is found by reading the log.
+    Header,
+    /// A record that holds what a key maps to.
+    Entry,
+    /// A record that held what a key mapped to before it was written again, or removed.
+    Older,
+    /// A record that names a collection, a partition or a schema.
+    Name,
+    /// The saved index, which is found anew by reading the log.
+    Index,
+    /// The header of a frame. The records in it are looked at one by one.
+    Frame,
+    /// Bytes in which no record can be told; entries may have been in them.
+    Unknown,
+    /// Bytes that were durable once and that the file does not have any more.
+    Missing,
+}
+
+impl Part {
+    /// Whether entries or names may be lost by it, as opposed to what stands twice.
+    #[must_use]
+    pub fn is_loss(self) -> bool {
+        matches!(
+            self,
+            Self::Entry | Self::Name | Self::Unknown | Self::Missing
+        )
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Header => "header",
+            Self::Entry => "entry",
+            Self::Older => "older version",
+            Self::Name => "name",
+            Self::Index => "index",
+            Self::Frame => "frame header",
+            Self::Unknown => "unknown",
+            Self::Missing => "missing",
+        })
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}..{}: {}", self.at, self.end, self.part)?;
+        if let (Some(collection), Some(partition)) = (&self.collection, &self.partition) {
+            write!(f, " in {collection:?}/{partition:?}")?;
+        }
+        if let Some(key) = &self.key {
+            write!(f, ", key {:?}", String::from_utf8_lossy(key))?;
+        }
+        if !self.arrays.is_empty() {
+            write!(f, ", array {}", self.arrays.join(", "))?;
+        }
+        write!(f, ": {}", self.detail)
+    }
+}
+
+impl Damage {
+    pub(crate) fn new(range: Range<u64>, part: Part, detail: String) -> Self {
+        Self {
+            at: range.start,
+            end: range.end,
+            detail,
+            part,
+            collection: None,
+            partition: None,
+            key: None,
+            arrays: Vec::new(),
+        }
+    }
+}
+
+/// Where the structures of the file lie: all but the values of entries and their padding.
+/// For tests that damage them.
+pub(crate) fn structures(inner: &Inner) -> Result<Vec<Range<u64>>> {
+    let mut survey = Survey::new(&inner.log, None)?;
+    let surveyed = survey.stretches()?;
+    let identity = header::IDENTITY_LEN as u64;
+    let mut found = vec![
+        0..identity,
+        header::IDENTITY_COPY..header::IDENTITY_COPY + identity,
+    ];
+    found.extend(header::SLOTS.map(|at| at..at + header::SLOT_LEN as u64));
+    found.push(header::LIVE..header::LIVE + header::LIVE_WORDS as u64 * 8);
+    for stretch in &surveyed.stretches {
+        let body = stretch.at.saturating_add(HEADER_LEN);
+        match &stretch.what {
+            // What a SPACE frame covers is segments of the index here.
+            What::Frame(it) if it.kind == FrameKind::Space => found.push(stretch.at..stretch.end),
+            _ => found.push(stretch.at..body),
+        }
+        survey.items(stretch, &mut |item| {
+            if let Item::Sound { at, head, .. } = item {
+                let end = match head.kind.is_data() && head.partition != CATALOG {
+                    true => head.hashed_end(),
+                    false => head.end(),
+                };
+                found.push(at..at.saturating_add(end));
+            }
+            Ok(())
+        })?;
+    }
+    found.sort_by_key(|range| range.start);
+    Ok(found)
+}
+
+/// The bodies of SPACE frames: of a store that never crashed, segments of the index.
+pub(crate) fn segments(inner: &Inner) -> Result<Vec<Range<u64>>> {
+    let surveyed = Survey::new(&inner.log, None)?.stretches()?;
+    let of_space = |stretch: &Stretch| match &stretch.what {
+        What::Frame(header) if header.kind == FrameKind::Space => {
+            Some(stretch.at.saturating_add(HEADER_LEN)..stretch.end)
+        }
+        _ => None,
+    };
+    Ok(surveyed.stretches.iter().filter_map(of_space).collect())
+}
+
+/// Damage, with the numbers from which its names follow.
+#[derive(Debug)]
+struct Hit {
+    damage: Damage,
+    partition: Option<u32>,
+}
+
+impl Hit {
+    /// A record of `stretch` that does not hold; `known`: what stands there instead of its
+    /// head and key. The stretch says what it is for: the kind may be what is damaged.
+    fn of_record(
+        stretch: &Stretch,
+        range: Range<u64>,
+        known: Option<(&Head, &[u8])>,
+        defect: &Defect,
+    ) -> Self {
+        let part = match (known, stretch.has_data()) {
+            (_, false) => Part::Index,
+            (None, true) => Part::Unknown,
+            (Some((head, _)), true) if head.partition == CATALOG => Part::Name,
+            (Some(_), true) => Part::Entry,
+        };
+        let mut damage = Damage::new(range, part, defect.to_string());
+        let known = known.filter(|_| part == Part::Entry);
+        damage.key = known.map(|(_, key)| key.to_vec());
+        Self {
+            damage,
+            partition: known.map(|(head, _)| head.partition),
+        }
+    }
+
+    fn of(range: Range<u64>, part: Part, detail: impl ToString) -> Self {
+        Self {
+            damage: Damage::new(range, part, detail.to_string()),
+            partition: None,
+        }
+    }
+}
+
+/// Gives damage its names, tells older versions from newest ones, and puts it in order.
+fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage>> {
+    let listed = catalog.partitions(log)?;
+    let names: HashMap<u32, (String, String)> = listed
+        .into_iter()
+        .map(|listed| (listed.id, (listed.collection.to_string(), listed.name)))
+        .collect();
+    let mut found = Vec::with_capacity(hits.len());
+    for Hit {
+        mut damage,
+        partition,
+    } in hits
+    {
+        if let Some((id, key)) = partition.zip(damage.key.as_deref())
+            && let Some((collection, name)) = names.get(&id)
+        {
+            if is_superseded(log, catalog, id, key, damage.at)? {
+                damage.part = Part::Older;
+            }
+            damage.collection = Some(collection.clone());
+            damage.partition = Some(name.clone());
+        }
+        found.push(damage);
+    }
+    found.sort_by_key(|damage| (damage.at, damage.end));
+    Ok(found)
+}
+
+/// Whether the newest version of a key leads back to the record at `at`. What stands in a
+/// damaged record is not enough: its key may be what is damaged.
+fn is_superseded(log: &Arc<Log>, catalog: &Catalog, id: u32, key: &[u8], at: u64) -> Result<bool> {
+    let state = catalog.state(log, id)?;
+    let hash = Hash(key_hash(key, log.identity().seed));
+    let mut version = match log.find(&state.index, hash, key, u64::MAX) {
+        Ok(Some(newest)) => newest,
+        _ => return Ok(false),
+    };
+    while version.at > at {
+        let previous = version.head.previous;
+        if previous == 0 || previous >= version.place() {
+            return Ok(false);
+        }
+        if offset(previous) == at {
+            return Ok(true);
+        }
+        version = match log.locate(previous) {
+            Ok(version) => version,
+            Err(_) => return Ok(false),
+        };
+    }
+    Ok(false)
+}

@@ -1,0 +1,190 @@
+//! Entrances for fuzzing what no public call reaches with bytes alone.
+
+use crate::array::{self, Schema};
+use crate::catalog::RowValue;
+use crate::format::LOG_START;
+use crate::format::frame::{FrameHeader, HEADER_LEN, first_predecessor, frame_sum};
+use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, Live, SLOT_LEN, SLOTS, Slot};
+use crate::format::record::{self, Head};
+
+/// Frames, records, header pages and rows of names: any bytes give an answer.
+pub fn record(bytes: &[u8]) {
+    let id = [7; 16];
+    for at in [LOG_START, 0, u64::MAX - 7] {
+        let _ = FrameHeader::parse(bytes, &id, at);
+        let _ = Slot::parse(bytes, &id, at);
+        if let Ok(head) = Head::parse(bytes, at) {
+            // Every part can be computed, in order, without overflow.
+            let table = head.table_range().unwrap_or_default();
+            assert!(head.key_range().end <= table.start);
+            assert!(table.end <= head.value_range().start);
+            assert!(head.value_range().end <= head.end());
+            let mut again = vec![0; record::HEAD_LEN as usize + 8];
+            head.write(&mut again);
+            let _ = Head::parse(&again, at);
+        }
+    }
+    let _ = crate::format::checkpoint::Checkpoint::parse(bytes);
+    let _ = crate::format::checkpoint::Root::parse(bytes);
+    if let Ok(row) = RowValue::parse(bytes) {
+        assert_eq!(row.to_bytes(), bytes);
+        let _ = (row.attrs(), row.align());
+    }
+    let mut words = [0; crate::format::header::LIVE_WORDS];
+    for (word, part) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
+        *word = u64::from_le_bytes(*part);
+    }
+    let _ = Live::from_words(words).trusted_durable_end(&id);
+}
+
+/// The frame of an entry, behind the schema that its first two bytes give the length of.
+pub fn entry(bytes: &[u8]) {
+    let Some((len, rest)) = bytes.split_first_chunk::<2>() else {
+        return;
+    };
+    let at = usize::from(u16::from_le_bytes(*len)).min(rest.len());
+    let (schema, frame) = rest.split_at(at);
+    let Ok(schema) = Schema::parse(schema) else {
+        return;
+    };
+    let _ = array::schema_id(frame);
+    let _ = array::fixed_end(&schema, frame);
+    let _ = array::head_end(&schema, frame);
+    let _ = array::entry_attrs(&schema, frame);
+    let _ = array::entry_attr_places(&schema, frame);
+    for field in 0..schema.fields.len() {
+        let _ = array::is_present(&schema, frame, field);
+        let _ = array::array_attrs(&schema, frame, field);
+        if let Ok(Some(place)) = array::locate(&schema, frame, field) {
+            for part in [Some(place.data), place.offsets, place.validity] {
+                assert!(part.is_none_or(|part| frame.get(part).is_some()));
+            }
+        }
+    }
+}
+
+/// Attributes: what can be read is written again and reads back as the same.
+pub fn attrs(bytes: &[u8]) {
+    if let Ok(attrs) = array::decode_attrs(bytes)
+        && let Ok(again) = array::encode_attrs(&attrs, "a test")
+    {
+        let read = array::decode_attrs(&again).map(|read| format!("{read:?}"));
+        assert_eq!(read, Ok(format!("{attrs:?}")));
+    }
+}
+
+/// Gives a file that was changed the checksums that it then has, as far as its lengths lead.
+pub fn repair(bytes: &mut [u8]) {
+    let Some(first) = bytes.get(..IDENTITY_LEN).map(<[u8]>::to_vec) else {
+        return;
+    };
+    for at in [0, IDENTITY_COPY as usize] {
+        let Some(page) = bytes.get_mut(at..at + IDENTITY_LEN) else {
+            return;
+        };
+        let (covered, crc) = page.split_at_mut(508);
+        crc.copy_from_slice(&crc32fast::hash(covered).to_le_bytes());
+    }
+    let part = |at: usize| first.get(at..).and_then(|rest| rest.first_chunk().copied());
+    let (Some(id), Some(seed)) = (part(16), first.get(56..64)) else {
+        return;
+    };
+    let seed = u64::from_le_bytes(seed.try_into().unwrap_or_default());
+    for at in SLOTS {
+        let place = at as usize..at as usize + SLOT_LEN;
+        if let Some((covered, crc)) = bytes
+            .get_mut(place)
+            .and_then(|it| it.split_at_mut_checked(60))
+        {
+            crc.copy_from_slice(&crc_of(&id, at, &[covered]).to_le_bytes());
+        }
+    }
+    let (mut at, mut before) = (LOG_START, first_predecessor(&id));
+    while let Some((header, body)) = bytes
+        .get_mut(at as usize..)
+        .and_then(|rest| rest.split_at_mut_checked(HEADER_LEN as usize))
+    {
+        let word = |from: usize| {
+            let word = header.get(from..from + 8).unwrap_or_default();
+            u64::from_le_bytes(word.try_into().unwrap_or_default())
+        };
+        let (seqno, length_epoch) = (word(8), word(16));
+        let len = length_epoch & ((1 << 48) - 1);
+        let is_space = header.get(2) == Some(&2);
+        let Some(body) = body.get_mut(..len as usize) else {
+            return;
+        };
+        let mut sums = repair_records(body, seed, at + HEADER_LEN);
+        if is_space {
+            sums.clear();
+        }
+        before = frame_sum(&sums, before, seqno, (length_epoch >> 48) as u16);
+        let [a, b, c, d, e, f, g, h] = before.to_le_bytes();
+        if let Some(sum) = header.get_mut(32..40) {
+            sum.copy_from_slice(&[a, b, c, d, e, f, g, h]);
+        }
+        let covered = [
+            header.get(..4).unwrap_or_default(),
+            header.get(8..).unwrap_or_default(),
+        ];
+        let crc = crc_of(&id, at, &covered).to_le_bytes();
+        if let Some(place) = header.get_mut(4..8) {
+            place.copy_from_slice(&crc);
+        }
+        at = at.saturating_add(HEADER_LEN).saturating_add(len);
+    }
+}
+
+fn crc_of(id: &[u8; 16], at: u64, covered: &[&[u8]]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(id);
+    hasher.update(&at.to_le_bytes());
+    covered.iter().for_each(|part| hasher.update(part));
+    hasher.finalize()
+}
+
+/// The sums of the records in `body`, which starts at offset `at`.
+fn repair_records(body: &mut [u8], seed: u64, at: u64) -> Vec<u8> {
+    let (mut sums, mut from) = (Vec::new(), 0u64);
+    while let Some(rest) = body
+        .get_mut(from as usize..)
+        .filter(|rest| !rest.is_empty())
+    {
+        let own = at + from;
+        let Ok(head) = Head::parse(rest, own) else {
+            return sums;
+        };
+        let Some(record) = rest.get_mut(..head.end() as usize) else {
+            return sums;
+        };
+        let usize_range = |range: std::ops::Range<u64>| range.start as usize..range.end as usize;
+        let value = record
+            .get(usize_range(head.value_range()))
+            .unwrap_or_default()
+            .to_vec();
+        if head.wide {
+            let table = usize_range(head.table_range().unwrap_or_default());
+            let sums = (0..record::block_count(head.value_len())).flat_map(|block| {
+                let span = usize_range(record::block_range(head.value_len(), block));
+                record::value_hash(value.get(span).unwrap_or_default()).to_le_bytes()
+            });
+            let sums: Vec<u8> = sums.collect();
+            if let Some(table) = record.get_mut(table).filter(|it| it.len() == sums.len()) {
+                table.copy_from_slice(&sums);
+            }
+        }
+        let hashed = record
+            .get(8..head.hashed_end() as usize)
+            .unwrap_or_default();
+        let mut sum = record::head_hash(hashed, seed, own);
+        if !head.wide {
+            sum = sum.wrapping_add(record::value_hash(&value));
+        }
+        if let Some(place) = record.first_chunk_mut() {
+            *place = sum.to_le_bytes();
+        }
+        sums.extend(sum.to_le_bytes());
+        from += head.end();
+    }
+    sums
+}
