@@ -44,6 +44,7 @@ fn every_promise_names_tests_that_exist() {
     let mut tests = BTreeSet::new();
     tests_below(&root().join("engine/src"), &mut tests);
     tests_below(&root().join("tests"), &mut tests);
+    tests_below(&root().join("tools/tests"), &mut tests);
     let page = read("engine/docs/durability.md");
     let (_, section) = page.split_once("\n## Promises\n").expect("promises");
     let (section, _) = section.split_once("\n## ").expect("their end");

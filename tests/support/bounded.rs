@@ -69,7 +69,7 @@ pub(crate) fn read(folder: &Path) -> Outcome {
     limit_memory(64 * MIB + 2 * lengths.iter().copied().min().unwrap_or_default())?;
     for (path, bytes) in paths.into_iter().zip(lengths) {
         // Where it stops is where it failed.
-        eprintln!("{}", path.display());
+        writeln!(std::io::stderr(), "{}", path.display())?;
         let begun = Instant::now();
         let verify = VerifyOptions::new().threads(1);
         for options in [
@@ -77,11 +77,10 @@ pub(crate) fn read(folder: &Path) -> Outcome {
             OpenOptions::new().scan(true),
             OpenOptions::new().verify(Verify::Never),
         ] {
-            for opened in [options.open(&path), support::open_mapped(&options, &path)] {
-                if let Ok(store) = opened {
-                    let _ = support::dump::dump(&store);
-                    let _ = store.usage();
-                }
+            let opened = [options.open(&path), support::open_mapped(&options, &path)];
+            for store in opened.into_iter().flatten() {
+                let _ = support::dump::dump(&store);
+                let _ = store.usage();
             }
         }
         if let Ok(store) = OpenOptions::new().open_degraded(&path) {
