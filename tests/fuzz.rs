@@ -1,5 +1,6 @@
 //! The fuzz targets on stable Rust: seeds, and inputs mutated from them.
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::print_stdout, reason = "a test tells how much it tried")]
 
 use std::panic::catch_unwind;
 use std::time::{Duration, Instant};

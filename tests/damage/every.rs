@@ -163,7 +163,7 @@ impl Wrong {
         }
     }
 
-    fn is_nothing(self) {
+    fn assert_nothing(self) {
         let all = self.0.into_inner().expect("not poisoned");
         let first: Vec<&String> = all.iter().take(12).collect();
         assert!(all.is_empty(), "{} are wrong: {first:#?}", all.len());
@@ -185,7 +185,7 @@ fn flip(fixture: &Fixture, bits: &[usize], deadline: Option<Instant>, counts: &C
             let (at, byte) = (bit as u64 / 8, fixture.bytes[bit / 8]);
             let write = |byte: u8| copy.file.write_all_at(&[byte], at).expect("written");
             write(byte ^ 1 << (bit % 8));
-            let copying = bit % 11 == 0;
+            let copying = bit.is_multiple_of(11);
             let what = format!(
                 "{:?}: bit {bit} of byte {at}, copying {copying}",
                 fixture.shape
@@ -207,7 +207,7 @@ fn flip(fixture: &Fixture, bits: &[usize], deadline: Option<Instant>, counts: &C
             write(byte);
         }
     });
-    wrong.is_nothing();
+    wrong.assert_nothing();
     done
 }
 
@@ -242,7 +242,7 @@ fn cut(fixture: &Fixture, lengths: &[usize], deadline: Option<Instant>, counts: 
             });
         }
     });
-    wrong.is_nothing();
+    wrong.assert_nothing();
     done
 }
 
