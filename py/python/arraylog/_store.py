@@ -218,8 +218,8 @@ class Store(Snapshot):
     @property
     def recovery(self) -> Recovery:
         """What opening found."""
-        *found, damage = self._handle.recovery
-        return Recovery(*found, damages(damage))
+        found = self._handle.recovery
+        return Recovery(*found[:-1], damages(found[-1]))
 
     def partition(
         self, collection: str = "default", partition: str = "default", *, create: bool | None = None
@@ -376,8 +376,8 @@ class Store(Snapshot):
         if count is not None and count < 1:
             raise ValueError(f"threads={count}: at least 1")
         with copying(progress) as move:
-            *found, damage = self._handle.verify(count, move)
-        return Verification(*found, damages(damage))
+            found = self._handle.verify(count, move)
+        return Verification(*found[:-1], damages(found[-1]))
 
     def salvage(
         self, path: str | os.PathLike[str], *, replace: bool = False, progress: Progress = False
@@ -391,8 +391,8 @@ class Store(Snapshot):
         to. ``progress`` as for ``verify()``.
         """
         with copying(progress) as move:
-            *found, damage = self._handle.salvage(os.fsdecode(path), bool(replace), move)
-        return Salvaged(*found, damages(damage))
+            found = self._handle.salvage(os.fsdecode(path), bool(replace), move)
+        return Salvaged(*found[:-1], damages(found[-1]))
 
     def checkpoint(self) -> bool:
         """Saves the index in the file now, so that the next opening replays nothing;
