@@ -5,8 +5,23 @@ mod support;
 use predicates::prelude::*;
 use support::{Bench, program};
 
-const COMMANDS: [&str; 10] = [
-    "info", "ls", "get", "put", "rm", "attrs", "cp", "mv", "history", "ingest",
+const COMMANDS: [&str; 16] = [
+    "info",
+    "ls",
+    "get",
+    "put",
+    "rm",
+    "attrs",
+    "cp",
+    "mv",
+    "history",
+    "ingest",
+    "usage",
+    "compact",
+    "backup",
+    "checkpoint",
+    "verify",
+    "salvage",
 ];
 
 #[test]
