@@ -17,7 +17,7 @@ COMPARE := benches/compare/target/release/arraylog-compare
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz fuzz
-.PHONY: help demo soak test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
+.PHONY: help demo soak audit test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -75,6 +75,20 @@ fuzz:
 	for target in $(FUZZ_TARGETS); do \
 	    cargo +nightly fuzz run $$target --fuzz-dir tests/fuzz -- -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 || exit 1; \
 	done
+
+AUDIT := target/tools/bin/cargo-deny
+
+## make audit    known weaknesses, withdrawn versions and sources of the dependencies
+audit: $(AUDIT)
+	$(AUDIT) check bans sources
+	@if $(AUDIT) fetch db; then \
+	    echo "The advisory database was reached."; $(AUDIT) check --disable-fetch advisories; \
+	else \
+	    echo "The advisory database could NOT be reached: known weaknesses were not looked for."; exit 1; \
+	fi
+
+$(AUDIT):
+	cargo install --locked --quiet --root target/tools cargo-deny
 
 test-python: wheel $(VENV)/test.stamp
 	$(BIN)/python -m pytest tests/python
