@@ -324,3 +324,59 @@ fn values_and_arrays_lie_aligned_inside_the_mapping_of_the_file() {
     let value = part.get("value 255").expect("read").expect("there");
     assert_eq!(lent.as_ptr(), value.as_ptr());
 }
+
+/// Keys and values that a reader lends, in their order.
+fn scanned(store: &Store) -> arraylog::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let reader = store.default_partition()?.reader()?;
+    let mut found = Vec::new();
+    reader.scan(|key, value| found.push((key.to_vec(), value.to_vec())))?;
+    Ok(found)
+}
+
+#[test]
+fn a_scan_gives_each_value_once_in_order_at_first_touch_and_when_all_was_compared() {
+    let (_folder, path) = folder();
+    let options = Store::options().mode(Mode::CreateNew);
+    let store = support::open_mapped(&options, &path).expect("made");
+    let part = store.default_partition().expect("partition");
+    let mut expected = Vec::new();
+    let mut put = |key: String, value: Vec<u8>| {
+        part.put(&key, &value).expect("stored");
+        expected.push((key.into_bytes(), value));
+    };
+    // Two segments and what is in memory, none of a length that windows divide.
+    for (number, count) in [(0, 901), (1, 47), (2, 13)] {
+        for key in 0..count {
+            put(format!("{number} {key}"), pattern(key % 90));
+        }
+        put(format!("wide {number}"), pattern(2 * BLOCK));
+        if number < 2 {
+            assert!(store.checkpoint().expect("saved"));
+        }
+    }
+    assert_eq!(store.usage().expect("told").partitions[0].segments, 2);
+    assert_eq!(scanned(&store).expect("whole"), expected);
+    // Arrays are passed over.
+    let arrays = [("a", ArraySpec::from_slice(&[1.0f32, 2.0]))];
+    part.write("arrays", &arrays, &Attrs::new())
+        .expect("stored");
+    // What is removed and replaced leaves its place.
+    assert!(part.remove("0 5").expect("removed"));
+    part.put("1 7", "again").expect("stored");
+    store.close().expect("closed");
+    let changed = |entry: &(Vec<u8>, Vec<u8>)| entry.0 == b"0 5" || entry.0 == b"1 7";
+    expected.retain(|entry| !changed(entry));
+    expected.push((b"1 7".to_vec(), b"again".to_vec()));
+    for verify in [Verify::First, Verify::Always, Verify::Never] {
+        let options = Store::options().verify(verify);
+        let store = support::open_mapped(&options, &path).expect("opens");
+        for _ in 0..3 {
+            assert_eq!(scanned(&store).expect("whole"), expected, "{verify:?}");
+        }
+    }
+    damage(&path, offset_of(&path, &pattern(89)));
+    let store = support::open_mapped(&Store::options(), &path).expect("opens");
+    for _ in 0..2 {
+        assert!(matches!(scanned(&store), Err(Error::Corrupt { .. })));
+    }
+}

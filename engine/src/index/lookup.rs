@@ -60,34 +60,10 @@ impl Segment {
 
     #[inline(always)]
     fn find_with<R: Records>(&self, probe: impl Probe, hash: Hash, end: u64, records: &R) -> u64 {
-        if !self.settled.load(Ordering::Acquire) {
-            return self.find_unsettled(probe, hash, end, *records);
+        if self.settled.load(Ordering::Acquire) {
+            return self.find_in::<true, R>(probe, hash, end, records);
         }
-        let (groups, passed) = (&*self.groups, &*self.passed);
-        let (mut at, tag) = (home(hash.top(), groups.len()), hash.tag());
-        for _ in 0..MAX_PROBES {
-            let (Some(group), Some(passed)) = (groups.get(at), passed.get(at)) else {
-                break;
-            };
-            for slot in probe.tagged(group, tag) {
-                let place = place_of(group.word(slot));
-                if self.hides.load(Ordering::Acquire) {
-                    match self.passes_over(at, slot, end) {
-                        Some(true) => continue,
-                        Some(false) => {}
-                        None => return ATTENTION,
-                    }
-                }
-                if records.has_key(place) {
-                    return place;
-                }
-            }
-            if passed & passed_bit(tag) == 0 {
-                return 0;
-            }
-            at = next(at, groups.len());
-        }
-        self.not_in_groups()
+        self.find_unsettled(probe, hash, end, *records)
     }
 
     /// As [`Self::find_with`], while there is something left to compare. Takes a copy of
@@ -100,18 +76,31 @@ impl Segment {
         end: u64,
         records: R,
     ) -> u64 {
+        self.find_in::<false, R>(probe, hash, end, &records)
+    }
+
+    /// As [`Self::find_with`]; unless `SETTLED`, what was not compared yet needs attention.
+    #[inline(always)]
+    fn find_in<const SETTLED: bool, R: Records>(
+        &self,
+        probe: impl Probe,
+        hash: Hash,
+        end: u64,
+        records: &R,
+    ) -> u64 {
         let (groups, passed) = (&*self.groups, &*self.passed);
         let (mut at, tag) = (home(hash.top(), groups.len()), hash.tag());
         for _ in 0..MAX_PROBES {
             let (Some(group), Some(passed)) = (groups.get(at), passed.get(at)) else {
                 break;
             };
-            if !self.blocks.is_checked(group_offset(at)) {
+            if !SETTLED && !self.blocks.is_checked(group_offset(at)) {
                 return ATTENTION;
             }
             for slot in probe.tagged(group, tag) {
                 if self.hides.load(Ordering::Acquire) {
-                    if let Some(dead) = &self.dead
+                    if !SETTLED
+                        && let Some(dead) = &self.dead
                         && !dead.blocks.is_checked(self.dead_offset(at))
                     {
                         return ATTENTION;
@@ -124,7 +113,7 @@ impl Segment {
                 }
                 let place = place_of(group.word(slot));
                 // Also for a record with another key: what leads to it may be damaged.
-                if self.marks_of(at, slot) & COMPARED == 0 {
+                if !SETTLED && self.marks_of(at, slot) & COMPARED == 0 {
                     // Loads the record meanwhile.
                     records.has_key(place);
                     return ATTENTION;
@@ -133,7 +122,7 @@ impl Segment {
                     return place;
                 }
             }
-            if !self.blocks.is_checked(self.passed_offset(at)) {
+            if !SETTLED && !self.blocks.is_checked(self.passed_offset(at)) {
                 return ATTENTION;
             }
             if passed & passed_bit(tag) == 0 {
