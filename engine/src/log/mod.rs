@@ -19,6 +19,7 @@ mod recovery;
 mod regions;
 mod settle;
 mod stored;
+mod sums;
 mod survey;
 mod verified;
 mod verify;

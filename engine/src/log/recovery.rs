@@ -7,6 +7,8 @@
 //! are the slots, the checked durable end of the live page, and the durable ends in
 //! the headers of valid frames, later ones included.
 
+use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use super::window::Window;
@@ -223,6 +225,10 @@ impl<F: FnMut(&[Found<'_>]) -> Result<()>> Walk<'_, F> {
         get.map_err(|source| Stop::Error(Error::io("read", path)(source)))
     }
 
+    fn failed(&self, source: io::Error) -> Stop {
+        Stop::Error(Error::io("read", self.log.path())(source))
+    }
+
     /// Accepts the frame at the tip, or leaves the tip where it is.
     fn frame(&mut self) -> Result<(), Stop> {
         let (at, id) = (self.tip.end, self.log.identity().store_id);
@@ -378,71 +384,31 @@ impl<F: FnMut(&[Found<'_>]) -> Result<()>> Walk<'_, F> {
                 },
             ));
         }
-        // Below the witness the blocks were whole once; they are compared at first
-        // touch. Above, nothing else says that they were written.
-        if at.saturating_add(head.end()) > self.witness {
-            self.check_padding(at, head)?;
-            if head.wide && !broken(Rule::BlockSums) {
-                self.check_blocks(at, head)?;
-            }
+        // Below the witness the blocks were whole once; they are compared at first touch.
+        match at.saturating_add(head.end()) > self.witness {
+            true => self.check_rest(at, head),
+            false => Ok(()),
         }
-        Ok(())
     }
 
-    fn check_blocks(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
-        let table = head.table_range().unwrap_or_default();
-        // At once: a step back for each block would read the window anew.
-        let sums = self.bytes(
-            at.saturating_add(table.start),
-            table.end.saturating_sub(table.start),
-        )?;
-        let sums = sums.to_vec();
-        for (block, stored) in (0..).zip(sums.as_chunks::<8>().0) {
-            let stored = u64::from_le_bytes(*stored);
-            let span = record::block_range(head.value_len(), block);
-            let from = at
-                .saturating_add(head.value_range().start)
-                .saturating_add(span.start);
-            let bytes = self.bytes(from, span.end.saturating_sub(span.start))?;
-            let computed = record::value_hash(bytes);
-            if computed != stored {
-                let what = "a block of a value";
-                return Err(Stop::Defect(
-                    from,
-                    Defect::Checksum {
-                        what,
-                        stored,
-                        computed,
-                    },
-                ));
-            }
+    /// Above the witness nothing says that the blocks of a value were written, and zeros
+    /// of the padding may stand for what was not.
+    fn check_rest(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
+        let mut first = None;
+        let padding = self.window.damaged_padding(at, head, &mut |gap, defect| {
+            first = Some((gap.start, defect));
+            ControlFlow::Break(())
+        });
+        padding.map_err(|source| self.failed(source))?;
+        if first.is_none() && head.wide && !broken(Rule::BlockSums) {
+            let value = at.saturating_add(head.value_range().start);
+            let blocks = self.window.damaged_blocks(at, head, &mut |span, defect| {
+                first = Some((value.saturating_add(span.start), defect));
+                ControlFlow::Break(())
+            });
+            blocks.map_err(|source| self.failed(source))?;
         }
-        Ok(())
-    }
-
-    /// Padding is in no sum; after a crash it tells zeros from what was not written.
-    fn check_padding(&mut self, at: u64, head: &Head) -> Result<(), Stop> {
-        let table = head.table_range().unwrap_or_default();
-        let value = head.value_range();
-        let gaps = [
-            head.key_range().end..table.start,
-            table.end..value.start,
-            value.end..head.end(),
-        ];
-        for gap in gaps {
-            let from = at.saturating_add(gap.start);
-            let bytes = self.bytes(from, gap.end.saturating_sub(gap.start))?;
-            if let Some(&found) = bytes.iter().find(|&&byte| byte != 0) {
-                let what = "the padding of a record";
-                let defect = Defect::Field {
-                    what,
-                    found: found.into(),
-                    expected: "0",
-                };
-                return Err(Stop::Defect(from, defect));
-            }
-        }
-        Ok(())
+        first.map_or(Ok(()), |(at, defect)| Err(Stop::Defect(at, defect)))
     }
 
     fn take_records(&mut self) -> Result<(), Stop> {

@@ -7,7 +7,7 @@
 //! their own offset, so that neither is ever found in the bytes of a value. Which hole may
 //! have held entries follows from the seqnos around it: batches alone take one.
 
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 
 use super::recovery::slots;
 use super::window::Window;
@@ -407,31 +407,18 @@ impl<'a> Survey<'a> {
         Ok(found)
     }
 
-    /// Where the padding of a record is not zero. No sum holds it; the value does not need it.
+    /// Where the padding of a record is not zero. The value does not need it.
     pub(crate) fn damaged_padding(
         &mut self,
         at: u64,
         head: &Head,
     ) -> Result<Vec<(Range<u64>, Defect)>> {
-        let table = head.table_range().unwrap_or_default();
-        let value = head.value_range();
         let mut found = Vec::new();
-        for gap in [
-            head.key_range().end..table.start,
-            table.end..value.start,
-            value.end..head.end(),
-        ] {
-            let gap = at.saturating_add(gap.start)..at.saturating_add(gap.end);
-            let bytes = self.bytes(gap.start, gap.end.saturating_sub(gap.start))?;
-            if let Some(&byte) = bytes.iter().find(|&&byte| byte != 0) {
-                let defect = Defect::Field {
-                    what: "the padding of a record",
-                    found: byte.into(),
-                    expected: "0",
-                };
-                found.push((gap, defect));
-            }
-        }
+        let looked = self.window.damaged_padding(at, head, &mut |gap, defect| {
+            found.push((gap, defect));
+            ControlFlow::Continue(())
+        });
+        looked.map_err(Error::io("read", self.log.path()))?;
         Ok(found)
     }
 
@@ -448,29 +435,13 @@ impl<'a> Survey<'a> {
         at: u64,
         head: &Head,
     ) -> Result<Vec<(Range<u64>, Defect)>> {
-        let table = head.table_range().unwrap_or_default();
-        let from = at.saturating_add(table.start);
-        let sums = self.bytes(from, table.end.saturating_sub(table.start))?;
-        let sums = sums.to_vec();
-        let mut damaged = Vec::new();
-        for (block, stored) in (0..).zip(sums.as_chunks::<8>().0) {
-            let stored = u64::from_le_bytes(*stored);
-            let span = record::block_range(head.value_len(), block);
-            let from = at
-                .saturating_add(head.value_range().start)
-                .saturating_add(span.start);
-            let computed =
-                record::value_hash(self.bytes(from, span.end.saturating_sub(span.start))?);
-            if computed != stored {
-                let defect = Defect::Checksum {
-                    what: "a block of a value",
-                    stored,
-                    computed,
-                };
-                damaged.push((span, defect));
-            }
-        }
-        Ok(damaged)
+        let mut found = Vec::new();
+        let looked = self.window.damaged_blocks(at, head, &mut |span, defect| {
+            found.push((span, defect));
+            ControlFlow::Continue(())
+        });
+        looked.map_err(Error::io("read", self.log.path()))?;
+        Ok(found)
     }
 }
 
