@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use support::fuzz::{TARGETS, Target, seed};
+use support::torture::Torture;
 
 /// Inputs of each target.
 const INPUTS: u64 = 2000;
@@ -153,25 +154,28 @@ targets! {
 #[test]
 #[ignore = "make torture-fuzz"]
 fn torture_all_targets() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let minutes: u64 = number("MINUTES").unwrap_or(60);
-    let seed = number("SEED").unwrap_or(1);
-    let share = Duration::from_secs(minutes * 60) / TARGETS.len() as u32;
+    let torture = Torture::from_env();
     let mut all = 0;
-    for target in &TARGETS {
-        let deadline = Instant::now() + share;
-        // Two threads, each with its own seed.
+    for (number, target) in TARGETS.iter().enumerate() {
+        // Each its share of what is left.
+        let now = Instant::now();
+        let left = torture.deadline().saturating_duration_since(now);
+        let deadline = now + left / (TARGETS.len() - number) as u32;
+        // Each thread has a seed of its own.
         let ran: u64 = std::thread::scope(|scope| {
-            let half =
-                |seed| scope.spawn(move || drive(target, u64::MAX / 2, Some(deadline), seed));
-            let threads = [half(seed * 2), half(seed * 2 + 1)];
-            threads
-                .map(|thread| thread.join().expect("no panic"))
-                .iter()
-                .sum()
+            let seeds = (0..torture.threads as u64).map(|own| torture.seed * 64 + own);
+            let threads: Vec<_> = seeds
+                .map(|seed| scope.spawn(move || drive(target, u64::MAX / 2, Some(deadline), seed)))
+                .collect();
+            let ran = threads.into_iter();
+            ran.map(|thread| thread.join().expect("no panic")).sum()
         });
-        println!("torture: fuzz {}: {ran} executions (seed {seed})", target.0);
+        println!("torture: fuzz {}: {ran} executions", target.0);
         all += ran;
     }
-    println!("torture: fuzz executions: {all}, none open");
+    println!(
+        "torture: fuzz executions, none open: {all} (SEED={}; another one gives others) in {:.0?}",
+        torture.seed,
+        torture.took()
+    );
 }

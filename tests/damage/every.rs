@@ -1,6 +1,5 @@
-//! Every bit flipped, every length.
-//!
-//! The answer has to be right, or an error that names the place; the file stays as it is.
+//! Every bit flipped, every length: what `make test` does of it, and how it is done. The
+//! answer has to be right, or an error that names the place; the file stays as it is.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -8,9 +7,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arraylog::{OpenOptions, Store};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
 use support::dump::content;
 
 use crate::fixture::{Fixture, Shape, make};
@@ -18,7 +20,7 @@ use crate::read::{map, place, read};
 
 /// What was found in all.
 #[derive(Debug, Default)]
-struct Counts {
+pub(crate) struct Counts {
     opens: AtomicU64,
     refused: AtomicU64,
     right: AtomicU64,
@@ -26,7 +28,7 @@ struct Counts {
 }
 
 impl Counts {
-    fn line(&self) -> String {
+    pub(crate) fn line(&self) -> String {
         let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
         format!(
             "{} opens: {} right, {} with an error that names the place, {} with a torn tail",
@@ -87,11 +89,11 @@ fn degraded(fixture: &Fixture, path: &Path) -> Result<(), String> {
             .and_then(|entry| entry.map(|entry| content(&entry)).transpose());
         match found {
             Ok(found) if found.as_ref() == want => {}
-            // Something that it once was, and the report says that something is missing.
-            Ok(found) if lost || torn => {
-                let was =
-                    |(_, state)| map(state).get(&(name.as_str(), key)).copied() == found.as_ref();
-                if !fixture.states.iter().map(|(n, s)| (n, s)).any(was) {
+            // Nothing, or something that was written under it once, and the report says that
+            // something is missing.
+            Ok(None) if lost || torn => {}
+            Ok(Some(found)) if lost || torn => {
+                if !fixture.was(&name, key, &found) {
                     return Err(format!("degraded: {name} {key:?}: never {found:?}"));
                 }
             }
@@ -122,19 +124,41 @@ impl Copy {
     }
 }
 
-/// Does `work` for each of `count` numbers by threads, until `deadline`; how many were done.
+/// How much of something is to be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Extent {
+    pub(crate) threads: usize,
+    pub(crate) deadline: Option<Instant>,
+    /// Of how many flips one is looked at in full: earlier commits and the opening of what
+    /// is damaged too.
+    pub(crate) full: usize,
+}
+
+impl Extent {
+    /// All, by all processors, one in seven in full.
+    fn sampled() -> Self {
+        Self {
+            threads: std::thread::available_parallelism().map_or(1, usize::from),
+            deadline: None,
+            full: 7,
+        }
+    }
+}
+
+/// Does `work` for each of `count` numbers in order by threads, until the deadline; how many
+/// were done.
 fn for_each(
     count: usize,
-    deadline: Option<Instant>,
+    extent: Extent,
     work: impl Fn(&mut dyn FnMut() -> Option<usize>) + Sync,
 ) -> usize {
     let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
-        for _ in 0..threads {
+        for _ in 0..extent.threads {
             scope.spawn(|| {
                 work(&mut || {
-                    if deadline.is_some_and(|deadline| Instant::now() > deadline) {
+                    let is_late = |deadline| Instant::now() > deadline;
+                    if extent.deadline.is_some_and(is_late) {
                         return None;
                     }
                     let number = next.fetch_add(1, Ordering::Relaxed);
@@ -165,23 +189,35 @@ impl Wrong {
 
     fn assert_nothing(self) {
         let all = self.0.into_inner().expect("not poisoned");
-        let first: Vec<&String> = all.iter().take(12).collect();
+        // Of each the start: contents are long.
+        let start = |wrong: &String| wrong.chars().take(200).collect();
+        let first: Vec<String> = all.iter().take(40).map(start).collect();
         assert!(all.is_empty(), "{} are wrong: {first:#?}", all.len());
     }
 }
 
-/// Flips the bits with these numbers, one at a time; how many were done.
-fn flip(fixture: &Fixture, bits: &[usize], deadline: Option<Instant>, counts: &Counts) -> usize {
-    // All of it where there is time.
-    let past = |bit: usize| deadline.is_some() || bit.is_multiple_of(7);
+/// Flips bits, each given by the number of its fixture and its own, one at a time; how many
+/// were done.
+pub(crate) fn flip(
+    fixtures: &[Fixture],
+    bits: &[(usize, usize)],
+    extent: Extent,
+    counts: &Counts,
+) -> usize {
     let folder = tempfile::tempdir().expect("folder");
     let number = AtomicUsize::new(0);
     let wrong = Wrong::default();
-    let done = for_each(bits.len(), deadline, |next| {
-        let own = number.fetch_add(1, Ordering::Relaxed);
-        let copy = Copy::new(folder.path(), own, &fixture.bytes);
+    let done = for_each(bits.len(), extent, |next| {
+        let copies: Vec<Copy> = fixtures
+            .iter()
+            .map(|fixture| {
+                let own = number.fetch_add(1, Ordering::Relaxed);
+                Copy::new(folder.path(), own, &fixture.bytes)
+            })
+            .collect();
         while let Some(number) = next() {
-            let bit = bits[number];
+            let (of, bit) = bits[number];
+            let (fixture, copy) = (&fixtures[of], &copies[of]);
             let (at, byte) = (bit as u64 / 8, fixture.bytes[bit / 8]);
             let write = |byte: u8| copy.file.write_all_at(&[byte], at).expect("written");
             write(byte ^ 1 << (bit % 8));
@@ -191,18 +227,12 @@ fn flip(fixture: &Fixture, bits: &[usize], deadline: Option<Instant>, counts: &C
                 fixture.shape
             );
             wrong.guard(&what, || {
-                check(
-                    fixture,
-                    (&copy.path, fixture.bytes.len()),
-                    (copying, past(bit)),
-                    counts,
-                )?;
+                let len = fixture.bytes.len();
+                let full = bit.is_multiple_of(extent.full);
+                check(fixture, (&copy.path, len), (copying, full), counts)?;
                 let mut expected = fixture.bytes.clone();
                 expected[bit / 8] ^= 1 << (bit % 8);
-                let is_same = std::fs::read(&copy.path).is_ok_and(|found| found == expected);
-                is_same
-                    .then_some(())
-                    .ok_or_else(|| "the file changed".to_owned())
+                is_still(&copy.path, &expected)
             });
             write(byte);
         }
@@ -211,21 +241,29 @@ fn flip(fixture: &Fixture, bits: &[usize], deadline: Option<Instant>, counts: &C
     done
 }
 
-/// Cuts to each length in `lengths`; how many were done.
-fn cut(fixture: &Fixture, lengths: &[usize], deadline: Option<Instant>, counts: &Counts) -> usize {
+/// Cuts to lengths, each given with the number of its fixture; how many were done.
+pub(crate) fn cut(
+    fixtures: &[Fixture],
+    lengths: &[(usize, usize)],
+    extent: Extent,
+    counts: &Counts,
+) -> usize {
     let folder = tempfile::tempdir().expect("folder");
     let number = AtomicUsize::new(0);
     let wrong = Wrong::default();
-    let done = for_each(lengths.len(), deadline, |next| {
+    let done = for_each(lengths.len(), extent, |next| {
         let own = number.fetch_add(1, Ordering::Relaxed);
         let path = folder.path().join(format!("{own}.alog"));
         while let Some(number) = next() {
-            let len = lengths[number];
+            let (of, len) = lengths[number];
+            let fixture = &fixtures[of];
             std::fs::write(&path, &fixture.bytes[..len]).expect("written");
             let what = format!("{:?}: cut to {len} bytes", fixture.shape);
             wrong.guard(&what, || {
                 // Nothing of a store is left, and nothing says that it was one.
                 if len < 512 {
+                    counts.opens.fetch_add(1, Ordering::Relaxed);
+                    counts.refused.fetch_add(1, Ordering::Relaxed);
                     let error = OpenOptions::new().open(&path);
                     return match error {
                         Err(
@@ -235,10 +273,7 @@ fn cut(fixture: &Fixture, lengths: &[usize], deadline: Option<Instant>, counts: 
                     };
                 }
                 check(fixture, (&path, len), (number % 8 == 0, true), counts)?;
-                let is_same = std::fs::read(&path).is_ok_and(|found| found == fixture.bytes[..len]);
-                is_same
-                    .then_some(())
-                    .ok_or_else(|| "the file changed".to_owned())
+                is_still(&path, &fixture.bytes[..len])
             });
         }
     });
@@ -246,52 +281,71 @@ fn cut(fixture: &Fixture, lengths: &[usize], deadline: Option<Instant>, counts: 
     done
 }
 
-fn fixture(shape: Shape) -> Fixture {
+/// Fails if the file is not as it was.
+fn is_still(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    match std::fs::read(path).is_ok_and(|found| found == bytes) {
+        true => Ok(()),
+        false => Err("the file changed".to_owned()),
+    }
+}
+
+pub(crate) fn fixture(shape: Shape) -> Fixture {
     let folder = tempfile::tempdir().expect("folder");
     make(folder.path(), shape)
 }
 
-/// Numbers below `count`, each once, spread by `seed`.
-fn spread(count: usize, seed: u64) -> Vec<usize> {
-    use rand::SeedableRng;
-    use rand::seq::SliceRandom;
-    let mut numbers: Vec<usize> = (0..count).collect();
-    numbers.shuffle(&mut rand::rngs::StdRng::seed_from_u64(seed));
+/// The numbers below the count of each fixture, each once, spread by `seed`.
+pub(crate) fn spread(counts: impl Iterator<Item = usize>, seed: u64) -> Vec<(usize, usize)> {
+    let numbers = counts.enumerate();
+    let numbers = numbers.flat_map(|(of, count)| (0..count).map(move |number| (of, number)));
+    let mut numbers: Vec<(usize, usize)> = numbers.collect();
+    numbers.shuffle(&mut StdRng::seed_from_u64(seed));
     numbers
+}
+
+/// The three fixtures.
+pub(crate) fn fixtures() -> Vec<Fixture> {
+    [Shape::Closed, Shape::Compacted, Shape::Open]
+        .map(fixture)
+        .into()
 }
 
 #[test]
 fn a_fixture_that_is_not_damaged_is_read_as_it_was_written() {
-    for shape in [Shape::Closed, Shape::Compacted, Shape::Open] {
-        let fixture = fixture(shape);
-        let counts = Counts::default();
-        let bit = fixture.bytes.len();
-        assert_eq!(cut(&fixture, &[bit], None, &counts), 1);
-        assert_eq!(counts.right.into_inner(), 1, "{shape:?}");
-    }
+    let fixtures = fixtures();
+    let whole = fixtures.iter().map(|fixture| fixture.bytes.len());
+    let whole: Vec<(usize, usize)> = whole.enumerate().collect();
+    let counts = Counts::default();
+    assert_eq!(cut(&fixtures, &whole, Extent::sampled(), &counts), 3);
+    assert_eq!(counts.right.into_inner(), 3);
 }
 
 #[test]
 fn every_length_of_a_file_is_read_right_or_refused_with_the_place() {
-    let fixture = fixture(Shape::Open);
-    let lengths: Vec<usize> = (0..fixture.bytes.len()).collect();
+    let fixtures = [fixture(Shape::Open)];
+    let lengths: Vec<_> = (0..fixtures[0].bytes.len()).map(|len| (0, len)).collect();
     let counts = Counts::default();
-    assert_eq!(cut(&fixture, &lengths, None, &counts), lengths.len());
-    println!("{:?}: {}", fixture.shape, counts.line());
+    let done = cut(&fixtures, &lengths, Extent::sampled(), &counts);
+    assert_eq!(done, lengths.len());
+    println!("{}", counts.line());
     assert!(counts.torn.into_inner() > 100, "some are torn tails");
 }
 
 #[test]
 fn every_flipped_bit_of_the_structures_is_reported_or_without_effect() {
-    let fixture = fixture(Shape::Open);
-    let inside = |bit: &usize| fixture.structures.iter().any(|it| it.contains(&(bit / 8)));
-    let all = spread(fixture.bytes.len() * 8, 7);
-    let (mut bits, payload): (Vec<usize>, Vec<usize>) = all.into_iter().partition(inside);
+    let fixtures = [fixture(Shape::Open)];
+    let structures = &fixtures[0].structures;
+    let inside = |(_, bit): &(usize, usize)| structures.iter().any(|it| it.contains(&(bit / 8)));
+    let all = spread([fixtures[0].bytes.len() * 8].into_iter(), 7);
+    let (mut bits, payload): (Vec<_>, Vec<_>) = all.into_iter().partition(inside);
     let structures = bits.len();
     bits.extend(payload.iter().take(4000));
     let start = Instant::now();
     let counts = Counts::default();
-    assert_eq!(flip(&fixture, &bits, None, &counts), bits.len());
+    assert_eq!(
+        flip(&fixtures, &bits, Extent::sampled(), &counts),
+        bits.len()
+    );
     println!(
         "{structures} bits of structures, 4000 others, {:?}: {}",
         start.elapsed(),
@@ -299,50 +353,17 @@ fn every_flipped_bit_of_the_structures_is_reported_or_without_effect() {
     );
 }
 
-/// Minutes and seed of a run that may take long.
-fn torture() -> (Instant, u64) {
-    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let minutes: u64 = number("MINUTES").unwrap_or(60);
-    let deadline = Instant::now() + Duration::from_secs(minutes * 60);
-    (deadline, number("SEED").unwrap_or(1))
-}
-
 #[test]
-#[ignore = "make torture-damage"]
-fn torture_every_bit_of_the_three_fixtures() {
-    let (deadline, seed) = torture();
+fn flipped_bits_of_closed_and_compacted_stores_are_reported_or_without_effect() {
+    let fixtures = [fixture(Shape::Closed), fixture(Shape::Compacted)];
+    let bits = fixtures.iter().map(|fixture| fixture.bytes.len() * 8);
+    let bits = spread(bits, 5);
     let counts = Counts::default();
-    let (mut done, mut all) = (0, 0);
-    for (shape, left) in [(Shape::Closed, 3), (Shape::Compacted, 2), (Shape::Open, 1)] {
-        let fixture = fixture(shape);
-        let bits = spread(fixture.bytes.len() * 8, seed);
-        // Each its share of what is left.
-        let now = Instant::now();
-        let until = now + deadline.saturating_duration_since(now) / left;
-        done += flip(&fixture, &bits, Some(until), &counts);
-        all += bits.len();
-        println!("{shape:?}: {done} of {all} bits so far: {}", counts.line());
-    }
-    println!(
-        "torture: bit flips: {done} of {all} (seed {seed}), 0 wrong: {}",
-        counts.line()
-    );
-}
-
-#[test]
-#[ignore = "make torture-damage"]
-fn torture_every_length_of_the_fixtures() {
-    let (deadline, seed) = torture();
-    let counts = Counts::default();
-    let (mut done, mut all) = (0, 0);
-    for shape in [Shape::Closed, Shape::Compacted, Shape::Open] {
-        let fixture = fixture(shape);
-        let lengths = spread(fixture.bytes.len(), seed);
-        done += cut(&fixture, &lengths, Some(deadline), &counts);
-        all += lengths.len();
-    }
-    println!(
-        "torture: truncations: {done} of {all} (seed {seed}), 0 wrong: {}",
-        counts.line()
-    );
+    // Each in full, with the earlier commits.
+    let extent = Extent {
+        full: 1,
+        ..Extent::sampled()
+    };
+    assert_eq!(flip(&fixtures, &bits[..2500], extent, &counts), 2500);
+    println!("{}", counts.line());
 }

@@ -1,12 +1,17 @@
 //! Stores of some 40 KiB with everything that a file can have, made by code.
 
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use arraylog::{
     ArraySpec, AttrValue, Attrs, BatchPartition, CompactOptions, Mode, PartitionOptions, Result,
     Store,
 };
-use support::dump::{Dump, dump};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use support::dump::{Content, Dump, dump};
+
+use crate::read::map;
 
 /// Which store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +22,8 @@ pub(crate) enum Shape {
     Compacted,
     /// Left without being closed, with commits that were never synced.
     Open,
+    /// What this seed made.
+    Generated(u64),
 }
 
 /// A store, and what it has to show.
@@ -29,17 +36,31 @@ pub(crate) struct Fixture {
     pub(crate) durable: u64,
     /// Names and keys that are, or were, there.
     pub(crate) used: Vec<(String, String, Vec<u8>)>,
+    /// Values that were put by name and key, those too that the same batch removed again.
+    put: BTreeSet<(String, Vec<u8>, Vec<u8>)>,
     /// Where the structures lie: headers, heads of records, what a checkpoint saved.
     pub(crate) structures: Vec<std::ops::Range<usize>>,
+    /// Segments of its index.
+    segments: u64,
 }
 
 struct Making {
     store: Store,
     states: Vec<(u64, Dump)>,
     used: Vec<(String, String, Vec<u8>)>,
+    put: BTreeSet<(String, Vec<u8>, Vec<u8>)>,
 }
 
 impl Making {
+    fn new(store: Store) -> Self {
+        Self {
+            states: vec![(0, Dump::new())],
+            store,
+            used: Vec::new(),
+            put: BTreeSet::new(),
+        }
+    }
+
     /// Commits a batch, and notes what the store holds then.
     fn batch(&mut self, change: impl Fn(&mut Changes<'_>)) {
         let batch = self.store.batch().expect("batch");
@@ -51,6 +72,7 @@ impl Making {
                 ("größe", "aligned", part("größe", "aligned")),
             ],
             used: &mut self.used,
+            written: &mut self.put,
         };
         change(&mut changes);
         batch.commit().expect("committed");
@@ -71,6 +93,7 @@ impl Making {
 struct Changes<'a> {
     parts: [(&'static str, &'static str, BatchPartition<'a>); 3],
     used: &'a mut Vec<(String, String, Vec<u8>)>,
+    written: &'a mut BTreeSet<(String, Vec<u8>, Vec<u8>)>,
 }
 
 impl Changes<'_> {
@@ -86,12 +109,18 @@ impl Changes<'_> {
         }
     }
 
+    fn put_value(&mut self, part: usize, key: &str, value: Vec<u8>) {
+        self.used(part, key);
+        let (collection, name, staged) = &self.parts[part];
+        staged.put(key, &value).expect("staged");
+        let name = format!("{collection}/{name}");
+        self.written.insert((name, key.as_bytes().to_vec(), value));
+    }
+
     fn put(&mut self, keys: std::ops::Range<u32>, with: &str) {
         for key in keys {
             let value = format!("{with} {key} ").repeat(1 + key as usize % 4);
-            self.used(0, &format!("key {key}"));
-            let staged = self.parts[0].2.put(format!("key {key}"), value);
-            staged.expect("staged");
+            self.put_value(0, &format!("key {key}"), value.into_bytes());
         }
     }
 
@@ -136,10 +165,8 @@ impl Changes<'_> {
     /// Values with sums for their blocks.
     fn aligned(&mut self, keys: std::ops::Range<u32>, len: usize) {
         for key in keys {
-            self.used(2, &format!("wide {key}"));
-            let value: Vec<u8> = (0..len).map(|at| (at as u32 * 7 + key) as u8).collect();
-            let staged = self.parts[2].2.put(format!("wide {key}"), value);
-            staged.expect("staged");
+            let value = (0..len).map(|at| (at as u32 * 7 + key) as u8).collect();
+            self.put_value(2, &format!("wide {key}"), value);
         }
     }
 }
@@ -184,12 +211,7 @@ fn fill(making: &mut Making) {
 /// Makes a store in `folder`.
 pub(crate) fn make(folder: &Path, shape: Shape) -> Fixture {
     let path = folder.join("fixture.alog");
-    let store = create(&path);
-    let mut making = Making {
-        states: vec![(0, Dump::new())],
-        store,
-        used: Vec::new(),
-    };
+    let mut making = Making::new(create(&path));
     fill(&mut making);
     let mut durable = making.store.seqno();
     match shape {
@@ -222,31 +244,94 @@ pub(crate) fn make(folder: &Path, shape: Shape) -> Fixture {
                 it.write(0..1, 5.0);
             });
         }
+        Shape::Generated(_) => unreachable!("made by `generated`"),
     }
     if shape != Shape::Open {
         making.store.close().expect("closed");
         durable = making.store.seqno();
     }
-    let bytes = std::fs::read(&path).expect("read");
-    drop(making.store);
-    std::fs::write(&path, &bytes).expect("written");
-    let structures = structures(&path).expect("read");
-    let fixture = Fixture {
-        shape,
-        structures,
-        durable,
-        states: making.states,
-        used: making.used,
-        bytes,
-    };
-    fixture.is_what_it_should_be(&path);
-    std::fs::remove_file(&path).expect("removed");
+    let fixture = making.finish(&path, shape, durable);
+    fixture.is_what_it_should_be();
     fixture
 }
 
-fn structures(path: &PathBuf) -> Result<Vec<std::ops::Range<usize>>> {
-    let store = Store::options().open(path)?;
-    let ranges = arraylog::__test::structures(&store)?;
+/// What `seed` makes, in `folder`: a store of some 30 KiB, closed or not, some compacted.
+pub(crate) fn generated(folder: &Path, seed: u64) -> Fixture {
+    let path = folder.join("generated.alog");
+    let rng = &mut StdRng::seed_from_u64(seed);
+    let mut making = Making::new(create(&path));
+    let mut durable = 0;
+    let rounds = rng.random_range(8..16);
+    for round in 0..rounds {
+        let (from, count) = (rng.random_range(0..40), rng.random_range(1..12));
+        let range = from..from + count;
+        match rng.random_range(0..6) {
+            0 | 1 => making.batch(|it| it.put(range.clone(), &format!("round {round}"))),
+            2 => making.batch(|it| it.write(from % 8..from % 8 + count.min(3), round as f32)),
+            3 => {
+                let len = rng.random_range(0..900);
+                making.batch(|it| it.aligned(range.start..range.start + 2, len));
+            }
+            4 => making.batch(|it| {
+                it.put(from + count..from + count + 2, "kept");
+                it.remove(range.clone());
+            }),
+            _ => making.batch(|it| {
+                it.put(range.clone(), "removed at once");
+                it.remove(from..from + 1);
+                it.write(0..1, round as f32);
+            }),
+        }
+        match rng.random_range(0..8) {
+            0 => drop(making.store.checkpoint().expect("saved")),
+            1 => making.store.sync().expect("synced"),
+            2 if round == rounds / 2 => {
+                let compacted = making.store.compact(&CompactOptions::new());
+                compacted.expect("compacted");
+                making.states.clear();
+                making.note();
+            }
+            _ => continue,
+        }
+        durable = making.store.seqno();
+    }
+    if rng.random() {
+        making.store.close().expect("closed");
+        durable = making.store.seqno();
+    }
+    making.finish(&path, Shape::Generated(seed), durable)
+}
+
+impl Making {
+    /// The file as it is, before the store is dropped.
+    fn finish(self, path: &Path, shape: Shape, durable: u64) -> Fixture {
+        let bytes = std::fs::read(path).expect("read");
+        drop(self.store);
+        std::fs::write(path, &bytes).expect("written");
+        let store = support::open(path, Mode::Read).expect("opens");
+        assert_eq!(
+            Some(dump(&store).expect("read")),
+            self.states.last().map(|(_, it)| it.clone())
+        );
+        let structures = structures(&store).expect("read");
+        let segments = store.counters().segments;
+        drop(store);
+        std::fs::remove_file(path).expect("removed");
+        Fixture {
+            shape,
+            structures,
+            durable,
+            states: self.states,
+            used: self.used,
+            put: self.put,
+            segments,
+            bytes,
+        }
+    }
+}
+
+fn structures(store: &Store) -> Result<Vec<std::ops::Range<usize>>> {
+    let ranges = arraylog::__test::structures(store)?;
     let ranges = ranges.into_iter();
     Ok(ranges
         .map(|range| range.start as usize..range.end as usize)
@@ -259,16 +344,25 @@ impl Fixture {
         &self.states[self.states.len() - 1].1
     }
 
-    fn is_what_it_should_be(&self, path: &Path) {
-        let store = support::open(path, Mode::Read).expect("opens");
-        assert_eq!(dump(&store).expect("read"), *self.newest());
+    /// Whether a key had this content at some time, if within a batch alone.
+    pub(crate) fn was(&self, name: &str, key: &[u8], found: &Content) -> bool {
+        let held = |(_, state): &(u64, Dump)| map(state).get(&(name, key)) == Some(&found);
+        let put = |value: &Vec<u8>| {
+            let put = (name.to_owned(), key.to_vec(), value.clone());
+            self.put.contains(&put)
+        };
+        self.states.iter().any(held) || matches!(found, Content::Value(value) if put(value))
+    }
+
+    fn is_what_it_should_be(&self) {
         assert!(self.bytes.len() >= 32 << 10, "{} bytes", self.bytes.len());
         assert!(self.states.len() > 8, "{} commits", self.states.len());
-        for info in store.info().expect("read").partitions {
-            let part = store.existing_partition(&info.collection, &info.name);
-            assert!(!part.expect("there").is_empty().expect("read"));
-        }
-        let segments = store.counters().segments;
-        assert!(segments >= 3, "{segments} segments of the index");
+        let is_full = |(_, entries): &(String, Vec<_>)| !entries.is_empty();
+        assert!(self.newest().iter().all(is_full), "an empty partition");
+        assert!(
+            self.segments >= 3,
+            "{} segments of the index",
+            self.segments
+        );
     }
 }

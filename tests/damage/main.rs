@@ -5,3 +5,4 @@ mod every;
 mod fixture;
 mod index;
 mod read;
+mod torture;

@@ -207,14 +207,19 @@ impl<F: FnMut(&[Found<'_>]) -> Result<()>> Walk<'_, F> {
     }
 
     /// Whether the next frame is a part of what compaction copied, which counts as
-    /// written before the first commit of the file.
+    /// written before the first commit of the file; or may be one, if it is damaged.
     fn copy_follows(&mut self) -> bool {
-        let (at, id) = (self.tip.end, self.log.identity().store_id);
-        let Ok(bytes) = self.bytes(at, HEADER_LEN) else {
+        let (at, identity) = (self.tip.end, *self.log.identity());
+        let before_first = identity.first_seqno.saturating_sub(1);
+        let may_follow = self.tip.seqno == before_first && before_first > 0;
+        if !may_follow || at >= self.window.len() {
             return false;
+        }
+        let Ok(bytes) = self.bytes(at, HEADER_LEN) else {
+            return true;
         };
-        let header = FrameHeader::parse(bytes, &id, at);
-        header.is_ok_and(|header| header.kind == FrameKind::Copy)
+        let header = FrameHeader::parse(bytes, &identity.store_id, at);
+        header.map_or(true, |header| header.kind == FrameKind::Copy)
     }
 
     fn bytes(&mut self, at: u64, want: u64) -> Result<&[u8], Stop> {

@@ -13,7 +13,12 @@ type Each<'a> = &'a mut dyn FnMut(Range<u64>, Defect) -> ControlFlow<()>;
 impl Window<'_> {
     /// Gives `each` the blocks of the wide value of the record at `at` that do not have
     /// their sums, as ranges of the value.
-    pub(super) fn damaged_blocks(&mut self, at: u64, head: &Head, each: Each<'_>) -> io::Result<()> {
+    pub(super) fn damaged_blocks(
+        &mut self,
+        at: u64,
+        head: &Head,
+        each: Each<'_>,
+    ) -> io::Result<()> {
         let table = head.table_range().unwrap_or_default();
         // At once: a step back for each block would read the window anew.
         let sums = self.part(at, table)?.to_vec();
