@@ -66,7 +66,8 @@ impl Start {
         let named = slots
             .iter()
             .map(|slot| (slot.seq, slot.checkpoint, slot.checkpoint_end));
-        for (slot, at, end) in Self::unsynced(log)?.into_iter().chain(named) {
+        let unsynced = unsynced(log)?.map(|(at, end)| (0, at, end));
+        for (slot, at, end) in unsynced.into_iter().chain(named) {
             if at == 0 {
                 break;
             }
@@ -86,15 +87,6 @@ impl Start {
             }
         }
         Ok(Self::log(log, passed_over))
-    }
-
-    /// The checkpoint that the live page names, if it is of this run of the system: no slot
-    /// number, its offset and the end of its frame.
-    fn unsynced(log: &Log) -> Result<Option<(u64, u64, u64)>> {
-        let live = log.live()?;
-        let named = log.storage().boot_id();
-        let named = named.and_then(|id| live.unsynced_checkpoint(&id));
-        Ok(named.map(|(at, end)| (0, at, end)))
     }
 
     /// The start of the log.
@@ -159,6 +151,14 @@ impl Start {
             named: Some((0, 0)),
         })
     }
+}
+
+/// The checkpoint that the live page names, if it is of this run of the system: its offset
+/// and the end of its frame.
+pub(crate) fn unsynced(log: &Log) -> Result<Option<(u64, u64)>> {
+    let live = log.live()?;
+    let named = log.storage().boot_id();
+    Ok(named.and_then(|id| live.unsynced_checkpoint(&id)))
 }
 
 /// Checkpoints that a thread of their own takes.

@@ -6,3 +6,4 @@ mod fixture;
 mod index;
 mod read;
 mod torture;
+mod verify;

@@ -4,6 +4,8 @@
 //! read by a [survey](crate::log::Survey) of the log, which needs no index.
 
 mod degraded;
+mod header;
+mod index;
 mod verify;
 
 use std::collections::HashMap;
@@ -14,8 +16,9 @@ use std::sync::Arc;
 use crate::catalog::{CATALOG, Catalog};
 use crate::error::Result;
 use crate::format::frame::{FrameKind, HEADER_LEN};
+use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, LIVE, LIVE_WORDS, SLOT_LEN, SLOTS};
 use crate::format::record::{Head, key_hash};
-use crate::format::{Defect, header, offset};
+use crate::format::{Defect, offset};
 use crate::index::Hash;
 use crate::log::{Item, Log, Stretch, Survey, What};
 use crate::store::Inner;
@@ -130,13 +133,10 @@ impl Damage {
 pub(crate) fn structures(inner: &Inner) -> Result<Vec<Range<u64>>> {
     let mut survey = Survey::new(&inner.log, None)?;
     let surveyed = survey.stretches()?;
-    let identity = header::IDENTITY_LEN as u64;
-    let mut found = vec![
-        0..identity,
-        header::IDENTITY_COPY..header::IDENTITY_COPY + identity,
-    ];
-    found.extend(header::SLOTS.map(|at| at..at + header::SLOT_LEN as u64));
-    found.push(header::LIVE..header::LIVE + header::LIVE_WORDS as u64 * 8);
+    let identity = IDENTITY_LEN as u64;
+    let mut found = vec![0..identity, IDENTITY_COPY..IDENTITY_COPY + identity];
+    found.extend(SLOTS.map(|at| at..at + SLOT_LEN as u64));
+    found.push(LIVE..LIVE + LIVE_WORDS as u64 * 8);
     for stretch in &surveyed.stretches {
         let body = stretch.at.saturating_add(HEADER_LEN);
         match &stretch.what {
@@ -223,10 +223,13 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
         partition,
     } in hits
     {
-        if let Some((id, key)) = partition.zip(damage.key.as_deref())
+        if let Some(id) = partition
             && let Some((collection, name)) = names.get(&id)
         {
-            if is_superseded(log, catalog, id, key, damage.at)? {
+            let key = damage.key.as_deref().filter(|_| damage.part != Part::Index);
+            if let Some(key) = key
+                && is_superseded(log, catalog, id, key, damage.at)?
+            {
                 damage.part = Part::Older;
             }
             damage.collection = Some(collection.clone());

@@ -3,21 +3,18 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::ops::{ControlFlow, Range};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
-use super::{Damage, Hit, Part, named};
+use super::index::{Compared, SavedIndex};
+use super::{Damage, Hit, Part, header, named};
 use crate::array;
-use crate::catalog::Catalog;
 use crate::error::{Error, Result};
-use crate::format::checkpoint::{Dead, Root};
 use crate::format::frame::{FrameKind, first_predecessor, frame_sum};
-use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, Identity, SLOT_LEN, SLOTS, Slot};
 use crate::format::record::{Head, RecordKind};
-use crate::format::{Defect, LOG_START, offset};
-use crate::log::{Item, Log, Stretch, Survey, What, slots};
+use crate::format::{Defect, LOG_START};
+use crate::log::{Item, Stretch, Survey, What};
 use crate::store::{Inner, Store};
 
 /// What verification is called in errors.
@@ -90,13 +87,16 @@ impl Verification {
 impl Store {
     /// Reads the whole file and compares everything in it with its checksums: header pages,
     /// frames, records with the blocks of their values, older versions too, and the saved
-    /// index as far as the newest checkpoints use it. Damage is what it answers, no error.
+    /// index as far as the newest checkpoints use it. Each record is then looked up in that
+    /// index: it has to lead to the newest version of each key, to no key that was removed,
+    /// and to nothing else. Damage is what it answers, no error.
     ///
     /// By a thread for each processor, in calls that copy, so that a file that is cut
-    /// meanwhile ends in damage and not in a signal. What is committed meanwhile is not
-    /// looked at. Memory: a mebibyte for each thread, some 100 bytes for each commit, and a
-    /// value of 64 KiB and more whose blocks are damaged. `Error::Io`, `Error::Cancelled`,
-    /// `Error::Closed`.
+    /// meanwhile ends in damage and not in a signal; the index alone is read as the store
+    /// reads. What is committed meanwhile is not looked at. Memory: a mebibyte for each
+    /// thread, some 100 bytes for each commit, 24 bytes for each version of a key that was
+    /// removed, and a value of 64 KiB and more whose blocks are damaged. `Error::Io`,
+    /// `Error::Cancelled`, `Error::Closed`.
     ///
     /// A file that is too damaged to be opened is opened for this by
     /// [`OpenOptions::open_degraded`](crate::OpenOptions::open_degraded).
@@ -110,14 +110,16 @@ impl Store {
         };
         let mut survey = Survey::new(log, published)?;
         let surveyed = survey.stretches()?;
-        let mut hits = header_hits(log)?;
+        let mut hits = header::hits(log)?;
         if surveyed.missing > 0 {
             let end = surveyed.end.saturating_add(surveyed.missing);
             let detail = "was durable and is cut off";
             hits.push(Hit::of(surveyed.end..end, Part::Missing, detail));
         }
+        let (saved, of_index) = SavedIndex::all(&inner, &mut survey, surveyed.end)?;
         let scrub = Scrub {
             inner: &inner,
+            saved: &saved,
             stretches: &surveyed.stretches,
             published,
             next: AtomicUsize::new(0),
@@ -126,14 +128,15 @@ impl Store {
             stop: AtomicBool::new(false),
         };
         let total = surveyed.end.saturating_sub(LOG_START);
-        hits.extend(scrub.run(options, total)?);
+        let found = scrub.run(options, total)?;
+        hits.extend(found.hits);
+        // What the log lost may be what the index leads to.
+        let whole = hits.iter().all(|hit| hit.damage.part == Part::Header);
         let known: HashSet<u64> = hits.iter().map(|hit| hit.damage.at).collect();
-        let of_index = index_hits(&inner, &mut survey)?;
-        hits.extend(
-            of_index
-                .into_iter()
-                .filter(|hit| !known.contains(&hit.damage.at)),
-        );
+        let of_index = of_index
+            .into_iter()
+            .chain(found.compared.hits(&saved, whole)?);
+        hits.extend(of_index.filter(|hit| !known.contains(&hit.damage.at)));
         Ok(Verification {
             bytes: surveyed.end,
             records: scrub.records.into_inner(),
@@ -147,6 +150,7 @@ impl Store {
 /// Threads that read the stretches of a log, each the next one.
 struct Scrub<'a> {
     inner: &'a Inner,
+    saved: &'a [SavedIndex],
     stretches: &'a [Stretch],
     published: Option<u64>,
     next: AtomicUsize,
@@ -155,8 +159,15 @@ struct Scrub<'a> {
     stop: AtomicBool,
 }
 
+/// What a scrub found.
+#[derive(Default)]
+struct Scrubbed {
+    hits: Vec<Hit>,
+    compared: Compared,
+}
+
 impl Scrub<'_> {
-    fn run(&self, options: &VerifyOptions<'_>, total: u64) -> Result<Vec<Hit>> {
+    fn run(&self, options: &VerifyOptions<'_>, total: u64) -> Result<Scrubbed> {
         let processors = || std::thread::available_parallelism().map_or(1, usize::from);
         let threads = options.threads.unwrap_or_else(processors);
         let threads = threads.clamp(1, self.stretches.len().max(1));
@@ -172,10 +183,13 @@ impl Scrub<'_> {
                 scope.spawn(move || drop(report.send(self.work())));
             }
             drop(report);
-            let (mut hits, mut cancelled, mut failure) = (Vec::new(), false, None);
+            let (mut all, mut cancelled, mut failure) = (Scrubbed::default(), false, None);
             loop {
                 match reports.recv_timeout(TELL_EVERY) {
-                    Ok(Ok(found)) => hits.extend(found),
+                    Ok(Ok(found)) => {
+                        all.hits.extend(found.hits);
+                        all.compared.add(found.compared);
+                    }
                     Ok(Err(error)) => {
                         self.stop.store(true, Ordering::Relaxed);
                         failure = Some(error);
@@ -194,24 +208,24 @@ impl Scrub<'_> {
                     action: ACTION,
                     path: self.inner.log.path().to_owned(),
                 }),
-                None => Ok(hits),
+                None => Ok(all),
             }
         })
     }
 
-    fn work(&self) -> Result<Vec<Hit>> {
+    fn work(&self) -> Result<Scrubbed> {
         let mut survey = Survey::new(&self.inner.log, self.published)?;
-        let mut hits = Vec::new();
+        let mut found = Scrubbed::default();
         while !self.stop.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             let Some(stretch) = self.stretches.get(number) else {
                 break;
             };
-            self.stretch(&mut survey, number, stretch, &mut hits)?;
+            self.stretch(&mut survey, number, stretch, &mut found)?;
             let bytes = stretch.end.saturating_sub(stretch.at);
             self.done.fetch_add(bytes, Ordering::Relaxed);
         }
-        Ok(hits)
+        Ok(found)
     }
 
     fn stretch(
@@ -219,14 +233,20 @@ impl Scrub<'_> {
         survey: &mut Survey<'_>,
         number: usize,
         stretch: &Stretch,
-        hits: &mut Vec<Hit>,
+        found: &mut Scrubbed,
     ) -> Result<()> {
         let (mut sums, mut sound) = (Vec::new(), Vec::new());
+        let Scrubbed { hits, compared } = found;
         let before = hits.len();
         survey.items(stretch, &mut |item| {
             match item {
                 Item::Sound { at, head, key } => {
                     sums.extend_from_slice(&head.sum.to_le_bytes());
+                    if head.kind.is_data() {
+                        for (number, saved) in self.saved.iter().enumerate() {
+                            saved.compare(number, (at, &head, key), compared)?;
+                        }
+                    }
                     // Of the others the sum was all.
                     let padded = head.end() != head.key_range().end || head.wide;
                     if padded {
@@ -360,114 +380,5 @@ impl Scrub<'_> {
             Some(arrays)
         };
         located().unwrap_or_default()
-    }
-}
-
-/// What is wrong with the header pages.
-fn header_hits(log: &Log) -> Result<Vec<Hit>> {
-    let id = log.identity().store_id;
-    let mut hits = Vec::new();
-    let mut bytes = [0; IDENTITY_LEN];
-    let mut read = |at: u64, len: usize| -> Result<Vec<u8>> {
-        let part = bytes.get_mut(..len).unwrap_or_default();
-        let n = log.storage().read_at(part, at);
-        let n = n.map_err(Error::io("read", log.path()))?;
-        Ok(part.get(..n).unwrap_or_default().to_vec())
-    };
-    for at in [0, IDENTITY_COPY] {
-        if Identity::parse(&read(at, IDENTITY_LEN)?).is_err() {
-            let range = at..at.saturating_add(IDENTITY_LEN as u64);
-            let detail = "does not have its checksum; the identity stands twice";
-            hits.push(Hit::of(range, Part::Header, detail));
-        }
-    }
-    for at in SLOTS {
-        // Again, if a writer was just writing it.
-        let holds = |slot: &[u8]| {
-            slot.iter().all(|&byte| byte == 0) || Slot::parse(slot, &id, at).is_some()
-        };
-        if !holds(&read(at, SLOT_LEN)?) && !holds(&read(at, SLOT_LEN)?) {
-            let range = at..at.saturating_add(SLOT_LEN as u64);
-            let detail = "the slot does not have its checksum";
-            hits.push(Hit::of(range, Part::Header, detail));
-        }
-    }
-    Ok(hits)
-}
-
-/// What is wrong with the saved index, as far as the slots lead to it.
-fn index_hits(inner: &Inner, survey: &mut Survey<'_>) -> Result<Vec<Hit>> {
-    // A view: nothing of what is opened here is taken over.
-    let log = Arc::new(inner.log.view()?);
-    let mut check = IndexCheck {
-        log: &log,
-        survey,
-        seen: HashSet::new(),
-        hits: Vec::new(),
-    };
-    let mut named = slots(&log)?;
-    named.retain(|slot| slot.checkpoint != 0);
-    named.dedup_by_key(|slot| slot.checkpoint);
-    for slot in named {
-        let checked = check.checkpoint(inner, slot.checkpoint, slot.checkpoint_end);
-        check.note(checked)?;
-    }
-    Ok(check.hits)
-}
-
-struct IndexCheck<'a, 'b> {
-    log: &'a Arc<Log>,
-    survey: &'a mut Survey<'b>,
-    /// Places that were looked at.
-    seen: HashSet<u64>,
-    hits: Vec<Hit>,
-}
-
-impl IndexCheck<'_, '_> {
-    /// Damage that ended a check is what was looked for.
-    fn note(&mut self, checked: Result<()>) -> Result<()> {
-        match checked {
-            Err(Error::Corrupt { at, defect, .. }) => {
-                self.hits.push(Hit::of(at..at, Part::Index, defect));
-                Ok(())
-            }
-            other => other,
-        }
-    }
-
-    fn checkpoint(&mut self, inner: &Inner, at: u64, end: u64) -> Result<()> {
-        self.log.lend_up_to(end)?;
-        let (checkpoint, _) = self.log.read_checkpoint(at)?;
-        self.root(&checkpoint.catalog)?;
-        let catalog = Catalog::saved(self.log, &checkpoint, end)?;
-        for listed in inner.catalog.partitions(&inner.log)? {
-            let root = catalog.root(self.log, listed.id);
-            let checked = root.and_then(|root| match root {
-                Some((_, root)) => self.root(&root),
-                None => Ok(()),
-            });
-            self.note(checked)?;
-        }
-        Ok(())
-    }
-
-    fn root(&mut self, root: &Root) -> Result<()> {
-        for segment in &root.segments {
-            self.record(segment.place)?;
-            if let Dead::Bits { place, .. } = &segment.dead {
-                self.record(*place)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn record(&mut self, place: u64) -> Result<()> {
-        if !self.seen.insert(place) {
-            return Ok(());
-        }
-        for (range, defect) in self.survey.check_whole(offset(place))? {
-            self.hits.push(Hit::of(range, Part::Index, defect));
-        }
-        Ok(())
     }
 }

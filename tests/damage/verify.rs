@@ -1,0 +1,164 @@
+//! What `verify` says of a file whose checksums hold, and of header pages that have none.
+
+use std::path::Path;
+
+use arraylog::{Damage, Mode, OpenOptions, Part, Verification, VerifyOptions};
+
+use crate::every::fixtures;
+
+/// A closed store with a segment of which one entry is dead: replaced by one in another
+/// segment, or removed.
+fn bytes(folder: &Path, removed: bool) -> Vec<u8> {
+    let path = folder.join("a.alog");
+    let store = support::open(&path, Mode::CreateNew).expect("made");
+    let part = store.partition("argo", "2024").expect("partition");
+    for key in 0..40 {
+        part.put(format!("key {key}"), "the first").expect("stored");
+    }
+    part.remove("key 39").expect("removed");
+    assert!(store.checkpoint().expect("saved"));
+    match removed {
+        true => assert!(part.remove("key 3").expect("removed")),
+        false => part.put("key 3", "second").expect("stored"),
+    }
+    assert!(store.checkpoint().expect("saved"));
+    store.close().expect("closed");
+    std::fs::read(&path).expect("read")
+}
+
+/// Where the value of the newest root of partition 1 starts.
+fn root(bytes: &[u8]) -> usize {
+    // Kind, flags, length of the key and partition; the key.
+    let head = [6, 0, 5, 0, 0, 0, 0, 0];
+    let key = [3, 1, 0, 0, 0];
+    let is_root =
+        |at: &usize| bytes[*at..].starts_with(&head) && bytes[at + 16..].starts_with(&key);
+    let found = (0..bytes.len() - 24).rev().find(is_root);
+    found.expect("a root") + 24
+}
+
+fn verify(path: &Path) -> Verification {
+    let verified = OpenOptions::new().open(path).and_then(|store| {
+        let copied = store.verify(&VerifyOptions::new().threads(2))?;
+        let mapped = support::open_mapped(&OpenOptions::new(), path)?;
+        let mapped = mapped.verify(&VerifyOptions::new().threads(1))?;
+        assert_eq!(mapped.damage, copied.damage);
+        Ok(copied)
+    });
+    verified.expect("verified")
+}
+
+/// Changes the newest root, gives the file the sums that it then has, and verifies it.
+fn with_root(removed: bool, change: impl Fn(&mut [u8])) -> Vec<Damage> {
+    let folder = tempfile::tempdir().expect("folder");
+    let mut bytes = bytes(folder.path(), removed);
+    let at = root(&bytes);
+    change(&mut bytes[at..]);
+    arraylog::__fuzz::repair(&mut bytes);
+    let path = folder.path().join("b.alog");
+    std::fs::write(&path, &bytes).expect("written");
+    let damage = verify(&path).damage;
+    for hit in &damage {
+        let names = (hit.collection.as_deref(), hit.partition.as_deref());
+        assert_eq!(names, (Some("argo"), Some("2024")), "{hit}");
+        assert_eq!(hit.part, Part::Index, "{hit}");
+        assert!(hit.at > 16384 && hit.at < bytes.len() as u64, "{hit}");
+    }
+    damage
+}
+
+#[test]
+fn an_index_that_agrees_with_its_log_is_sound() {
+    for removed in [false, true] {
+        assert_eq!(with_root(removed, |_| {}), []);
+    }
+    for fixture in fixtures() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.alog");
+        std::fs::write(&path, &fixture.bytes).expect("written");
+        assert_eq!(verify(&path).damage, [], "{:?}", fixture.shape);
+    }
+}
+
+#[test]
+fn an_index_that_lacks_a_key_or_leads_to_an_older_version_is_reported_with_the_place() {
+    for removed in [false, true] {
+        // The entry before the one that is dead is said to be dead.
+        let damage = with_root(removed, |root| {
+            let segments = usize::from(root[16]);
+            let listed = root[24 + segments * 48..].first_chunk_mut();
+            let dead = listed.expect("a dead entry");
+            assert_eq!(u32::from_le_bytes(*dead), 3);
+            *dead = 2u32.to_le_bytes();
+        });
+        let stale = match removed {
+            true => "of a key that is removed here",
+            false => "of this key, not to this one",
+        };
+        let expected = [("key 2", "the index lacks this key"), ("key 3", stale)];
+        assert!(damage.len() >= 2, "{damage:#?}");
+        for (hit, (key, detail)) in damage.iter().zip(expected) {
+            assert_eq!(hit.key.as_deref(), Some(key.as_bytes()), "{hit}");
+            assert!(hit.detail.ends_with(detail), "{hit}");
+        }
+    }
+}
+
+#[test]
+fn an_index_that_counts_wrong_is_reported_with_the_place() {
+    for (at, said) in [(0, "counts 40 of"), (8, "counts 39 of")] {
+        let damage = with_root(false, |root| root[at] += 1);
+        assert_eq!(damage.len(), 1, "{damage:#?}");
+        assert!(damage[0].detail.contains(said), "{}", damage[0]);
+    }
+}
+
+#[test]
+fn padding_and_words_of_the_header_pages_that_promise_something_are_looked_at() {
+    let folder = tempfile::tempdir().expect("folder");
+    let bytes = bytes(folder.path(), false);
+    let path = folder.path().join("b.alog");
+    let live = 12288;
+    for at in [
+        // Padding of the identity, of the slots, of the live page, behind the copy.
+        512,
+        4095,
+        4160,
+        8191,
+        8256,
+        12287,
+        live + 88,
+        live + 2047,
+        live + 2560,
+        16383,
+        // Published end, seqno, durable end and its check, newest slot, state.
+        live,
+        live + 8,
+        live + 16,
+        live + 24,
+        live + 32,
+        live + 41,
+        // Identity, its copy, slots.
+        20,
+        live + 2048 + 60,
+        4100,
+        8200,
+    ] {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 0x10;
+        std::fs::write(&path, &damaged).expect("written");
+        let damage = verify(&path).damage;
+        let hits: Vec<&Damage> = damage
+            .iter()
+            .filter(|hit| hit.part == Part::Header && (hit.at..hit.end).contains(&(at as u64)))
+            .collect();
+        assert_eq!(hits.len(), 1, "byte {at}: {damage:#?}");
+    }
+    // Who wrote it, and when, is a hint for messages.
+    for at in [live + 48, live + 56] {
+        let mut changed = bytes.clone();
+        changed[at] ^= 0x10;
+        std::fs::write(&path, &changed).expect("written");
+        assert_eq!(verify(&path).damage, [], "byte {at}");
+    }
+}
