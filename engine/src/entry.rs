@@ -159,18 +159,23 @@ impl Entry {
         array::entry_attrs(schema, &frame).map_err(|defect| self.stored.corrupt(0, defect))
     }
 
-    /// As [`Self::attrs`], without comparing the arrays with their sums: for an entry of
-    /// which a part is damaged.
-    pub(crate) fn own_attrs(&self) -> Result<Attrs> {
+    /// The attributes that are not damaged, and the names of the others: for an entry of
+    /// which a part is. `Error::Corrupt` if its head is.
+    pub(crate) fn sound_attrs(&self) -> Result<(Attrs, Vec<String>)> {
         let Some(schema) = &self.schema else {
-            return Ok(Attrs::new());
+            return Ok((Attrs::new(), Vec::new()));
         };
         let corrupt = |defect| self.stored.corrupt(0, defect);
         let frame = head(&self.stored, schema)?;
-        for place in array::entry_attr_places(schema, frame).map_err(corrupt)? {
-            self.stored.verified(place)?;
+        let mut damaged = Vec::new();
+        for (name, place) in array::entry_attr_places(schema, frame).map_err(corrupt)? {
+            match self.stored.verified(place) {
+                Err(Error::Corrupt { .. }) => damaged.push(name),
+                verified => drop(verified?),
+            }
         }
-        array::entry_attrs(schema, frame).map_err(corrupt)
+        let attrs = array::entry_attrs_but(schema, frame, &damaged).map_err(corrupt)?;
+        Ok((attrs, damaged))
     }
 
     /// Bytes of the value in the file.

@@ -1,5 +1,7 @@
 //! Opening and making store files.
 
+mod identity;
+
 use std::fs::{File, FileType};
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt};
@@ -10,8 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use crate::damage;
 use crate::error::{Error, Result};
 use crate::format::header::{
-    IDENTITY_COPY, IDENTITY_LEN, Identity, IdentityError, LIVE, LIVE_WORDS, Live, LiveState, SLOTS,
-    Slot,
+    IDENTITY_COPY, Identity, LIVE, LIVE_WORDS, Live, LiveState, SLOTS, Slot,
 };
 use crate::format::{Defect, FORMAT_VERSION, LOG_START};
 use crate::log::{Log, Parts};
@@ -19,6 +20,8 @@ use crate::options::{CompactWhen, Mode, OpenOptions};
 use crate::storage::sim::Sim;
 use crate::storage::{Creation, FileStorage, LivePage, Storage, WriterLock, remove_leftovers};
 use crate::store::Store;
+
+use identity::{identity, not_a_store, pieced_identity, version};
 
 /// How often a file that is replaced while it is opened is looked up again.
 const TRIES: usize = 16;
@@ -81,10 +84,9 @@ pub(crate) fn degraded(path: &Path, options: &OpenOptions) -> Result<Store> {
         follow: false,
         ..options.clone()
     };
-    let Some(file) = existing(path, &options)? else {
-        return Err(Error::io("open", path)(io::ErrorKind::NotFound.into()));
-    };
-    damage::over(parts(file, path, &options, true)?, &options)
+    let file = open_regular(path, false)?;
+    let identity = pieced_identity(&file, path)?;
+    damage::over(parts(file, identity, path, &options, true)?, &options)
 }
 
 /// Fails if the options ask for what there is not.
@@ -168,13 +170,19 @@ fn check_type(found: FileType, path: &Path) -> Result<()> {
     Err(not_a_store(path, format!("{name}, not a regular file")))
 }
 
-fn existing(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
-    let writes = options.mode.writes();
-    let file = open_file(path, writes)?;
+/// The regular file at `path`.
+fn open_regular(path: &Path, writable: bool) -> Result<File> {
+    let file = open_file(path, writable)?;
     let metadata = file.metadata().map_err(Error::io("open", path))?;
     if metadata.is_dir() {
         return Err(Error::io("open", path)(io::ErrorKind::IsADirectory.into()));
     }
+    Ok(file)
+}
+
+fn existing(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
+    let writes = options.mode.writes();
+    let file = open_regular(path, writes)?;
     // Before the lock: nothing is done to a file that is no store.
     let identity = match identity(&file, path) {
         Err(Error::NotAStore { .. }) if options.mode == Mode::Append && is_empty(&file) => {
@@ -339,12 +347,19 @@ pub(crate) fn tell_readers(old: &File, path: &Path) {
 
 /// Opens a file that has been obtained.
 fn over(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Result<Store> {
-    Store::replayed(Log::new(parts(file, path, options, copying)?)?, options)
+    let identity = identity(&file, path)?;
+    let parts = parts(file, identity, path, options, copying)?;
+    Store::replayed(Log::new(parts)?, options)
 }
 
 /// What the log in `file` is opened with.
-fn parts(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Result<Parts> {
-    let identity = identity(&file, path)?;
+fn parts(
+    file: File,
+    identity: Identity,
+    path: &Path,
+    options: &OpenOptions,
+    copying: bool,
+) -> Result<Parts> {
     let storage =
         FileStorage::new(file, options.mode.writes(), !copying).map_err(Error::io("open", path))?;
     let len = storage.len().map_err(Error::io("open", path))?;
@@ -369,74 +384,6 @@ fn parts(file: File, path: &Path, options: &OpenOptions, copying: bool) -> Resul
         verify: options.verify,
         durability: options.durability,
     })
-}
-
-/// Who the store in `file` is, from the first page or, if that is damaged, its copy.
-fn identity(file: &File, path: &Path) -> Result<Identity> {
-    let read = |at| {
-        let mut bytes = [0; IDENTITY_LEN];
-        let mut filled = 0;
-        while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match file.read_at(rest, at + filled as u64) {
-                Ok(0) => break,
-                Ok(n) => filled += n,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("read the header of", path)(error)),
-            }
-        }
-        Ok((bytes, filled))
-    };
-    let (bytes, len) = read(0)?;
-    let first = match Identity::parse(bytes.get(..len).unwrap_or_default()) {
-        Ok(identity) => return Ok(identity),
-        Err(error) => error,
-    };
-    if let IdentityError::Version(found) = first {
-        return Err(version(path, found));
-    }
-    let (copy, copy_len) = read(IDENTITY_COPY)?;
-    if let Ok(identity) = Identity::parse(copy.get(..copy_len).unwrap_or_default()) {
-        log::warn!(
-            "{}: the first page is damaged; its copy was used",
-            path.display()
-        );
-        return Ok(identity);
-    }
-    match first {
-        IdentityError::Damaged(defect) => Err(Error::Corrupt {
-            path: path.to_owned(),
-            at: 0,
-            defect,
-        }),
-        _ if len == 0 => Err(not_a_store(path, "an empty file".to_owned())),
-        _ => {
-            let start: Vec<String> = bytes
-                .iter()
-                .take(len.min(8))
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
-            let reason = format!(
-                "it starts with {}, not with 89 41 4c 47 0d 0a 1a 0a",
-                start.join(" ")
-            );
-            Err(not_a_store(path, reason))
-        }
-    }
-}
-
-fn version(path: &Path, found: String) -> Error {
-    Error::Version {
-        path: path.to_owned(),
-        found,
-        supported: FORMAT_VERSION.to_owned(),
-    }
-}
-
-fn not_a_store(path: &Path, reason: String) -> Error {
-    Error::NotAStore {
-        path: path.to_owned(),
-        reason,
-    }
 }
 
 pub(crate) fn new_identity(path: &Path) -> Result<Identity> {

@@ -341,8 +341,9 @@ impl OpenOptions {
     ///
     /// Shows one state: nothing is followed, and past commits cannot be opened. Reads the
     /// whole log but for values of 64 KiB and more. `Error::Io`, `Error::NotAStore`,
-    /// `Error::Version`; `Error::Corrupt` where neither the first page nor its copy can be
-    /// read: nothing can be compared without it.
+    /// `Error::Version`. Where both the first page and its copy are damaged each gives what
+    /// the other lost; `Error::Corrupt` if they do not give the identity together: nothing
+    /// can be compared without its seed, which is random and stands nowhere else.
     pub fn open_degraded(&self, path: impl AsRef<Path>) -> Result<Store> {
         open::degraded(path.as_ref(), self)
     }

@@ -162,3 +162,57 @@ fn padding_and_words_of_the_header_pages_that_promise_something_are_looked_at() 
         assert_eq!(verify(&path).damage, [], "byte {at}");
     }
 }
+
+#[test]
+fn a_store_of_which_both_identity_pages_are_damaged_is_opened_as_far_as_they_give_it_together() {
+    let folder = tempfile::tempdir().expect("folder");
+    let bytes = bytes(folder.path(), false);
+    let path = folder.path().join("b.alog");
+    let copy = 12288 + 2048;
+    // Parts of the id and the seed here, others there; magic and zeros in both.
+    for (first, second) in [
+        (&[16, 58][..], &[copy + 20, copy + 510][..]),
+        (&[0, 1, 2, 400], &[copy, copy + 62]),
+    ] {
+        let mut damaged = bytes.clone();
+        first
+            .iter()
+            .chain(second)
+            .for_each(|&at| damaged[at] ^= 0xFF);
+        std::fs::write(&path, &damaged).expect("written");
+        assert!(OpenOptions::new().open(&path).is_err(), "not unasked");
+        let store = OpenOptions::new()
+            .open_degraded(&path)
+            .expect("pieced together");
+        let part = store.existing_partition("argo", "2024").expect("there");
+        assert_eq!(part.len().expect("read"), 39);
+        let found = part.get("key 3").expect("read");
+        assert_eq!(found.as_deref(), Some(&b"second"[..]));
+        let verified = store.verify(&VerifyOptions::new()).expect("verified");
+        assert!(
+            verified.damage.iter().all(|hit| hit.part == Part::Header),
+            "{verified:#?}"
+        );
+        let salvaged = folder.path().join("salvaged.alog");
+        let options = arraylog::BackupOptions::new().replace(true);
+        let done = store.salvage(&salvaged, &options).expect("salvaged");
+        assert_eq!(done.entries, 39);
+        assert_eq!(std::fs::read(&path).expect("read"), damaged);
+    }
+    // The same bytes of both, of the seed: nothing else has it.
+    let mut damaged = bytes.clone();
+    [56, 57, copy + 56, copy + 57]
+        .iter()
+        .for_each(|&at| damaged[at] ^= 0xFF);
+    std::fs::write(&path, &damaged).expect("written");
+    let error = OpenOptions::new()
+        .open_degraded(&path)
+        .expect_err("refused");
+    assert!(
+        error
+            .to_string()
+            .contains("the identity of the store is lost"),
+        "{error}"
+    );
+    assert_eq!(std::fs::read(&path).expect("read"), damaged);
+}

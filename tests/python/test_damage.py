@@ -94,3 +94,40 @@ def test_what_progress_raises_stops_verification(tmp_path):
         store.partition().put("key", b"value")
         with pytest.raises(KeyError, match="enough"):
             store.verify(progress=stop)
+
+
+def test_an_attribute_that_is_damaged_is_left_behind_and_the_rest_of_its_entry_comes(tmp_path):
+    path = tmp_path / "a.alog"
+    note = "a long note " * 20_000
+    with arraylog.open(path, "x") as store:
+        arrays = {"deep": np.full(40_000, 7.5), "flat": np.full(30_000, 2.5)}
+        store.partition().write("float", arrays, attrs={"lat": 1.5, "note": note, "short": "text"})
+    content = bytearray(path.read_bytes())
+    content[content.index(b"a long note a long note ") + 100_000] ^= 1
+    path.write_bytes(content)
+    with arraylog.open_degraded(path) as store:
+        done = store.salvage(tmp_path / "b.alog")
+    assert (done.entries, done.partial) == (1, 1)
+    (left,) = done.damage
+    assert (left.key, left.arrays) == ("float", [])
+    assert left.detail.endswith("left behind: attribute note")
+    with arraylog.open(tmp_path / "b.alog") as copy:
+        entry = copy.partition()["float"]
+        assert entry.attrs == {"lat": 1.5, "short": "text"}
+        assert np.array_equal(entry["deep"], arrays["deep"]) and np.array_equal(entry["flat"], arrays["flat"])
+
+
+@pytest.mark.parametrize("at", [600, 4200, 9000, 12288, 12288 + 41, 15000])
+def test_header_pages_that_break_their_promise_are_damage(tmp_path, at):
+    path = tmp_path / "a.alog"
+    with arraylog.open(path, "x") as store:
+        store.partition().put("key", b"value")
+    content = bytearray(path.read_bytes())
+    content[at] ^= 0x10
+    path.write_bytes(content)
+    with arraylog.open(path) as store:
+        found = store.verify()
+        assert not found.sound
+        (hit,) = found.damage
+        assert hit.part == "header" and hit.at <= at < hit.end and not hit.is_loss
+        assert store.partition().value("key") == b"value"

@@ -44,6 +44,42 @@ fn verify_exits_with_1_on_damage_and_names_the_entry_and_with_0_without() {
 }
 
 #[test]
+fn verify_names_what_is_wrong_with_header_pages_and_with_an_index_whose_sums_hold() {
+    let bench = Bench::new();
+    let lines: String = (0..30)
+        .map(|n| {
+            format!(
+                "{{\"entry\": \"k{n}\", \"value\": \"{}\"}}\n",
+                "x".repeat(900)
+            )
+        })
+        .collect();
+    bench.ingest(&lines).success();
+    bench.arraylog("checkpoint", &[]).assert().success();
+    let mut bytes = std::fs::read(bench.store()).expect("read");
+    // The number of keys in the root of partition 1: behind kind, length of the key, key.
+    let head = [6, 0, 5, 0, 0, 0, 0, 0];
+    let is_root =
+        |at: &usize| bytes[*at..].starts_with(&head) && bytes[at + 16..][..5] == [3, 1, 0, 0, 0];
+    let root = (0..bytes.len() - 24).rev().find(is_root).expect("a root") + 24;
+    bytes[root] += 1;
+    arraylog::__fuzz::repair(&mut bytes);
+    bytes[5000] = 1;
+    std::fs::write(bench.store(), bytes).expect("written");
+    bench
+        .arraylog("verify", &[])
+        .assert()
+        .code(1)
+        .stdout(contains(
+            "5000..5001: header: padding of a header page is 0x01",
+        ))
+        .stdout(contains(
+            "index in \"c\"/\"p\": the index has 30 entries and counts 31",
+        ))
+        .stderr(contains("damaged in 2 places"));
+}
+
+#[test]
 fn salvage_copies_the_rest_exits_with_1_and_says_what_it_left() {
     let (bench, _) = damaged();
     let copy = bench.path("copy.alog");

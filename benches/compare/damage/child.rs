@@ -12,8 +12,6 @@ use crate::peers::Peer;
 /// Answers each line "offset mask" with what the store of `peer` in `folder` does when that
 /// byte is changed: a word, and whether reading changed the file.
 pub(crate) fn serve(peer: Peer, folder: &Path) -> Result<()> {
-    // What a panic says would fill the screen.
-    std::panic::set_hook(Box::new(|_| {}));
     let path = folder.join(peer.file());
     let pristine = std::fs::read(&path)?;
     let values = values();

@@ -130,10 +130,19 @@ pub(crate) fn locate(
 
 /// Attributes of the entry, in the order written.
 pub(crate) fn entry_attrs(schema: &Schema, frame: &[u8]) -> Result<Attrs, Defect> {
+    entry_attrs_but(schema, frame, &[])
+}
+
+/// As [`entry_attrs`], without those of these names, whose places are not looked at.
+pub(crate) fn entry_attrs_but(
+    schema: &Schema,
+    frame: &[u8],
+    but: &[String],
+) -> Result<Attrs, Defect> {
     let geometry = schema.layout.with_flags(flags(frame)?);
     let mut extra = extra_part(&geometry, frame)?;
     let mut pairs = Vec::with_capacity(schema.attrs.len());
-    for (field, info) in attr_fields(schema) {
+    for (field, info) in attr_fields(schema).filter(|(_, info)| !but.contains(&info.name)) {
         let Some(masked) = state(&geometry, frame, field)? else {
             continue;
         };
@@ -149,11 +158,12 @@ pub(crate) fn entry_attrs(schema: &Schema, frame: &[u8]) -> Result<Attrs, Defect
     Ok(Attrs::from_unique(pairs))
 }
 
-/// Where the attributes of the entry lie in the frame: texts lie behind its head.
+/// The attributes of the entry that have a place in the frame of their own, by name: texts
+/// lie behind its head.
 pub(crate) fn entry_attr_places(
     schema: &Schema,
     frame: &[u8],
-) -> Result<Vec<Range<usize>>, Defect> {
+) -> Result<Vec<(String, Range<usize>)>, Defect> {
     let geometry = schema.layout.with_flags(flags(frame)?);
     let mut places = Vec::new();
     for (field, info) in attr_fields(schema) {
@@ -161,7 +171,8 @@ pub(crate) fn entry_attr_places(
         if let (Some(masked), Some(dtype), Some(place)) =
             (masked, info.dtype, schema.layout.place(field))
         {
-            places.push(locate_0d(&geometry, frame, place, dtype, masked)?.data);
+            let data = locate_0d(&geometry, frame, place, dtype, masked)?.data;
+            places.push((info.name.clone(), data));
         }
     }
     Ok(places)

@@ -42,7 +42,8 @@ pub use spec::{ArrayBytes, ArraySpec, Mask};
 pub use view::{ArrayView, FieldInfo};
 
 pub(crate) use frame::{
-    FieldPlace, array_attrs, attrs_in_frame, entry_attr_places, entry_attrs, locate, schema_id,
+    FieldPlace, array_attrs, attrs_in_frame, entry_attr_places, entry_attrs, entry_attrs_but,
+    locate, schema_id,
 };
 pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};
 pub(crate) use map::{decode_attrs, encode_attrs};

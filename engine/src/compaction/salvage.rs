@@ -27,7 +27,7 @@ pub struct Salvaged {
     pub seqno: u64,
     /// Number of entries that the copy has.
     pub entries: u64,
-    /// Of these, entries that lack some of their arrays.
+    /// Of these, entries that lack some of their arrays or attributes.
     pub partial: u64,
     /// Bytes of the copy.
     pub file_bytes: u64,
@@ -43,8 +43,8 @@ impl Store {
     /// the copy is read back and compared before it takes its name, and this file is not
     /// changed.
     ///
-    /// An entry of arrays of which some are damaged is copied with the others, and goes to
-    /// the end of the order, in a commit of its own.
+    /// An entry of which some arrays or attributes are damaged is copied with the others, and
+    /// goes to the end of the order, in a commit of its own.
     pub fn salvage(
         &self,
         target: impl AsRef<Path>,
@@ -68,12 +68,12 @@ impl Store {
         let known: HashSet<u64> = damage.iter().map(|damage| damage.at).collect();
         let mut partial = 0;
         for left in left {
-            let arrays = match left.has_arrays {
-                true => copy_arrays(&snapshot, &copy, &left)?,
+            let lacks = match left.has_arrays {
+                true => copy_parts(&snapshot, &copy, &left)?,
                 false => None,
             };
-            partial += u64::from(arrays.is_some());
-            let told = told(&left, arrays.unwrap_or_default());
+            partial += u64::from(lacks.is_some());
+            let told = told(&left, lacks.unwrap_or_default());
             damage.extend(told.filter(|told| !known.contains(&told.at)));
         }
         let saved = copier.save().and_then(|()| to.log.close());
@@ -91,25 +91,34 @@ impl Store {
     }
 }
 
-/// Writes the arrays of an entry that can be read; the names of the others. `None` if the
-/// entry itself cannot.
-fn copy_arrays(from: &Store, to: &Store, left: &Left) -> Result<Option<Vec<String>>> {
+/// What an entry that was copied in part lacks, by name.
+#[derive(Default)]
+struct Lacks {
+    arrays: Vec<String>,
+    attrs: Vec<String>,
+}
+
+/// Writes the arrays and attributes of an entry that can be read; what it lacks then. `None`
+/// if no array can.
+fn copy_parts(from: &Store, to: &Store, left: &Left) -> Result<Option<Lacks>> {
     let part = from.existing_partition(&left.collection, &left.partition)?;
     let read = || -> Result<_> {
         let Some(entry) = part.entry(&left.key)? else {
             return Ok(None);
         };
-        let (mut arrays, mut damaged) = (Vec::new(), Vec::new());
+        let (attrs, damaged) = entry.sound_attrs()?;
+        let (mut arrays, mut lacks) = (Vec::new(), Lacks::default());
+        lacks.attrs = damaged;
         for (position, name) in entry.names().enumerate() {
             match entry.array_at(position) {
                 Ok(array) => arrays.push((name.to_owned(), array)),
-                Err(Error::Corrupt { .. }) => damaged.push(name.to_owned()),
+                Err(Error::Corrupt { .. }) => lacks.arrays.push(name.to_owned()),
                 Err(error) => return Err(error),
             }
         }
-        Ok(Some((arrays, damaged, entry.own_attrs()?)))
+        Ok(Some((arrays, attrs, lacks)))
     };
-    let (arrays, damaged, attrs) = match read() {
+    let (arrays, attrs, lacks) = match read() {
         Ok(Some(read)) => read,
         Ok(None) | Err(Error::Corrupt { .. }) => return Ok(None),
         Err(error) => return Err(error),
@@ -122,18 +131,22 @@ fn copy_arrays(from: &Store, to: &Store, left: &Left) -> Result<Option<Vec<Strin
         .map(|(name, array)| (name.as_str(), array.to_spec()))
         .collect();
     Partition::new(to, &left.collection, &left.partition).write(&left.key, &specs, &attrs)?;
-    Ok(Some(damaged))
+    Ok(Some(lacks))
 }
 
-/// What a report says of an entry that was left behind.
-fn told(left: &Left, arrays: Vec<String>) -> impl Iterator<Item = Damage> {
+/// What a report says of an entry that was left behind, or of which a part was.
+fn told(left: &Left, lacks: Lacks) -> impl Iterator<Item = Damage> {
     let damage = match &left.error {
         Error::Corrupt { at, defect, .. } => {
-            let mut damage = Damage::new(*at..*at, Part::Entry, defect.to_string());
+            let detail = match lacks.attrs.as_slice() {
+                [] => defect.to_string(),
+                attrs => format!("{defect}; left behind: attribute {}", attrs.join(", ")),
+            };
+            let mut damage = Damage::new(*at..*at, Part::Entry, detail);
             damage.collection = Some(left.collection.to_string());
             damage.partition = Some(left.partition.clone());
             damage.key = Some(left.key.clone());
-            damage.arrays = arrays;
+            damage.arrays = lacks.arrays;
             Some(damage)
         }
         _ => None,

@@ -30,11 +30,18 @@ pub(super) fn hits(log: &Log) -> Result<Vec<Hit>> {
     let mut add = |at: u64, end: u64, detail: &str| {
         hits.push(Hit::of(at..end, Part::Header, detail));
     };
+    let mut damaged = Vec::new();
     for at in [0, IDENTITY_COPY] {
         if Identity::parse(&read(log, at, IDENTITY_LEN)?).is_err() {
-            let detail = "does not have its checksum; the identity stands twice";
-            add(at, at.saturating_add(IDENTITY_LEN as u64), detail);
+            damaged.push(at);
         }
+    }
+    for &at in &damaged {
+        let detail = match damaged.len() {
+            1 => "does not have its checksum; the identity stands twice",
+            _ => "does not have its checksum, nor does its copy; both together gave the identity",
+        };
+        add(at, at.saturating_add(IDENTITY_LEN as u64), detail);
     }
     for at in SLOTS {
         // Again, if a writer was just writing it.

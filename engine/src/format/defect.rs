@@ -40,4 +40,12 @@ pub enum Defect {
         /// The text.
         what: &'static str,
     },
+    /// Bytes do not hold, and what they said cannot be had otherwise.
+    #[error("{what} is lost: {because}")]
+    Lost {
+        /// What they said.
+        what: &'static str,
+        /// Why it is lost.
+        because: &'static str,
+    },
 }

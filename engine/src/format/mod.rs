@@ -23,6 +23,7 @@ pub(crate) mod checkpoint;
 mod defect;
 pub(crate) mod frame;
 pub(crate) mod header;
+pub(crate) mod pieced;
 pub(crate) mod record;
 pub(crate) mod segment;
 
