@@ -13,10 +13,12 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 WHEELS := target/wheels
 COMPARE := benches/compare/target/release/arraylog-compare
+DAMAGE := benches/compare/target/release/arraylog-damage
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz fuzz
+.PHONY: torture-truncations torture-bits bench-damage
 .PHONY: help demo soak audit test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
@@ -59,9 +61,17 @@ torture-faults:
 torture-kills:
 	ARRAYLOG_TEST_SEED=$(SEED) $(TORTURE) -p arraylog-tests --test kills -- --ignored --nocapture
 
-## make torture-damage   every bit and every length of three stores
-torture-damage:
-	$(TORTURE) -p arraylog-tests --test damage torture -- --ignored --nocapture --test-threads 1
+## make torture-damage   the next two, one after the other
+torture-damage: torture-truncations torture-bits
+
+## make torture-truncations   every length of three stores, and of stores that SEED makes;
+##               FROM= where the run before stopped
+torture-truncations:
+	FROM=$(FROM) $(TORTURE) -p arraylog-tests --test damage torture_every_length -- --ignored --nocapture
+
+## make torture-bits     every bit of three stores; FROM= where the run before stopped
+torture-bits:
+	FROM=$(FROM) $(TORTURE) -p arraylog-tests --test damage torture_every_bit -- --ignored --nocapture
 
 ## make torture-fuzz     mutated inputs for every fuzz target, on stable Rust
 torture-fuzz:
@@ -113,6 +123,12 @@ bench-index: $(COMPARE)
 bench-growth: $(COMPARE)
 	$(COMPARE) --suite growth --json target/bench-growth.json
 
+## make bench-damage  one byte changed at a time in our files and those of peers; about 15 minutes
+bench-damage: $(VENV)/damage.stamp $(COMPARE)
+	$(DAMAGE) --flips $(FLIPS) --seed $(or $(SEED),1) --python $(BIN)/python
+
+FLIPS ?= 3000
+
 # Cargo knows whether there is anything to do.
 .PHONY: $(COMPARE)
 $(COMPARE):
@@ -155,4 +171,8 @@ $(VENV)/demo.stamp: tools/demo/requirements.txt $(VENV)/stamp
 
 $(VENV)/bench.stamp: benches/compare/python/requirements.txt $(VENV)/stamp
 	$(PIP) install -r benches/compare/python/requirements.txt
+	touch $@
+
+$(VENV)/damage.stamp: benches/compare/python/requirements-damage.txt $(VENV)/stamp
+	$(PIP) install -r benches/compare/python/requirements-damage.txt
 	touch $@

@@ -59,7 +59,7 @@ class Salvaged(NamedTuple):
     entries: int
     """Number of entries that the copy has."""
     partial: int
-    """Of these, entries that lack some of their arrays."""
+    """Of these, entries that lack some of their arrays or attributes."""
     file_bytes: int
     """Bytes of the copy."""
     damage: list[Damage]

@@ -364,7 +364,9 @@ class Store(Snapshot):
     def verify(self, *, threads: int | None = None, progress: Progress = False) -> Verification:
         """Reads the whole file and compares everything in it with its checksums: header
         pages, frames, records with the blocks of their values, older versions too, and
-        the saved index. Damage is what it answers, no exception.
+        the saved index. Each record is then looked up in that index, which has to lead
+        to the newest version of each key and to nothing else. Damage is what it answers,
+        no exception.
 
         By a thread for each processor, or ``threads``, without the GIL. What is
         committed meanwhile is not looked at. ``progress`` is true for a bar (needs
@@ -385,8 +387,8 @@ class Store(Snapshot):
         """Writes all that can be read of this store, which ``open_degraded()`` opened, to
         a new store at ``path``, and tells what was left behind.
 
-        The copy is read back and compared before it takes its name. An entry of arrays
-        of which some are damaged is copied with the others. FileExistsError if
+        The copy is read back and compared before it takes its name. An entry of which
+        some arrays or attributes are damaged is copied with the others. FileExistsError if
         something is at ``path``; ``replace=True`` replaces a store that nobody writes
         to. ``progress`` as for ``verify()``.
         """

@@ -15,7 +15,7 @@ use crate::{Context, key, text};
 /// Compare everything in a store with its checksums
 ///
 /// Header pages, frames, records with the blocks of their values, older versions too, and the
-/// saved index. Each damage is a line on stdout: offsets, what it is, and the collection,
+/// saved index, which is also compared with what the log says. Each damage is a line on stdout: offsets, what it is, and the collection,
 /// partition, key and arrays that are hit, where they are known. Exits with 1 if there is any.
 /// What stands behind the last finished commit of a store that was not closed is no damage.
 #[derive(Debug, clap::Args)]
