@@ -18,7 +18,7 @@ use crate::store::{Inner, Store};
 const SHORT: u64 = 4 * PAGE;
 
 /// What a checkpoint in the background merges: little, another will come.
-const IN_PASSING: Merge = Merge::Shorter(2);
+const IN_PASSING: Merge = Merge::Shorter(1);
 
 /// What the last one for a while merges: usually all, so that a lookup probes one segment.
 /// A store that is opened for a few more entries is not packed anew each time.

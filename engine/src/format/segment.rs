@@ -7,6 +7,8 @@
 //!  | u32    | u32  | u32       | u32      | u64    | u64     | offset u64 | u64     |       |
 //!  +--------+------+-----------+----------+--------+---------+------------+---------+-------+
 //! 64  groups    64 bytes each: eight slots, tag << 48 | place, 0 = empty
+//!     homes     4 bytes a group: bits `tag & 31` and `tag >> 5 & 31` of each key that has
+//!               its home there
 //!     passed    1 byte a group: bit `tag & 7` of each key that found it full; zeros to a
 //!               multiple of 8
 //!     order     8 bytes an entry: the slot words in ascending place
@@ -17,11 +19,12 @@
 //!
 //! * It is the value of a wide record of kind segment, aligned to 64 in the file, so that
 //!   no group lies in two lines of the cache and none in two blocks.
-//! * A key stands in the first group, from number `top * groups >> 32` on, that had an
-//!   empty slot, at most [`MAX_PROBES`] groups on. Keys whose groups were all full are in
+//! * A key stands in the first group, from its home, number `top * groups >> 32`, on, that
+//!   had an empty slot, at most [`MAX_PROBES`] groups on. Keys whose groups were all full are in
 //!   the overflow, sorted by top, tag and key.
-//! * A lookup goes on behind a group if the bit of its tag is set in what passed it: few
-//!   absent keys read a second group, though most groups are full.
+//! * A lookup reads a group only if both bits of its tag are set in the home's: one absent
+//!   key of nine reads any. It goes on behind a group if the bit of its tag is set in what
+//!   passed that: few absent keys read a second one, though most groups are full.
 //! * `from..to` are the offsets of the frames whose records it has.
 //! * A *dead* record says which entries of a segment were superseded before the
 //!   checkpoint that names it: one bit an entry in log order, padded to 8 bytes, then one
@@ -50,6 +53,12 @@ pub(crate) const MAX_PROBES: usize = 16;
 #[inline(always)]
 pub(crate) fn passed_bit(tag: u16) -> u8 {
     1 << (tag & 7)
+}
+
+/// The bits of keys with `tag` among those that have their home at a group.
+#[inline(always)]
+pub(crate) fn home_bits(tag: u16) -> u32 {
+    1 << (tag & 31) | 1 << (tag >> 5 & 31)
 }
 
 /// Share of the slots that are filled, in percent: at 80 a hit rarely needs a second
@@ -154,9 +163,15 @@ impl SegmentHead {
         HEAD_LEN..HEAD_LEN.saturating_add(self.groups.saturating_mul(64))
     }
 
+    /// Where the bits of the keys lie that have their home at each group.
+    pub(crate) fn homes_range(&self) -> Range<u64> {
+        let at = self.groups_range().end;
+        at..at.saturating_add(self.groups.saturating_mul(4))
+    }
+
     /// Where the bytes lie that say what passed each group.
     pub(crate) fn passed_range(&self) -> Range<u64> {
-        let at = self.groups_range().end;
+        let at = self.homes_range().end;
         at..at.saturating_add(self.groups)
     }
 
@@ -224,11 +239,11 @@ mod tests {
             let len = head.value_len();
             assert_eq!(SegmentHead::parse(&head.to_bytes(), len), Ok(head));
             assert!(SegmentHead::parse(&head.to_bytes(), len.wrapping_add(8)).is_err());
-            assert_eq!(head.groups_range().end, head.passed_range().start);
+            assert_eq!(head.homes_range().end, head.passed_range().start);
             assert!(head.order_range().start - head.passed_range().end < 8);
         }
         let million = head(1_000_000, 0).value_len();
-        assert_eq!(million, 64 + 156_250 * 64 + 156_256 + 12_000_000);
+        assert_eq!(million, 64 + 156_250 * 69 + 6 + 12_000_000);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use super::group::{Baseline, Probe, Scalar, Variant};
 use super::segment::{COMPARED, DEAD, Segment, Spilled, group_offset, next};
 use super::{ATTENTION, Fault, Hash, PLACE_BITS, Records, home, place_of, seen};
-use crate::format::segment::{MAX_PROBES, passed_bit};
+use crate::format::segment::{MAX_PROBES, home_bits, passed_bit};
 
 impl Segment {
     /// The place of the key with `hash`: of the words with its tag that a reader with
@@ -90,6 +90,12 @@ impl Segment {
     ) -> u64 {
         let (groups, passed) = (&*self.groups, &*self.passed);
         let (mut at, tag) = (home(hash.top(), groups.len()), hash.tag());
+        if !SETTLED && !self.blocks.is_checked(self.homes_offset(at)) {
+            return ATTENTION;
+        }
+        if !self.may_have(at, tag) {
+            return 0;
+        }
         for _ in 0..MAX_PROBES {
             let (Some(group), Some(passed)) = (groups.get(at), passed.get(at)) else {
                 break;
@@ -175,6 +181,11 @@ impl Segment {
     ) -> Result<u64, R::Error> {
         let (groups, passed) = (&*self.groups, &*self.passed);
         let mut at = home(hash.top(), groups.len());
+        let checked = self.blocks.check(self.homes_offset(at));
+        checked.map_err(|fault| records.fault(fault))?;
+        if !self.may_have(at, hash.tag()) {
+            return Ok(0);
+        }
         for _ in 0..MAX_PROBES {
             let (Some(group), Some(passed)) = (groups.get(at), passed.get(at)) else {
                 break;
@@ -201,6 +212,20 @@ impl Segment {
             at = next(at, groups.len());
         }
         self.find_spilled(hash, end, records)
+    }
+
+    /// Whether a key with `tag` may have its home at group `at`.
+    #[inline(always)]
+    fn may_have(&self, at: usize, tag: u16) -> bool {
+        let bits = home_bits(tag);
+        self.homes.get(at).is_some_and(|homes| homes & bits == bits)
+    }
+
+    /// Where the bits lie of the keys that have their home at a group.
+    #[inline(always)]
+    fn homes_offset(&self, at: usize) -> u64 {
+        let start = self.head.homes_range().start;
+        start.saturating_add(at as u64 * 4)
     }
 
     /// Where the byte lies that says what passed a group.

@@ -143,6 +143,12 @@ impl Hash {
         self.0 as u16
     }
 
+    /// What stands of a hash in a slot word and beside it.
+    #[inline]
+    fn of_word(word: u64, top: u32) -> Self {
+        Self(u64::from(top) << 32 | word >> PLACE_BITS)
+    }
+
     /// The slot word of this hash at `place`.
     #[inline]
     pub(crate) fn word(self, place: u64) -> u64 {

@@ -10,7 +10,7 @@ use super::growing::Growing;
 use super::memory::zeroed;
 use super::segment::{Segment, Spilled};
 use super::{Fault, PLACE_BITS, home, place_of};
-use crate::format::segment::{MAX_PROBES, SegmentHead, groups_for, passed_bit};
+use crate::format::segment::{MAX_PROBES, SegmentHead, groups_for, home_bits, passed_bit};
 
 /// A segment to be written.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub(crate) struct Packed {
     head: [u8; crate::format::segment::HEAD_LEN as usize],
     shape: SegmentHead,
     groups: Box<[Group]>,
+    /// Four bytes a group.
+    homes: Box<[u32]>,
     /// One byte a group, padded.
     passed: Vec<u8>,
     order: Vec<u64>,
@@ -76,8 +78,10 @@ impl Packed {
         let entries = order.len() as u64;
         let mut groups: Box<[Group]> = zeroed(groups_for(entries) as usize);
         let mut spilled = Vec::new();
-        let mut passed = vec![0; groups.len().next_multiple_of(8)];
-        insert_all(&mut groups, &mut passed, &order, &tops, |word, top| {
+        let mut homes: Box<[u32]> = zeroed(groups.len());
+        let mut passed = vec![0; groups.len()];
+        let into = (&mut *groups, &mut *homes, &mut *passed);
+        insert_all(into, &order, &tops, |word, top| {
             spilled.push(Spilled {
                 word: word.into(),
                 top: top.into(),
@@ -106,10 +110,13 @@ impl Packed {
             from,
             to,
         };
+        let pad = shape.order_range().start - shape.passed_range().end;
+        passed.resize(passed.len() + pad as usize, 0);
         Ok(Self {
             head: shape.to_bytes(),
             shape,
             groups,
+            homes,
             passed,
             order,
             tops,
@@ -128,12 +135,13 @@ impl Packed {
     }
 
     /// The bytes, in pieces.
-    pub(crate) fn pieces(&self) -> [&[u8]; 7] {
+    pub(crate) fn pieces(&self) -> [&[u8]; 8] {
         const ZEROS: [u8; 8] = [0; 8];
         let pad = self.shape.overflow_range().start - self.shape.tops_range().end;
         [
             &self.head,
             self.groups.as_bytes(),
+            self.homes.as_bytes(),
             &self.passed,
             self.order.as_bytes(),
             self.tops.as_bytes(),
@@ -144,10 +152,9 @@ impl Packed {
 }
 
 /// Puts each word into the first of its groups with an empty slot, or gives it to `spill`;
-/// those that were full remember that it `passed`.
+/// the first one remembers that it is its home, those that were full that it `passed`.
 fn insert_all(
-    groups: &mut [Group],
-    passed: &mut [u8],
+    (groups, homes, passed): (&mut [Group], &mut [u32], &mut [u8]),
     order: &[u64],
     tops: &[u32],
     mut spill: impl FnMut(u64, u32),
@@ -161,6 +168,10 @@ fn insert_all(
             prefetch(group);
         }
         let mut at = home(top, count);
+        let tag = (word >> PLACE_BITS) as u16;
+        if let Some(homes) = homes.get_mut(at) {
+            *homes |= home_bits(tag);
+        }
         let mut placed = false;
         for _ in 0..MAX_PROBES.min(count) {
             if let Some(group) = groups.get_mut(at)
@@ -173,7 +184,7 @@ fn insert_all(
                 break;
             }
             if let Some(passed) = passed.get_mut(at) {
-                *passed |= passed_bit((word >> PLACE_BITS) as u16);
+                *passed |= passed_bit(tag);
             }
             at = if at + 1 == count { 0 } else { at + 1 };
         }

@@ -118,7 +118,7 @@ impl PartitionIndex {
             since: 0,
             mapped: segments.into_iter().map(Arc::new).collect(),
             frozen: None,
-            growing: Arc::new(Growing::with_room(1)),
+            growing: Arc::default(),
         };
         Self {
             segments: ArcSwap::from_pointee(segments),
@@ -181,12 +181,13 @@ impl PartitionIndex {
     /// Only the writer calls this.
     pub(crate) fn reserve(&self, more: usize, end: u64) {
         let segments = self.segments.load();
-        if segments.growing.room() >= more {
+        if segments.growing.has_room(more) {
             return;
         }
+        let (growing, left_out) = segments.growing.with_room(more, end);
         let grown = Segments {
-            since: end.max(segments.since),
-            growing: Arc::new(Growing::joined(&[&segments.growing], more, end, |_| false)),
+            since: segments.since.max(if left_out { end } else { 0 }),
+            growing: Arc::new(growing),
             ..Segments::clone(&segments)
         };
         self.segments.store(Arc::new(grown));
@@ -336,7 +337,7 @@ impl PartitionIndex {
         };
         let next = Segments {
             frozen: Some(Arc::clone(&growing)),
-            growing: Arc::new(Growing::with_room(1)),
+            growing: Arc::default(),
             ..Segments::clone(&segments)
         };
         self.segments.store(Arc::new(next));
@@ -389,7 +390,7 @@ impl PartitionIndex {
         };
         let newer: HashSet<u64> = journal.noted.iter().map(|&(place, _)| place).collect();
         let tables = [&**frozen, &segments.growing];
-        let joined = Growing::joined(&tables, 1, end, |place| newer.contains(&place));
+        let joined = Growing::joined(&tables, end, |place| newer.contains(&place));
         let next = Segments {
             since: end.max(segments.since),
             mapped: segments.mapped.clone(),

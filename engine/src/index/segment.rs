@@ -57,6 +57,8 @@ pub(crate) struct Segment {
     pub(super) head: SegmentHead,
     pub(super) blocks: Blocks,
     pub(super) groups: View<Group>,
+    /// Bits of the tags of the keys that have their home at each group.
+    pub(super) homes: View<u32>,
     /// One byte a group: tags of keys that found it full.
     pub(super) passed: View<u8>,
     order: View<u64>,
@@ -139,6 +141,7 @@ impl Segment {
             order: View::new(&value, head.order_range()).ok_or_else(misaligned)?,
             tops: View::new(&value, head.tops_range()).ok_or_else(misaligned)?,
             spilled: View::new(&value, head.overflow_range()).ok_or_else(misaligned)?,
+            homes: View::new(&value, head.homes_range()).ok_or_else(misaligned)?,
             passed: View::new(&value, head.passed_range()).ok_or_else(misaligned)?,
             marks: zeroed(head.groups as usize),
             settled: AtomicBool::new(source.trusted),
@@ -277,7 +280,8 @@ impl Segment {
     #[inline]
     pub(super) fn prefetch(&self, hash: Hash) {
         let at = home(hash.top(), self.groups.len());
-        if let Some(group) = self.groups.get(at) {
+        if let (Some(group), Some(homes)) = (self.groups.get(at), self.homes.get(at)) {
+            super::group::prefetch(homes);
             super::group::prefetch(group);
         }
         if !self.settled.load(Ordering::Relaxed)

@@ -234,7 +234,7 @@ impl<'a> WriterGuard<'a> {
 
 /// Gives the bytes of `pieces`, which lie behind each other from offset `at`, to
 /// `write` in groups that end at multiples of `block`.
-fn write_in_blocks(
+pub(super) fn write_in_blocks(
     pieces: &[&[u8]],
     mut at: u64,
     block: u64,

@@ -2,14 +2,16 @@
 
 use std::io::IoSlice;
 
+use super::append::write_in_blocks;
 use super::checkpoint::too_long;
 use super::{Log, wide_blocks};
 use crate::error::{Error, Result};
 use crate::format::frame::HEADER_LEN;
 use crate::format::record::{self, Head, RecordKind};
 
-/// Records below this length are written together.
-const SHORT: u64 = 1 << 20;
+/// Records below this length are written together, longer ones in blocks of it: while the
+/// system takes one in, no commit can write.
+const BLOCK: u64 = 1 << 20;
 
 /// The bytes of a record before its value, with its sum; fills in the sum of `head`.
 fn before_value(head: &mut Head, key: &[u8], pieces: &[&[u8]], seed: u64, at: u64) -> Vec<u8> {
@@ -58,7 +60,7 @@ impl<'a> Filler<'a> {
     pub(super) fn push(&mut self, pieces: &[&[u8]], head: &mut Head, at: u64) -> Result<()> {
         let before = before_value(head, &[], pieces, self.log.identity().seed, at);
         let end = at.saturating_add(head.end());
-        if head.end() < SHORT {
+        if head.end() < BLOCK {
             self.bytes.extend_from_slice(&before);
             pieces
                 .iter()
@@ -67,8 +69,8 @@ impl<'a> Filler<'a> {
             return Ok(());
         }
         self.flush()?;
-        let mut all = vec![IoSlice::new(&before)];
-        all.extend(pieces.iter().map(|piece| IoSlice::new(piece)));
+        let mut all = vec![before.as_slice()];
+        all.extend_from_slice(pieces);
         self.fill(&all, at)?;
         self.at = end;
         Ok(())
@@ -77,14 +79,15 @@ impl<'a> Filler<'a> {
     pub(super) fn flush(&mut self) -> Result<()> {
         let bytes = std::mem::take(&mut self.bytes);
         if !bytes.is_empty() {
-            self.fill(&[IoSlice::new(&bytes)], self.at)?;
+            self.fill(&[&bytes], self.at)?;
             self.at = self.at.saturating_add(bytes.len() as u64);
         }
         Ok(())
     }
 
-    fn fill(&self, pieces: &[IoSlice<'_>], at: u64) -> Result<()> {
-        let filled = self.log.storage.fill(pieces, at);
+    fn fill(&self, pieces: &[&[u8]], at: u64) -> Result<()> {
+        let fill = |slices: &[IoSlice<'_>], at| self.log.storage.fill(slices, at);
+        let filled = write_in_blocks(pieces, at, BLOCK, fill);
         filled.map_err(Error::io("write the index of", &self.log.path))
     }
 }

@@ -1,6 +1,7 @@
 //! The index without a log: a model of keys, commits, checkpoints and followers.
 
 mod crowded;
+mod growth;
 mod protocol;
 
 use std::cmp::Ordering;
