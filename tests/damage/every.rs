@@ -367,3 +367,17 @@ fn flipped_bits_of_closed_and_compacted_stores_are_reported_or_without_effect() 
     assert_eq!(flip(&fixtures, &bits[..2500], extent, &counts), 2500);
     println!("{}", counts.line());
 }
+
+#[test]
+fn a_damaged_frame_of_what_was_copied_is_an_error_at_the_oldest_commit_too() {
+    let fixtures = [fixture(Shape::Compacted)];
+    // The header of the first frame.
+    let bits: Vec<_> = (16384 * 8..16424 * 8).map(|bit| (0, bit)).collect();
+    let counts = Counts::default();
+    let extent = Extent {
+        full: 1,
+        ..Extent::sampled()
+    };
+    assert_eq!(flip(&fixtures, &bits, extent, &counts), bits.len());
+    assert_eq!(counts.refused.into_inner(), bits.len() as u64);
+}
