@@ -454,7 +454,7 @@ impl Inner {
     /// Commits `changes`, with the schemas and partitions that they need, as one batch.
     pub(crate) fn commit(
         &self,
-        writer: &mut WriterGuard<'_>,
+        mut writer: WriterGuard<'_>,
         changes: &[Change<'_>],
         interned: &[Interning],
         durability: Durability,
@@ -462,9 +462,11 @@ impl Inner {
         let mut drafts = Drafts::default();
         let committed = self
             .resolve_all(changes, &mut drafts)
-            .and_then(|runs| self.append(writer, &drafts.rows, &runs, interned, durability));
+            .and_then(|runs| self.append(&mut writer, &drafts.rows, &runs, interned, durability));
         self.settle(&drafts, &committed);
-        committed
+        let seqno = committed?;
+        writer.shown()?;
+        Ok(seqno)
     }
 
     /// Commits rows of the catalog as one batch.

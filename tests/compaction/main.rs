@@ -1,6 +1,7 @@
 //! Compaction: what it keeps, who goes on, and what an interruption leaves.
 
 mod keeps;
+mod large;
 mod meanwhile;
 mod others;
 mod refused;

@@ -94,7 +94,7 @@ impl Batch {
             if staged.len() == 0 {
                 return Ok(inner.log.seqno());
             }
-            inner.commit(&mut writer, &changes, staged.schemas(), self.durability)
+            inner.commit(writer, &changes, staged.schemas(), self.durability)
         })
     }
 }

@@ -47,7 +47,7 @@ impl Catalog {
                 }
                 _ => {}
             }
-            rows.push((located, key));
+            rows.push((located, key.into_owned()));
         }
         let is_kept = |(_, key): &(Located, Vec<u8>)| match key.split_first() {
             Some((&PARTITION, rest)) => rest

@@ -6,8 +6,9 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use super::copier::{Copier, Source};
+use super::copier::Copier;
 use super::pace::{Pace, Progress};
+use super::reading::Source;
 use super::{failed, make, next_identity, random};
 use crate::error::{Error, Result};
 use crate::format::Defect;
@@ -98,7 +99,7 @@ impl Store {
         let pace = Pace::new(ACTION, target, options.throttle, options.progress);
         let mut copier = Copier::new(&next, pace);
         let written = copier
-            .copy_all(&Source {
+            .copy_all(Source {
                 log: &inner.log,
                 catalog: &inner.catalog,
             })

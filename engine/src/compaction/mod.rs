@@ -3,7 +3,7 @@
 //! 1. A new file is made beside the old one. What a snapshot holds is copied into it,
 //!    partition by partition, while others go on reading and writing.
 //! 2. What was committed meanwhile is copied batch by batch, with the seqnos that it has,
-//!    until little is left. A checkpoint saves the index.
+//!    until little is left. A checkpoint saves the index, and a slot names it.
 //! 3. Under the writer's lock the rest is copied and synced. Then the new file takes the
 //!    name of the old one, and the handles go on with it.
 //!
@@ -15,6 +15,7 @@ mod backup;
 mod copier;
 mod options;
 mod pace;
+mod reading;
 mod salvage;
 
 use std::io;
@@ -32,8 +33,9 @@ use crate::options::{Fixed, Mode, OpenOptions};
 use crate::storage::Successor;
 use crate::store::{Inner, Store};
 
-use copier::{Copier, Source};
+use copier::Copier;
 use pace::Pace;
+use reading::Source;
 
 pub(crate) use automatic::Automatic;
 pub use backup::{Backup, BackupOptions};
@@ -45,6 +47,9 @@ const ACTION: &str = "compact";
 
 /// With less than this to copy the writer's lock is taken: some milliseconds.
 const LITTLE: u64 = 1 << 20;
+
+/// A thread gives back the room of a file with as many bytes: it takes the system long.
+const LONG: u64 = 64 << 20;
 
 /// Where a copy starts from.
 struct Base {
@@ -58,7 +63,8 @@ impl Store {
     /// dropped partitions, schemas that no entry uses, older checkpoints. Others go on
     /// reading and writing meanwhile, and wait in the end for some milliseconds and a
     /// sync. Handles go on with the new file; values, entries, arrays, walks and snapshots
-    /// from before keep the old one, whose room is free when the last of them is gone.
+    /// from before keep the old one, whose room is free when the last of them is gone; the
+    /// system takes its time to give back that of a long file, which is not waited for.
     ///
     /// The new file lies in the folder of the old one until it takes its name, so that
     /// there has to be room for both. Reads all live bytes once and compares them with
@@ -93,16 +99,19 @@ impl Store {
         let next = Arc::new(next);
         let pace = Pace::new(ACTION, path, options.throttle, options.progress);
         let mut copier = Copier::new(&next, pace);
-        let taken = copy(&old, &base, &mut copier)
+        let taken = copy(&old, &base, &next, &mut copier)
             .and_then(|tip| self.take_over(&old, &next, successor, &mut copier, tip));
         taken.map_err(|error| failed(error, ACTION, path))?;
         let (before, after) = (old.log.published(), next.log.published());
         let compacted = Compacted {
             freed_bytes: before.saturating_sub(after),
             file_bytes: after,
-            copied_bytes: copier.pace.done(),
+            copied_bytes: copier.pace().done(),
             generation: identity.generation,
         };
+        if before >= LONG {
+            give_back(old, base);
+        }
         log::info!(
             "{}: compacted from {before} to {after} bytes, generation {}",
             path.display(),
@@ -153,7 +162,7 @@ impl Store {
             catalog: &old.catalog,
         };
         // Others wait from here on: nobody is asked.
-        copier.pace.hurry();
+        copier.pace().hurry();
         let mut seen = u64::MAX;
         let mut writer = loop {
             let mut writer = old.log.writer(ACTION)?;
@@ -170,10 +179,10 @@ impl Store {
             seen = last;
             let part = LITTLE.max(grown.saturating_mul(2));
             let end = tip.end.saturating_add(part).min(last);
-            copier.follow(&source, &mut tip, end)?;
+            copier.follow(source, &mut tip, end)?;
             writer.let_others();
         };
-        copier.follow(&source, &mut tip, writer.tip().end)?;
+        copier.follow(source, &mut tip, writer.tip().end)?;
         if !broken(Rule::NewFileDurable) {
             next.log.writer(ACTION)?.sync()?;
         }
@@ -207,8 +216,8 @@ impl Store {
 }
 
 /// Copies everything but what comes while it is copied; where that ends.
-fn copy(old: &Inner, base: &Base, copier: &mut Copier<'_>) -> Result<Tip> {
-    copier.copy_all(&Source {
+fn copy(old: &Inner, base: &Base, next: &Inner, copier: &mut Copier<'_>) -> Result<Tip> {
+    copier.copy_all(Source {
         log: &base.log,
         catalog: &base.catalog,
     })?;
@@ -217,13 +226,13 @@ fn copy(old: &Inner, base: &Base, copier: &mut Copier<'_>) -> Result<Tip> {
         catalog: &old.catalog,
     };
     // What is slower than the writers never ends.
-    copier.pace.unthrottle();
+    copier.pace().unthrottle();
     let mut tip = base.tip;
     let mut catch_up = |copier: &mut Copier<'_>| {
         loop {
             let end = old.log.published();
             let behind = end.saturating_sub(tip.end);
-            copier.follow(&source, &mut tip, end)?;
+            copier.follow(source, &mut tip, end)?;
             // Nearly there, or outrun.
             let left = old.log.published().saturating_sub(end);
             if left < LITTLE || left > behind / 2 {
@@ -233,9 +242,21 @@ fn copy(old: &Inner, base: &Base, copier: &mut Copier<'_>) -> Result<Tip> {
     };
     catch_up(copier)?;
     copier.save()?;
+    // Before the file has its name, so that it is never opened without, and while others
+    // go on: most of it is on the device when they wait.
+    if !broken(Rule::NewFileDurable) {
+        next.log.name_checkpoints(true)?;
+    }
     // The sync took its time.
     catch_up(copier)?;
     Ok(tip)
+}
+
+/// Lets go of a file that has lost its name, unless somebody keeps views of it.
+fn give_back(old: Arc<Inner>, base: Base) {
+    let thread = std::thread::Builder::new().name("arraylog-release".to_owned());
+    // Without a thread it is dropped here.
+    let _ = thread.spawn(move || drop((old, base)));
 }
 
 /// A generation that holds nothing yet, opened for writing.

@@ -4,9 +4,10 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::backup::{BackupOptions, begin, place};
-use super::copier::{Copier, Left, Source};
+use super::copier::Copier;
 use super::failed;
 use super::pace::Pace;
+use super::reading::{Left, Source};
 use crate::damage::{Damage, Part};
 use crate::error::{Error, Result};
 use crate::format::Defect;
@@ -58,7 +59,7 @@ impl Store {
         let to = copy.inner();
         let pace = Pace::new(ACTION, target, options.throttle, options.progress);
         let mut copier = Copier::new(&to, pace).leaving();
-        let copied = copier.copy_all(&Source {
+        let copied = copier.copy_all(Source {
             log: &inner.log,
             catalog: &inner.catalog,
         });

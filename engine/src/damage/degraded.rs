@@ -194,7 +194,7 @@ impl Opening {
         }
         let (before, its) = self.log.head_and_key(offset(previous)).ok()?;
         let agrees = before.partition == head.partition || its == key;
-        (agrees && before.kind.is_data()).then_some((before.partition, its))
+        (agrees && before.kind.is_data()).then_some((before.partition, its.into_owned()))
     }
 
     /// Has the index lead from `key` to the record.

@@ -65,6 +65,10 @@ pub(crate) struct Fault {
 pub(crate) trait Records: Copy {
     type Error;
 
+    /// Whether a walk compares the records that it gives out with their sums, once; else who
+    /// walks does, each time.
+    const COMPARED: bool = true;
+
     /// The key.
     fn key(&self) -> &[u8];
 

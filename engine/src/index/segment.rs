@@ -392,7 +392,11 @@ impl Segment {
                     .map_err(|fault| records.fault(fault)),
             };
             let place = match seen {
-                Ok(true) => self.compared(*ordinal, records).map(Some),
+                Ok(true) if R::COMPARED => self.compared(*ordinal, records).map(Some),
+                Ok(true) => match self.place_at(*ordinal) {
+                    Ok(place) => Ok(Some(place)),
+                    Err(fault) => Err(records.fault(fault)),
+                },
                 Ok(false) => Ok(None),
                 Err(error) => Err(error),
             };

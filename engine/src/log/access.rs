@@ -1,5 +1,6 @@
 //! Reading records at their places.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -91,6 +92,21 @@ impl Log {
         }
     }
 
+    /// Starts to load the value of the record at `place`, whose head is at hand; of a long
+    /// one the start, since the processor loads on by itself.
+    #[inline]
+    pub(crate) fn prefetch_value(lender: Lender<'_>, place: u64) {
+        const MOST: u64 = 2 << 10;
+        let at = offset(place);
+        let head = lender.get(at, record::HEAD_LEN);
+        let Some((start, len)) = head.and_then(|head| record::plain_value(head, at)) else {
+            return;
+        };
+        let value = lender.get(at.saturating_add(start), len.min(MOST));
+        let lines = value.unwrap_or_default().chunks(64);
+        lines.filter_map(<[u8]>::first).for_each(prefetch);
+    }
+
     /// The record at `place`.
     #[inline(always)]
     pub(crate) fn locate(&self, place: u64) -> Result<Located> {
@@ -106,16 +122,16 @@ impl Log {
         Ok(Located { at, head })
     }
 
-    /// The head and the key of the record at offset `at`.
-    pub(crate) fn head_and_key(&self, at: u64) -> Result<(Head, Vec<u8>)> {
+    /// The head and the key of the record at offset `at`, borrowed where reads lend.
+    pub(crate) fn head_and_key(&self, at: u64) -> Result<(Head, Cow<'_, [u8]>)> {
         if self.regions.is_some() {
             let located = self.locate(place(at))?;
             let range = located.within(located.head.key_range());
             let key = self.lent(range).transpose()?.unwrap_or_default();
-            return Ok((located.head, key.to_vec()));
+            return Ok((located.head, key.into()));
         }
         if let Some(lost) = self.lost_at(at) {
-            return Ok((lost.head, lost.key));
+            return Ok((lost.head, lost.key.into()));
         }
         // The system refuses offsets beyond what it can count, and a place is from the file.
         if at.saturating_add(record::HEAD_LEN) > self.limit.load(Ordering::Acquire) {
@@ -140,7 +156,7 @@ impl Log {
             }
         }
         buffer.truncate(range.end as usize);
-        Ok((head, buffer.split_off(range.start as usize)))
+        Ok((head, buffer.split_off(range.start as usize).into()))
     }
 
     /// The value of a record, mapped and verified, borrowed; `None` if reads copy.
@@ -172,6 +188,11 @@ impl Log {
             (Some(key), Some(value)) => Ok(Some((key, value))),
             _ => Ok(None),
         }
+    }
+
+    /// The value of a record as it lies in the mapping, not verified; `None` if reads copy.
+    pub(crate) fn lend_value(&self, located: &Located) -> Option<Result<&[u8]>> {
+        self.lent(located.value())
     }
 
     /// The value of a record with a reference that keeps it; not verified yet, unless

@@ -7,7 +7,7 @@
 //!    is overwritten, durably so if the frame has more than a page: of such a frame any
 //!    part may be on the device, and a later one could complete it.
 //! 4. The index is told.
-//! 5. `Synced`: the lock is given away until a sync has covered the frame ([`super::group`]).
+//! 5. The lock is given away; `Synced`: until a sync has covered the frame ([`super::group`]).
 //! 6. The published end is raised.
 
 use std::io;
@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::record::{self, Head, RecordKind};
 use crate::format::{ALIGN_FROM, BLOCK, place};
-use crate::index::{Hash, PartitionIndex};
+use crate::index::{Hash, PartitionIndex, Pinned};
 use crate::mutant::{Rule, broken};
 use crate::options::Durability;
 
@@ -35,6 +35,9 @@ const APART: u64 = 1 << 10;
 
 /// Operations whose groups are loaded ahead of their turn.
 const AHEAD: usize = 16;
+
+/// Operations of which the groups of the first are out of the nearest cache after the last.
+const FAR: usize = 256;
 
 /// One operation of a commit.
 #[derive(Debug)]
@@ -229,11 +232,9 @@ impl WriterGuard<'_> {
             .filter(Located::is_live))
     }
 
-    /// Commits `ops`, in this order, as one batch; its seqno. Nothing of it is seen
-    /// before all of it is.
-    ///
-    /// The writer's lock is given away while a sync is waited for, unless there are
-    /// operations of partition 0, which come first.
+    /// Appends `ops`, in this order, as one batch; its seqno. Nothing of it is seen
+    /// before all of it is: when [`Self::shown`] returns, or here if there are operations of
+    /// partition 0, which come first, or if nothing waits for the device.
     pub(crate) fn commit(&mut self, ops: &[Op<'_>], durability: Durability) -> Result<u64> {
         self.append_records(FrameKind::Batch, ops, durability)
     }
@@ -284,8 +285,6 @@ impl WriterGuard<'_> {
         // next under the lock has to find them.
         if ops.first().is_some_and(|op| op.partition == 0) {
             self.settle()?;
-        } else {
-            self.wait_until_shown(end)?;
         }
         if broken(Rule::ShownWhenDurable) && durability == Durability::Synced {
             self.sync()?;
@@ -303,14 +302,9 @@ impl WriterGuard<'_> {
         for run in ops.chunk_by(|a, b| std::ptr::eq(a.index, b.index)) {
             let Some(first) = run.first() else { continue };
             let pinned = first.index.newest();
-            // Some ahead, so that the misses of the cache overlap.
-            let mut coming = run.iter();
-            let first = coming.by_ref().take(AHEAD);
-            first.for_each(|op| pinned.prefetch(op.hash));
+            let mut coming = coming(&pinned, if fresh { &[] } else { run });
             for op in run {
-                if let Some(next) = coming.next() {
-                    pinned.prefetch(next.hash);
-                }
+                coming.next();
                 let newest = match fresh {
                     true => 0,
                     false => pinned.find_for_writer(op.hash, &log.keyed(op.key))?,
@@ -348,7 +342,11 @@ impl WriterGuard<'_> {
             let mut counted = index.counted();
             index.reserve(run.len(), shown);
             let pinned = index.newest();
+            // Those of a short commit are at hand from the lookups before.
+            let far = fresh || run.len() > FAR;
+            let mut coming = coming(&pinned, if far { run } else { &[] });
             for (op, placed) in run.iter().zip(&mut placed) {
+                coming.next();
                 let tombstone = op.kind == RecordKind::Tombstone;
                 let (place, previous) = (placed.place, placed.previous);
                 let records = log.keyed(op.key).fresh(fresh);
@@ -367,6 +365,14 @@ impl WriterGuard<'_> {
         }
         Ok(counts)
     }
+}
+
+/// Loads groups of `run`, those of one operation at each step; some are loaded already, so
+/// that the misses of the cache overlap.
+fn coming<'a>(pinned: &'a Pinned, run: &'a [Op<'_>]) -> impl Iterator<Item = ()> + 'a {
+    let mut coming = run.iter().map(|op| pinned.prefetch(op.hash));
+    coming.by_ref().take(AHEAD).for_each(drop);
+    coming
 }
 
 fn too_large(op: &Op<'_>) -> Error {

@@ -85,6 +85,36 @@ fn has_key(lender: Lender<'_>, place: u64, key: &[u8]) -> Option<bool> {
     Some(found.is_some_and(|found| record::is_same(found, key)))
 }
 
+/// The records of a log, for a walk of someone who compares them with their sums.
+#[derive(Clone, Copy)]
+pub(super) struct Uncompared<'a>(pub(super) &'a Log);
+
+impl Records for Uncompared<'_> {
+    type Error = Error;
+
+    const COMPARED: bool = false;
+
+    fn key(&self) -> &[u8] {
+        &[]
+    }
+
+    fn fault(&self, fault: Fault) -> Error {
+        self.0.fault(fault)
+    }
+
+    fn has_key(&self, _place: u64) -> bool {
+        false
+    }
+
+    fn check(&self, place: u64) -> Result<Checked> {
+        self.0.keyed(&[]).check(place)
+    }
+
+    fn compare(&self, _place: u64) -> Result<Ordering> {
+        Ok(Ordering::Equal)
+    }
+}
+
 /// The records of a log, of which each will do.
 #[derive(Clone, Copy)]
 struct Candidates<'a>(&'a Log);

@@ -13,6 +13,8 @@
 use std::collections::VecDeque;
 use std::io;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
 
 use parking_lot::MutexGuard;
@@ -43,11 +45,32 @@ struct Pending {
     counts: Counts,
 }
 
+/// A thread that waits.
+#[derive(Debug)]
+struct Waiting {
+    thread: Thread,
+    until: Until,
+}
+
+/// What a thread waits for.
+#[derive(Clone, Copy, Debug)]
+enum Until {
+    /// Everything up to this offset is shown.
+    Shown(u64),
+    /// The sync with this number, or a later one, has succeeded.
+    Synced(u64),
+}
+
+/// Threads that need wait no more. They are woken when the writer's lock is free, each by
+/// itself: none has to wait for another one to go on.
+type Woken = SmallVec<[Thread; 16]>;
+
 /// Who waits for the device.
 #[derive(Debug, Default)]
 pub(super) struct Group {
     /// In log order.
     pending: VecDeque<Pending>,
+    waiting: Vec<Waiting>,
     /// Whether a thread leads.
     led: bool,
     /// Syncs that were started, and the last of them that has succeeded.
@@ -76,6 +99,15 @@ impl Group {
     /// end.
     pub(super) fn sync_all_next(&mut self) {
         self.whole = true;
+    }
+}
+
+impl Writer {
+    fn has(&self, until: Until) -> bool {
+        match until {
+            Until::Shown(end) => self.shown.end >= end,
+            Until::Synced(number) => self.group.finished >= number,
+        }
     }
 }
 
@@ -115,7 +147,8 @@ impl WriterGuard<'_> {
         };
         writer.group.pending.push_back(pending);
         self.show();
-        if !self.writer.group.pending.is_empty() {
+        let group = &self.writer.group;
+        if group.led && group.pending.len() >= group.size {
             self.log.joined.notify_one();
         }
     }
@@ -139,27 +172,57 @@ impl WriterGuard<'_> {
         };
         *shown = last.tip;
         self.log.publish(last.tip);
+        let last = last.tip.end;
         // All before any is shown: operations of one partition may stand apart in a batch.
         let counts = |pending: &Pending, act: fn(&Counted)| pending.counts.iter().for_each(act);
         let ready_ones = pending.iter().take(ready);
         ready_ones.for_each(|pending| counts(pending, Counted::add));
         let ready_ones = pending.drain(..ready);
         ready_ones.for_each(|pending| counts(&pending, Counted::show));
+        self.log.counted.store(last, Ordering::Release);
         self.tell_others();
         ready
     }
 
-    /// Returns when everything up to offset `end`, which was appended, is shown; the
-    /// writer's lock is given away meanwhile.
-    pub(super) fn wait_until_shown(&mut self, end: u64) -> Result<()> {
-        self.wait_for(|writer| writer.shown.end >= end)
+    /// Returns when everything that was appended is shown. Gives the writer's lock away: who
+    /// waits is not kept from going on by others that do.
+    pub(crate) fn shown(mut self) -> Result<()> {
+        let (log, end) = (self.log, self.writer.tip.end);
+        let until = Until::Shown(end);
+        loop {
+            if self.has(until)? {
+                return Ok(());
+            }
+            if !self.writer.group.led {
+                let woken = self.lead();
+                let done = self.has(until);
+                drop(self);
+                woken.iter().for_each(Thread::unpark);
+                if done? {
+                    return Ok(());
+                }
+            } else {
+                self.enlist(until);
+                drop(self);
+                thread::park();
+                if log.counted.load(Ordering::Acquire) >= end {
+                    return Ok(());
+                }
+            }
+            // To lead, to be told of a failure, or for nothing.
+            let Some(writer) = &log.writer else {
+                return Ok(());
+            };
+            self = WriterGuard::new(log, writer.lock());
+            self.retire();
+        }
     }
 
     /// Returns when everything that was appended is shown; the writer's lock is given away
     /// meanwhile. Before an answer that nobody else could explain yet.
     pub(crate) fn wait_for_others(&mut self) -> Result<()> {
         let end = self.writer.tip.end;
-        self.wait_until_shown(end)
+        self.wait(Until::Shown(end))
     }
 
     /// Makes everything written durable; the writer's lock is given away meanwhile.
@@ -167,25 +230,65 @@ impl WriterGuard<'_> {
         self.writer.group.sync_all_next();
         // One that starts from here on.
         let number = self.writer.group.started.saturating_add(1);
-        self.wait_for(|writer| writer.group.finished >= number)?;
+        self.wait(Until::Synced(number))?;
         self.tell_others();
         Ok(())
     }
 
-    fn wait_for(&mut self, done: impl Fn(&Writer) -> bool) -> Result<()> {
-        loop {
-            if done(&self.writer) {
-                return Ok(());
-            }
-            if let Some(first) = &self.writer.poison {
-                return Err(self.unknown(first));
-            }
+    /// Returns when it is so; the writer's lock is given away meanwhile.
+    fn wait(&mut self, until: Until) -> Result<()> {
+        while !self.has(until)? {
             if self.writer.group.led {
-                self.log.synced.wait(&mut self.writer);
+                self.enlist(until);
+                MutexGuard::unlocked(&mut self.writer, thread::park);
+                self.retire();
             } else {
-                self.lead();
+                let woken = self.lead();
+                MutexGuard::unlocked(&mut self.writer, || {
+                    woken.iter().for_each(Thread::unpark);
+                });
             }
         }
+        Ok(())
+    }
+
+    /// Whether it is so. `Error::CommitUnknown` if it never will be.
+    fn has(&self, until: Until) -> Result<bool> {
+        let has = self.writer.has(until);
+        match &self.writer.poison {
+            Some(first) if !has => Err(self.unknown(first)),
+            _ => Ok(has),
+        }
+    }
+
+    /// Has this thread be woken.
+    fn enlist(&mut self, until: Until) {
+        let thread = thread::current();
+        self.writer.group.waiting.push(Waiting { thread, until });
+    }
+
+    /// Has this thread, which was woken by whomever, be woken no more.
+    fn retire(&mut self) {
+        let this = thread::current().id();
+        let waiting = &mut self.writer.group.waiting;
+        waiting.retain(|waiting| waiting.thread.id() != this);
+    }
+
+    /// Takes the threads off the list that have what they wait for; if all is lost all, and
+    /// if nobody leads one that will.
+    fn wake(&mut self) -> Woken {
+        let writer = &mut *self.writer;
+        let mut waiting = std::mem::take(&mut writer.group.waiting);
+        let lost = writer.poison.is_some();
+        let ready = waiting.extract_if(.., |waiting| lost || writer.has(waiting.until));
+        let mut woken: Woken = ready.map(|waiting| waiting.thread).collect();
+        if !writer.group.led
+            && let Some(next) = waiting.first()
+        {
+            woken.push(next.thread.clone());
+        }
+        writer.group.waiting = waiting;
+        woken
     }
 
     pub(super) fn unknown(&self, source: &io::Error) -> Error {
@@ -195,8 +298,9 @@ impl WriterGuard<'_> {
         }
     }
 
-    /// Syncs for all who wait.
-    fn lead(&mut self) {
+    /// Syncs for all who wait; whom to wake.
+    #[must_use]
+    fn lead(&mut self) -> Woken {
         let log = self.log;
         self.writer.group.led = true;
         self.gather();
@@ -208,6 +312,7 @@ impl WriterGuard<'_> {
         if let Ok(size) = self.end_sync(synced, number, tip) {
             (self.writer.group.size, self.writer.group.took) = (size, took);
         }
+        self.wake()
     }
 
     /// Lets those append once more who shared the last sync and were told of it just now;
@@ -252,7 +357,7 @@ impl WriterGuard<'_> {
     /// Takes up the outcome of a sync; how many commits it has shown.
     fn end_sync(&mut self, synced: io::Result<()>, number: u64, tip: Tip) -> Result<usize> {
         let log = self.log;
-        let ended = match synced {
+        match synced {
             Ok(()) => {
                 let writer = &mut *self.writer;
                 writer.group.finished = writer.group.finished.max(number);
@@ -268,9 +373,7 @@ impl WriterGuard<'_> {
                 }
                 Err(self.unknown(&source))
             }
-        };
-        log.synced.notify_all();
-        ended
+        }
     }
 
     /// Makes everything committed durable without giving the writer's lock away.
@@ -279,7 +382,9 @@ impl WriterGuard<'_> {
         let (number, tip, range) = self.start_sync();
         // Waits for a sync that is under way, whose thread needs the lock only afterwards.
         let synced = self.log.sync_device(range);
-        self.end_sync(synced, number, tip).map(drop)
+        let ended = self.end_sync(synced, number, tip);
+        self.wake().iter().for_each(Thread::unpark);
+        ended.map(drop)
     }
 
     /// Returns when everything that was appended is shown, without giving the writer's lock

@@ -71,13 +71,13 @@ pub(crate) struct Log {
     /// End of the newest commit that readers see (an offset).
     published: AtomicU64,
     seqno: AtomicU64,
+    /// End of the newest commit of this writer that readers see and that is counted.
+    counted: AtomicU64,
     verify: Verify,
     verified: Arc<Verified>,
     durability: Durability,
     writer: Option<Mutex<Writer>>,
-    /// Wakes who waits for a sync that another thread does.
-    synced: Condvar,
-    /// Wakes the thread that will sync when another one has appended.
+    /// Wakes the thread that will sync when as many have appended as did before.
     joined: Condvar,
     /// Held while the device is flushed; the first failure of that.
     device: Mutex<Option<io::Error>>,
@@ -172,11 +172,11 @@ impl Log {
             limit: parts.limit,
             published: AtomicU64::new(LOG_START),
             seqno: AtomicU64::new(tip.seqno),
+            counted: AtomicU64::new(0),
             verify: parts.verify,
             verified: Arc::default(),
             durability: parts.durability,
             writer: None,
-            synced: Condvar::new(),
             joined: Condvar::new(),
             device: Mutex::new(None),
             meter: Arc::default(),
@@ -322,11 +322,11 @@ impl Log {
             limit: Arc::clone(&self.limit),
             published: AtomicU64::new(self.published()),
             seqno: AtomicU64::new(self.seqno()),
+            counted: AtomicU64::new(0),
             verify: self.verify,
             verified: Arc::clone(&self.verified),
             durability: self.durability,
             writer: None,
-            synced: Condvar::new(),
             joined: Condvar::new(),
             device: Mutex::new(None),
             meter: Arc::clone(&self.meter),

@@ -1,5 +1,6 @@
 //! Comparing records with their sums.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -121,7 +122,7 @@ impl Log {
             }
             let sum_at = table.start.saturating_add(block.saturating_mul(8));
             let stored = self.part(located, sum_at..sum_at.saturating_add(8))?;
-            let stored = u64::from_le_bytes(stored.as_slice().try_into().unwrap_or_default());
+            let stored = u64::from_le_bytes((*stored).try_into().unwrap_or_default());
             let bytes = value
                 .get(span.start as usize..span.end as usize)
                 .unwrap_or_default();
@@ -138,26 +139,24 @@ impl Log {
         Ok(())
     }
 
-    /// A copy of a part of a record.
-    fn part(&self, located: &Located, range: Range<u64>) -> Result<Vec<u8>> {
+    /// A part of a record, borrowed where reads lend.
+    fn part(&self, located: &Located, range: Range<u64>) -> Result<Cow<'_, [u8]>> {
         let range = located.within(range);
         // Before memory is taken: the length is from the file.
         if range.end > self.limit.load(Ordering::Acquire) {
             return Err(self.torn(located.at, "a record", located.head.end(), 0));
         }
+        if let Some(lent) = self.lent(range.clone()) {
+            return lent.map(Cow::from);
+        }
         let len = range.end.saturating_sub(range.start) as usize;
         let mut out = vec![0; len];
-        match self.lent(range.clone()) {
-            Some(bytes) => out.copy_from_slice(bytes?),
-            None => {
-                let n = self.storage.read_at(&mut out, range.start);
-                let n = n.map_err(Error::io("read", &self.path))?;
-                if n < len {
-                    return Err(self.torn(range.start, "a record", len as u64, n));
-                }
-            }
+        let n = self.storage.read_at(&mut out, range.start);
+        let n = n.map_err(Error::io("read", &self.path))?;
+        if n < len {
+            return Err(self.torn(range.start, "a record", len as u64, n));
         }
-        Ok(out)
+        Ok(out.into())
     }
 
     fn compare(&self, at: u64, what: &'static str, stored: u64, computed: u64) -> Result<()> {

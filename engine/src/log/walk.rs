@@ -1,6 +1,7 @@
 //! Walking over the records of a partition in the order of the log.
 
 use super::Log;
+use super::find::Uncompared;
 use crate::error::Result;
 use crate::index::{Cursor, Pinned, Window};
 
@@ -15,6 +16,8 @@ pub(crate) struct Walk {
     window: Window,
     /// How many places of the window were given out.
     given: usize,
+    /// Whether the records are compared with their sums.
+    compared: bool,
 }
 
 impl Walk {
@@ -26,10 +29,20 @@ impl Walk {
             end,
             window: Window::new(),
             given: 0,
+            compared: true,
         }
     }
 
-    /// The next places, none at the end: as [`Self::next`], many at once.
+    /// As [`Self::new`], for someone who compares the records with their sums.
+    pub(crate) fn uncompared(pinned: Option<Pinned>, end: u64) -> Self {
+        Self {
+            compared: false,
+            ..Self::new(pinned, end)
+        }
+    }
+
+    /// The next places, none at the end: as [`Self::next`], many at once. After an error the
+    /// walk goes on behind what was damaged.
     #[inline]
     pub(crate) fn next_window(&mut self, log: &Log) -> Result<&[u64]> {
         if self.given == self.window.places().len() {
@@ -57,12 +70,11 @@ impl Walk {
         self.window = Window::new();
         self.given = 0;
         if let Some(pinned) = &self.pinned {
-            pinned.next(
-                &mut self.cursor,
-                self.end,
-                &log.keyed(&[]),
-                &mut self.window,
-            )?;
+            let (cursor, window) = (&mut self.cursor, &mut self.window);
+            match self.compared {
+                true => pinned.next(cursor, self.end, &log.keyed(&[]), window)?,
+                false => pinned.next(cursor, self.end, &Uncompared(log), window)?,
+            }
             let places = self.window.places();
             let lender = log.lender();
             places

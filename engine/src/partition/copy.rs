@@ -132,7 +132,7 @@ impl Partition {
             value: sums.value(&pieces, bytes.len() as u64),
         };
         let changes = [put, self.tombstone(hash, key)];
-        inner.commit(&mut writer, &changes, &[], inner.log.durability())?;
+        inner.commit(writer, &changes, &[], inner.log.durability())?;
         Ok(())
     }
 

@@ -50,7 +50,7 @@ impl Records {
         };
         let at = crate::format::offset(place);
         let record = self.log.head_and_key(at);
-        Some(record.map(|(head, key)| (Located { at, head }, key)))
+        Some(record.map(|(head, key)| (Located { at, head }, key.into_owned())))
     }
 }
 

@@ -133,7 +133,7 @@ impl Partition {
         };
         let mut writer = inner.log.writer(action)?;
         self.check(inner, &mut writer, action, hash, key, condition)?;
-        inner.commit(&mut writer, &[change], interned, inner.log.durability())?;
+        inner.commit(writer, &[change], interned, inner.log.durability())?;
         Ok(())
     }
 
@@ -193,7 +193,7 @@ impl Partition {
                 return Ok(false);
             }
             let change = self.tombstone(hash, key);
-            inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
+            inner.commit(writer, &[change], &[], inner.log.durability())?;
             Ok(true)
         })
     }
@@ -222,7 +222,7 @@ impl Partition {
         if changes.is_empty() {
             writer.wait_for_others()?;
         } else {
-            inner.commit(&mut writer, &changes, &[], inner.log.durability())?;
+            inner.commit(writer, &changes, &[], inner.log.durability())?;
         }
         Ok(changes.len() as u64)
     }
@@ -258,7 +258,7 @@ impl Partition {
             .iter()
             .map(|key| Ok(self.tombstone(inner.hash(key)?, key)))
             .collect();
-        inner.commit(&mut writer, &changes?, &[], inner.log.durability())?;
+        inner.commit(writer, &changes?, &[], inner.log.durability())?;
         Ok(keys.len() as u64)
     }
 }

@@ -86,7 +86,7 @@ impl Partition {
             };
             let mut writer = inner.log.writer(ACTION)?;
             self.check(inner, &mut writer, ACTION, hash, key, condition)?;
-            inner.commit(&mut writer, &[change], &[], inner.log.durability())?;
+            inner.commit(writer, &[change], &[], inner.log.durability())?;
             Ok(len)
         })
     }

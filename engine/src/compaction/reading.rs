@@ -1,0 +1,359 @@
+//! Reading the records that are to be copied, and comparing them with their sums.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::ops::Deref;
+use std::sync::Arc;
+
+use crate::catalog::{CATALOG, Catalog, Listed, PartitionState, Row};
+use crate::error::{Error, Result, describe_key};
+use crate::format::record::RecordKind;
+use crate::format::{Defect, offset, place};
+use crate::index::Hash;
+use crate::log::{Found, Located, Log, Walk};
+use crate::staged::Sums;
+use crate::storage::Bytes;
+use crate::store::Inner;
+
+/// Records are gathered until they have so many bytes: frames are then written in whole
+/// blocks, and the memory for them is bounded.
+const FRAME: u64 = 2 << 20;
+
+/// Of records without values so many are gathered.
+const RECORDS: usize = 1 << 15;
+
+/// The value of a record on its way.
+pub(super) enum Content<'a> {
+    /// As it lies in the old log, where reads lend.
+    Lent(&'a [u8]),
+    /// Of a log whose reads copy.
+    Copied(Bytes),
+    /// A row that is written anew.
+    Made(Vec<u8>),
+}
+
+impl Deref for Content<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Lent(bytes) => bytes,
+            Self::Copied(bytes) => bytes,
+            Self::Made(bytes) => bytes,
+        }
+    }
+}
+
+/// A record on its way.
+pub(super) struct Moving<'a> {
+    pub(super) partition: u32,
+    pub(super) kind: RecordKind,
+    pub(super) key: Cow<'a, [u8]>,
+    pub(super) hash: Hash,
+    pub(super) value: Content<'a>,
+    pub(super) sums: Sums,
+    pub(super) align: u8,
+    /// Bytes of its record in the old log.
+    bytes: u64,
+}
+
+/// Records that become one frame.
+#[derive(Default)]
+pub(super) struct Load<'a> {
+    pub(super) records: Vec<Moving<'a>>,
+    /// Bytes of their records in the old log.
+    pub(super) bytes: u64,
+}
+
+impl<'a> Load<'a> {
+    fn push(&mut self, record: Moving<'a>) {
+        self.bytes = self.bytes.saturating_add(record.bytes);
+        self.records.push(record);
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes >= FRAME || self.records.len() >= RECORDS
+    }
+
+    /// The same room, for other records.
+    pub(super) fn emptied(mut self) -> Self {
+        self.records.clear();
+        self.bytes = 0;
+        self
+    }
+}
+
+/// What is copied from: a log that nothing is added to as far as it is copied.
+#[derive(Clone, Copy)]
+pub(super) struct Source<'a> {
+    pub(super) log: &'a Arc<Log>,
+    pub(super) catalog: &'a Catalog,
+}
+
+/// A partition that is copied.
+pub(super) struct Goal {
+    pub(super) listed: Listed,
+    pub(super) state: Arc<PartitionState>,
+}
+
+/// An entry that is left behind.
+pub(super) struct Left {
+    pub(super) collection: Arc<str>,
+    pub(super) partition: String,
+    pub(super) key: Vec<u8>,
+    /// Whether there are arrays that can be looked at one by one.
+    pub(super) has_arrays: bool,
+    pub(super) error: Error,
+}
+
+/// Takes a load and gives room for another one; `None`: no more is wanted.
+pub(super) type Take<'t, 'a> = &'t mut dyn FnMut(Load<'a>) -> Option<Load<'a>>;
+
+/// Reads records for the store `to`.
+pub(super) struct Reading<'s> {
+    to: &'s Inner,
+    /// Schemas that were read.
+    schemas: HashSet<u32>,
+    /// If what cannot be read is to be left behind: that.
+    pub(super) left: Option<Vec<Left>>,
+}
+
+impl<'s> Reading<'s> {
+    pub(super) fn new(to: &'s Inner) -> Self {
+        Self {
+            to,
+            schemas: HashSet::new(),
+            left: None,
+        }
+    }
+
+    /// Reads what `from` holds: the rows of names, then each partition in its order, and
+    /// the schemas of its entries before these.
+    pub(super) fn read_all<'a>(
+        &mut self,
+        from: Source<'a>,
+        goals: &[Goal],
+        take: Take<'_, 'a>,
+    ) -> Result<()> {
+        let mut load = Load::default();
+        for (located, key) in from.catalog.rows_of_names(from.log)? {
+            load.push(self.read(from.log, located, key.into())?);
+            if load.is_full() && !pass_on(&mut load, take) {
+                return Ok(());
+            }
+        }
+        for goal in goals {
+            if !self.read_partition(from, goal, &mut load, take)? {
+                return Ok(());
+            }
+        }
+        pass_on(&mut load, take);
+        Ok(())
+    }
+
+    /// Whether more is wanted.
+    fn read_partition<'a>(
+        &mut self,
+        from: Source<'a>,
+        goal: &Goal,
+        load: &mut Load<'a>,
+        take: Take<'_, 'a>,
+    ) -> Result<bool> {
+        let Goal { listed, state } = goal;
+        let log = from.log;
+        let partition = &format!("{:?}/{:?}", listed.collection, listed.name);
+        let (pinned, end) = state.index.pin(|| place(log.published()));
+        let mut walk = Walk::uncompared(Some(pinned), end);
+        loop {
+            let window = walk.next_window(log);
+            let window = window.map_err(|error| damaged(log, error, partition))?;
+            if window.is_empty() {
+                return Ok(true);
+            }
+            let lender = log.lender();
+            let mut coming = window.iter().skip(1);
+            for &found in window {
+                // While this one is hashed.
+                if let Some(&next) = coming.next() {
+                    Log::prefetch_value(lender, next);
+                }
+                self.read_entry(from, goal, partition, offset(found), load)?;
+                if load.is_full() && !pass_on(load, take) {
+                    return Ok(false);
+                }
+            }
+        }
+    }
+
+    /// Reads the entry at offset `at`, or leaves it behind.
+    fn read_entry<'a>(
+        &mut self,
+        from: Source<'a>,
+        Goal { listed, state }: &Goal,
+        partition: &str,
+        at: u64,
+        load: &mut Load<'a>,
+    ) -> Result<()> {
+        let log = from.log;
+        let (head, key) = log.head_and_key(at)?;
+        let described = || describe_key(&key);
+        let record = self.read(log, Located { at, head }, key.clone());
+        let of_partition = |record: Moving<'a>| {
+            if record.partition == state.id && record.kind.is_data() {
+                return Ok(record);
+            }
+            let defect = Defect::Field {
+                what: "the partition of a record that an index leads to",
+                found: record.partition.into(),
+                expected: "that of the index",
+            };
+            Err(log.corrupt(at, defect))
+        };
+        let read = record
+            .and_then(of_partition)
+            .and_then(|record| self.push_with_schema(from, record, load));
+        match (read, &mut self.left) {
+            (Err(error @ Error::Corrupt { .. }), Some(left)) => left.push(Left {
+                collection: Arc::clone(&listed.collection),
+                partition: listed.name.clone(),
+                key: key.into_owned(),
+                has_arrays: head.kind == RecordKind::Entry,
+                error,
+            }),
+            (read, _) => read.map_err(|error| unreadable(error, described(), partition))?,
+        }
+        Ok(())
+    }
+
+    /// Reads a batch, which stays whole.
+    pub(super) fn read_batch(
+        &mut self,
+        from: Source<'_>,
+        batch: &[Found<'_>],
+    ) -> Result<Load<'static>> {
+        let mut load = Load::default();
+        for &Found { at, head, key, .. } in batch {
+            if let Some(id) = Catalog::schema_of_row(head.partition, key) {
+                self.schemas.insert(id);
+            }
+            let record = self.read_kept(from.log, Located { at, head }, key);
+            let record = record.map_err(|error| {
+                let partition = format!("partition {}", head.partition);
+                unreadable(error, describe_key(key), &partition)
+            })?;
+            self.push_with_schema(from, record, &mut load)?;
+        }
+        Ok(load)
+    }
+
+    /// Reads a record, whose sum is compared with its bytes.
+    fn read<'a>(
+        &self,
+        log: &'a Arc<Log>,
+        located: Located,
+        key: Cow<'a, [u8]>,
+    ) -> Result<Moving<'a>> {
+        let value = match log.lend_value(&located) {
+            Some(lent) => Content::Lent(lent?),
+            None => Content::Copied(log.bytes(&located)?),
+        };
+        self.compare(log, located, key, value)
+    }
+
+    /// As [`Self::read`], with references that keep what was read.
+    fn read_kept(&self, log: &Log, located: Located, key: &[u8]) -> Result<Moving<'static>> {
+        let value = Content::Copied(log.bytes(&located)?);
+        self.compare(log, located, key.to_vec().into(), value)
+    }
+
+    fn compare<'a>(
+        &self,
+        log: &Log,
+        located: Located,
+        key: Cow<'a, [u8]>,
+        value: Content<'a>,
+    ) -> Result<Moving<'a>> {
+        let head = located.head;
+        let sums = Sums::of(&[&value], head.value_len());
+        log.check_sums(&located, sums.all())?;
+        Ok(Moving {
+            partition: head.partition,
+            kind: head.kind,
+            hash: self.to.hash(&key)?,
+            key,
+            value,
+            sums,
+            align: head.align(),
+            bytes: head.end(),
+        })
+    }
+
+    fn push_with_schema<'a>(
+        &mut self,
+        from: Source<'_>,
+        record: Moving<'a>,
+        load: &mut Load<'a>,
+    ) -> Result<()> {
+        let log = from.log;
+        if record.kind == RecordKind::Entry {
+            let id = crate::array::schema_id(&record.value);
+            let id = id.map_err(|defect| log.corrupt(log.published(), defect))?;
+            if self.schemas.insert(id) {
+                for row in from.catalog.interning(log, id)?.rows() {
+                    load.push(self.row(row)?);
+                }
+            }
+        }
+        load.push(record);
+        Ok(())
+    }
+
+    fn row(&self, row: Row) -> Result<Moving<'static>> {
+        let value = row.value.unwrap_or_default();
+        Ok(Moving {
+            partition: CATALOG,
+            kind: RecordKind::Put,
+            hash: self.to.hash(&row.key)?,
+            key: row.key.into(),
+            sums: Sums::of(&[&value], value.len() as u64),
+            value: Content::Made(value),
+            align: 0,
+            bytes: 0,
+        })
+    }
+}
+
+/// Gives `take` what was loaded; whether more is wanted.
+fn pass_on<'a>(load: &mut Load<'a>, take: Take<'_, 'a>) -> bool {
+    match take(std::mem::take(load)) {
+        Some(room) => *load = room,
+        None => return false,
+    }
+    true
+}
+
+/// The error of a record at the place of `error`, if one stands there, with its key.
+fn damaged(log: &Log, error: Error, partition: &str) -> Error {
+    match &error {
+        Error::Corrupt { at, .. } => match log.head_and_key(*at) {
+            Ok((_, key)) => {
+                let key = describe_key(&key);
+                unreadable(error, key, partition)
+            }
+            Err(_) => error,
+        },
+        _ => error,
+    }
+}
+
+/// The error of a record that cannot be copied, with its key.
+fn unreadable(error: Error, key: String, partition: &str) -> Error {
+    match error {
+        Error::Corrupt { .. } => Error::Damaged {
+            key,
+            partition: partition.to_owned(),
+            source: Box::new(error),
+        },
+        other => other,
+    }
+}
