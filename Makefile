@@ -16,7 +16,7 @@ COMPARE := benches/compare/target/release/arraylog-compare
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz fuzz
+.PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model fuzz
 .PHONY: help demo soak audit test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
@@ -39,7 +39,7 @@ soak:
 ## make torture  the long runs, one after the other: crashes, broken rules, faults, kills,
 ##               damage, mutated inputs; each is a target of its own, and takes SEED=,
 ##               MINUTES= (at most, 60) and THREADS= (2)
-torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz
+torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model
 
 TORTURE := SEED=$(SEED) MINUTES=$(MINUTES) THREADS=$(THREADS) nice -n 19 cargo test --release
 
@@ -62,6 +62,10 @@ torture-kills:
 ## make torture-damage   every bit and every length of three stores
 torture-damage:
 	$(TORTURE) -p arraylog-tests --test damage torture -- --ignored --nocapture --test-threads 1
+
+## make torture-model    100,000 sequences of 100 operations against plain collections
+torture-model:
+	$(TORTURE) -p arraylog-tests --test sequences torture -- --ignored --nocapture
 
 ## make torture-fuzz     mutated inputs for every fuzz target, on stable Rust
 torture-fuzz:

@@ -6,6 +6,7 @@ pub mod fuzz;
 pub mod process;
 pub mod soak;
 pub mod source;
+pub mod torture;
 
 use std::path::Path;
 use std::time::SystemTime;
