@@ -16,7 +16,7 @@ COMPARE := benches/compare/target/release/arraylog-compare
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model fuzz
+.PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model torture-processes fuzz
 .PHONY: help demo soak audit test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
@@ -39,7 +39,7 @@ soak:
 ## make torture  the long runs, one after the other: crashes, broken rules, faults, kills,
 ##               damage, mutated inputs; each is a target of its own, and takes SEED=,
 ##               MINUTES= (at most, 60) and THREADS= (2)
-torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model
+torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model torture-processes
 
 TORTURE := SEED=$(SEED) MINUTES=$(MINUTES) THREADS=$(THREADS) nice -n 19 cargo test --release
 
@@ -66,6 +66,10 @@ torture-damage:
 ## make torture-model    100,000 sequences of 100 operations against plain collections
 torture-model:
 	$(TORTURE) -p arraylog-tests --test sequences torture -- --ignored --nocapture
+
+## make torture-processes 1,000,000 batches beside eight reader processes
+torture-processes:
+	$(TORTURE) -p arraylog-tests --test crowd torture -- --ignored --nocapture
 
 ## make torture-fuzz     mutated inputs for every fuzz target, on stable Rust
 torture-fuzz:

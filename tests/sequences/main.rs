@@ -4,6 +4,8 @@
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 #![expect(clippy::print_stdout, reason = "a test tells how much it tried")]
 
+mod batch;
+mod compare;
 mod model;
 mod run;
 

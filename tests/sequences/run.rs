@@ -1,19 +1,17 @@
 //! Does operations to a store and to a model, and compares them.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use arraylog::{
-    ArraySpec, Attrs, CompactOptions, Condition, Entry, Error, Keep, Kind, Mode, OpenOptions,
-    Partition, Snapshot, Store, Value,
+    ArraySpec, Attrs, CompactOptions, Condition, Error, Keep, Mode, OpenOptions, Partition,
+    Snapshot, Store, Value,
 };
 
-use crate::model::{Content, Model, Name, Sequence, State};
+use crate::compare::{KEYS, compare, content, key, look};
+use crate::model::{Content, Model, Name, State};
 
-const NAMES: [Name; 4] = [("c", "p"), ("c", "q"), ("d", "p"), ("größe", "p/3")];
-/// Few, so that they meet.
-const KEYS: u8 = 12;
+pub(crate) const NAMES: [Name; 4] = [("c", "p"), ("c", "q"), ("d", "p"), ("größe", "p/3")];
 
 /// In memory where the system has such a folder: nothing here is about the device.
 pub(crate) fn folder() -> tempfile::TempDir {
@@ -25,26 +23,6 @@ pub(crate) fn folder() -> tempfile::TempDir {
     made.expect("a folder")
 }
 
-/// Bytes of a key: one is empty, one is long.
-fn key(number: u8) -> Vec<u8> {
-    match number % KEYS {
-        0 => Vec::new(),
-        1 => vec![b'k'; 300],
-        number => format!("key {number}").into_bytes(),
-    }
-}
-
-/// What the store holds.
-fn content(entry: &Entry) -> Content {
-    match entry.kind() {
-        Kind::Value => Content::Value(entry.value().expect("read").to_vec()),
-        Kind::Arrays => {
-            let array = entry.array("t").expect("there");
-            Content::Array(array.view().as_slice::<i32>().expect("integers").to_vec())
-        }
-    }
-}
-
 /// What was taken out of the store, and what it has to stay.
 #[derive(Default)]
 struct Held {
@@ -54,21 +32,21 @@ struct Held {
     reader: Option<(Store, State)>,
 }
 
-struct Run {
+pub(crate) struct Run {
     path: PathBuf,
-    store: Store,
-    model: Model,
+    pub(crate) store: Store,
+    pub(crate) model: Model,
     held: Held,
     count: u64,
 }
 
 /// One operation: what, on which key, with what else.
 #[derive(Clone, Copy)]
-struct Step {
-    name: Name,
-    key: u8,
-    other: u8,
-    more: u8,
+pub(crate) struct Step {
+    pub(crate) name: Name,
+    pub(crate) key: u8,
+    pub(crate) other: u8,
+    pub(crate) more: u8,
 }
 
 /// Does a sequence of operations, each given by four bytes.
@@ -130,7 +108,7 @@ impl Run {
     }
 
     /// What is stored at an operation: no two are the same.
-    fn value(&self, step: Step) -> Vec<u8> {
+    pub(crate) fn value(&self, step: Step) -> Vec<u8> {
         let len = match step.more {
             248.. => 70_000,
             more => [0, 1, 8, 40, 40, 200, 200, 4000][usize::from(more / 32)],
@@ -231,7 +209,7 @@ impl Run {
     }
 
     /// Moves or copies in the model, at the next commit.
-    fn moved(&mut self, from: (Name, u8), to: (Name, u8), stays: bool) {
+    pub(crate) fn moved(&mut self, from: (Name, u8), to: (Name, u8), stays: bool) {
         let seqno = self.model.next();
         let content = self.model.get(from.0, from.1).cloned().expect("there");
         self.model.part(to.0).set(seqno, to.1, content);
@@ -292,77 +270,6 @@ impl Run {
         }
         if !keys.is_empty() {
             self.model.commit();
-        }
-    }
-
-    /// Some puts, removals and renames in one commit, which a tenth is given up of, and
-    /// some have a condition that fails.
-    fn batch(&mut self, step: Step, count: u8) {
-        let batch = self.store.batch().expect("a batch");
-        let before = self.model.parts.clone();
-        let (seqno, mut changes) = (self.model.next(), 0);
-        for number in 0..=count % 8 {
-            let name = NAMES[usize::from(step.more.wrapping_add(number) / 3) % NAMES.len()];
-            let part = batch.partition(name.0, name.1).expect("a partition");
-            let own = (step.key + number * 5) % KEYS;
-            let there = self.model.has(name, own);
-            match (step.more ^ number) % 8 {
-                0..4 => {
-                    let value = self.value(step);
-                    part.put(key(own), &value).expect("staged");
-                    let value = Rc::new(Content::Value(value));
-                    self.model.part(name).set(seqno, own, value);
-                    changes += 1;
-                }
-                4 | 5 => {
-                    let removed = part.remove(key(own)).expect("staged");
-                    assert_eq!(removed, there);
-                    if removed {
-                        self.model.part(name).remove(seqno, own);
-                        changes += 1;
-                    }
-                }
-                _ => {
-                    let new = (own + 1 + number) % KEYS;
-                    let (taken, overwrite) = (self.model.has(name, new), number % 2 == 0);
-                    match part.rename(key(own), key(new), overwrite) {
-                        Ok(()) => {
-                            assert!(there && (overwrite || !taken));
-                            self.moved((name, own), (name, new), false);
-                            changes += 1;
-                        }
-                        Err(Error::NotFound { .. }) => assert!(!there),
-                        Err(Error::Conflict { .. }) => assert!(taken && !overwrite),
-                        Err(error) => panic!("{error}"),
-                    }
-                }
-            }
-        }
-        // Asks for a key that nothing of the batch touches.
-        let untouched = NAMES[3];
-        let fails = step.more.is_multiple_of(7)
-            && self.model.parts.get(&untouched).map(|part| &part.sequence)
-                == before.get(&untouched).map(|part| &part.sequence);
-        if fails {
-            let part = batch.partition(untouched.0, untouched.1).expect("there");
-            let condition = match self.model.has(untouched, step.key) {
-                true => Condition::Absent,
-                false => Condition::Version(u64::MAX.into()),
-            };
-            match part.require(key(step.key), condition) {
-                Ok(()) => assert!(matches!(batch.commit(), Err(Error::Conflict { .. }))),
-                Err(Error::Conflict { .. }) => drop(batch),
-                Err(error) => panic!("{error}"),
-            }
-            self.model.parts = before;
-        } else if step.more.is_multiple_of(10) {
-            drop(batch);
-            self.model.parts = before;
-        } else {
-            batch.commit().expect("committed");
-            if changes > 0 {
-                self.model.commit();
-            }
         }
     }
 
@@ -544,66 +451,6 @@ impl Run {
         }
         if let Some((reader, seen)) = &held.reader {
             compare(reader, seen);
-        }
-    }
-}
-
-/// One key and one position of a partition.
-fn look(store: &Store, part: Option<&crate::model::Part>, step: Step) {
-    let handle = store.partition(step.name.0, step.name.1).expect("a handle");
-    let nothing = Sequence::new();
-    let sequence = part.map_or(&nothing, |part| &part.sequence);
-    let expected = sequence.iter().find(|(key, _)| *key == step.key);
-    let Some(part) = part else {
-        let found = handle.entry(key(step.key)).expect("read");
-        return assert!(found.is_none());
-    };
-    let found = handle.entry(key(step.key)).expect("read");
-    assert_eq!(
-        found.as_ref().map(content).as_ref(),
-        part.get(step.key).map(|it| &**it)
-    );
-    assert_eq!(
-        handle.contains(key(step.key)).expect("read"),
-        expected.is_some()
-    );
-    assert_eq!(handle.len().expect("counted"), sequence.len() as u64);
-    let nth = usize::from(step.other);
-    let found = handle.nth(nth as u64).expect("read");
-    let expected = sequence.get(nth);
-    assert_eq!(found.is_some(), expected.is_some(), "position {nth}");
-    if let (Some(found), Some((number, expected))) = (found, expected) {
-        assert_eq!(found.key(), key(*number), "position {nth}");
-        assert_eq!(content(&found), **expected);
-    }
-}
-
-/// A store, or what is fixed of it, against all that it has to hold.
-fn compare(store: &Store, state: &State) {
-    let mut listed = BTreeMap::new();
-    for collection in store.collections().expect("listed") {
-        for partition in store.partitions(&collection).expect("listed") {
-            listed.insert((collection.clone(), partition), ());
-        }
-    }
-    let names = state
-        .keys()
-        .map(|(c, p)| ((*c).to_owned(), (*p).to_owned()));
-    assert!(listed.into_keys().eq(names), "names");
-    for (name, sequence) in state {
-        let part = store.existing_partition(name.0, name.1).expect("there");
-        assert_eq!(part.len().expect("counted"), sequence.len() as u64);
-        let mut walked = 0;
-        for (entry, (number, expected)) in part.entries().expect("listed").zip(sequence) {
-            let entry = entry.expect("read");
-            assert_eq!(entry.key(), key(*number), "position {walked}");
-            assert_eq!(content(&entry), **expected, "key {number}");
-            walked += 1;
-        }
-        assert_eq!(walked, sequence.len());
-        for number in 0..KEYS {
-            let expected = sequence.iter().any(|(other, _)| *other == number);
-            assert_eq!(part.contains(key(number)).expect("read"), expected);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Shared parts of the integration tests.
 
 pub mod batches;
+pub mod crowd;
 pub mod dump;
 pub mod fuzz;
 pub mod process;
