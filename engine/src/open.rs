@@ -2,7 +2,6 @@
 
 use std::fs::{File, FileType};
 use std::io;
-use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -17,7 +16,9 @@ use crate::format::{Defect, FORMAT_VERSION, LOG_START};
 use crate::log::{Log, Parts};
 use crate::options::{CompactWhen, Mode, OpenOptions};
 use crate::storage::sim::Sim;
-use crate::storage::{Creation, FileStorage, LivePage, Storage, WriterLock, remove_leftovers};
+use crate::storage::{
+    Creation, FileStorage, LivePage, Storage, WriterLock, remove_leftovers, system,
+};
 use crate::store::Store;
 
 /// How often a file that is replaced while it is opened is looked up again.
@@ -156,16 +157,10 @@ fn open_file(path: &Path, writable: bool) -> Result<File> {
 }
 
 fn check_type(found: FileType, path: &Path) -> Result<()> {
-    let kinds = [
-        (found.is_fifo(), "a named pipe"),
-        (found.is_socket(), "a socket"),
-        (found.is_block_device(), "a block device"),
-        (found.is_char_device(), "a character device"),
-    ];
-    let Some((_, name)) = kinds.iter().find(|(is, _)| *is) else {
-        return Ok(());
-    };
-    Err(not_a_store(path, format!("{name}, not a regular file")))
+    match system::special(found) {
+        None => Ok(()),
+        Some(name) => Err(not_a_store(path, format!("{name}, not a regular file"))),
+    }
 }
 
 fn existing(path: &Path, options: &OpenOptions) -> Result<Option<File>> {
@@ -213,7 +208,7 @@ fn lock(file: &File, path: &Path) -> Result<()> {
 /// Who the live page says is writing.
 fn describe_holder(file: &File) -> String {
     let mut bytes = [0; LIVE_WORDS * 8];
-    if file.read_exact_at(&mut bytes, LIVE).is_err() {
+    if system::read_exact_at(file, &mut bytes, LIVE).is_err() {
         return "the holder is not known".to_owned();
     }
     let mut words = [0; LIVE_WORDS];
@@ -377,7 +372,7 @@ fn identity(file: &File, path: &Path) -> Result<Identity> {
         let mut bytes = [0; IDENTITY_LEN];
         let mut filled = 0;
         while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            match file.read_at(rest, at + filled as u64) {
+            match system::read_at(file, rest, at + filled as u64) {
                 Ok(0) => break,
                 Ok(n) => filled += n,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -44,6 +44,17 @@ fn main() -> Outcome {
         ["large-batch", path, count, len] => {
             bounded::large_batch(Path::new(path), count.parse()?, len.parse()?)
         }
+        ["cold", path, keys, mapped, lookups, seed, mib] => {
+            bounded::limit_memory(mib.parse::<u64>()? << 20)?;
+            let (keys, lookups) = (keys.parse()?, lookups.parse()?);
+            let path = Path::new(path);
+            let mapped = mapped == "mapped";
+            let read = support::large::read_cold(path, keys, mapped, lookups, seed.parse()?)?;
+            say(format!(
+                "{} {} {} {} {}",
+                read.lookups, read.scanned, read.before, read.after, read.kept
+            ))
+        }
         ["bounded-read", folder] => bounded::read(Path::new(folder)),
         ["soak", path] => soak(Path::new(path)),
         ["crowd", path, number] => crowd(Path::new(path), number.parse()?),

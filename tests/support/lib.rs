@@ -4,6 +4,7 @@ pub mod batches;
 pub mod crowd;
 pub mod dump;
 pub mod fuzz;
+pub mod large;
 pub mod process;
 pub mod soak;
 pub mod source;
