@@ -17,9 +17,9 @@ DAMAGE := benches/compare/target/release/arraylog-damage
 # The extension is built for the Python that will load it.
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
-.PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz fuzz
+.PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model torture-processes torture-memory fuzz
 .PHONY: torture-truncations torture-bits bench-damage
-.PHONY: help demo soak audit test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
+.PHONY: help demo soak audit coverage check-platforms test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -39,9 +39,9 @@ soak:
 	ARRAYLOG_SOAK_SECONDS=600 cargo test --release -p arraylog-tests --test soak -- --nocapture
 
 ## make torture  the long runs, one after the other: crashes, broken rules, faults, kills,
-##               damage, mutated inputs; each is a target of its own, and takes SEED=,
-##               MINUTES= (at most, 60) and THREADS= (2)
-torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz
+##               damage, mutated inputs, sequences of operations, processes, little memory; each
+##               is a target of its own, and takes SEED=, MINUTES= (at most, 60) and THREADS= (2)
+torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model torture-processes torture-memory
 
 TORTURE := SEED=$(SEED) MINUTES=$(MINUTES) THREADS=$(THREADS) nice -n 19 cargo test --release
 
@@ -73,6 +73,21 @@ torture-truncations:
 torture-bits:
 	FROM=$(FROM) $(TORTURE) -p arraylog-tests --test damage torture_every_bit -- --ignored --nocapture
 
+## make torture-model    100,000 sequences of 100 operations against plain collections
+torture-model:
+	$(TORTURE) -p arraylog-tests --test sequences torture -- --ignored --nocapture
+
+## make torture-processes 1,000,000 batches beside eight reader processes
+torture-processes:
+	$(TORTURE) -p arraylog-tests --test crowd torture -- --ignored --nocapture
+
+GIB ?= 4
+
+## make torture-memory   a store of GIB= (4) that is read, scanned and compacted with 64 MiB of
+##                       memory, pages of files among it where a control group may be had
+torture-memory:
+	GIB=$(GIB) $(TORTURE) -p arraylog-tests --test memory torture -- --ignored --nocapture
+
 ## make torture-fuzz     mutated inputs for every fuzz target, on stable Rust
 torture-fuzz:
 	$(TORTURE) -p arraylog-tests --test fuzz torture -- --ignored --nocapture
@@ -84,6 +99,24 @@ SECONDS_EACH ?= 60
 fuzz:
 	for target in $(FUZZ_TARGETS); do \
 	    cargo +nightly fuzz run $$target --fuzz-dir tests/fuzz -- -max_total_time=$(SECONDS_EACH) -rss_limit_mb=2048 || exit 1; \
+	done
+
+## make coverage lines of format, log and opening that the tests run; needs llvm-tools; about 20 minutes
+coverage:
+	rustup component add llvm-tools
+	$(PYTHON) tools/coverage.py
+
+PLATFORMS := aarch64-unknown-linux-gnu aarch64-apple-darwin x86_64-pc-windows-gnu
+
+## make check-platforms   the engine and the command line compiled, not run, for other systems
+check-platforms:
+	@for target in $(PLATFORMS); do \
+	    if rustup target add $$target >/dev/null 2>&1; then \
+	        cargo check --quiet --target $$target -p arraylog -p arraylog-cli || exit 1; \
+	        echo "$$target: compiles"; \
+	    else \
+	        echo "$$target: could NOT be had, and was not compiled"; \
+	    fi; \
 	done
 
 AUDIT := target/tools/bin/cargo-deny

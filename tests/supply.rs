@@ -1,8 +1,13 @@
-//! What the project is made of: licences, and direct dependencies with their reasons.
+//! What the project is made of: licences, sources, and direct dependencies with their
+//! reasons. What the wheel and its environment are made of is held by
+//! tests/python/test_supply.py.
+#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+
+use serde_json::Value;
 
 /// Licences of which one has to be on offer. All let the result be used under MIT or Apache-2.0.
 const LICENCES: [(&str, &str); 8] = [
@@ -20,7 +25,7 @@ const LICENCES: [(&str, &str); 8] = [
 ];
 
 /// Direct dependencies of what is shipped.
-const DEPENDENCIES: [(&str, &str, &str); 29] = [
+const DEPENDENCIES: [(&str, &str, &str); 30] = [
     (
         "arraylog",
         "arc-swap",
@@ -45,6 +50,7 @@ const DEPENDENCIES: [(&str, &str, &str); 29] = [
     ("arraylog", "smallvec", "shapes without the heap"),
     ("arraylog", "strsim", "names that one may have meant"),
     ("arraylog", "thiserror", "messages beside their fields"),
+    ("arraylog", "windows-sys", "locks of Windows"),
     ("arraylog", "xxhash-rust", "hashes of keys, sums of records"),
     (
         "arraylog",
@@ -76,14 +82,30 @@ const DEPENDENCIES: [(&str, &str, &str); 29] = [
     ("arraylog-python", "pyo3", "the face to Python"),
 ];
 
-fn cargo(arguments: &[&str]) -> String {
+/// What Cargo knows of the packages: of this project and of all that it is built from, with
+/// the tests, for every system.
+fn metadata() -> Value {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut cargo = Command::new(env!("CARGO"));
-    let output = cargo.args(arguments).current_dir(root).output();
-    let output = output.expect("cargo runs");
+    let asked = cargo.args([
+        "metadata",
+        "--format-version",
+        "1",
+        "--locked",
+        "--all-features",
+    ]);
+    let output = asked.current_dir(root).output().expect("cargo runs");
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "cargo {arguments:?}: {said}");
-    String::from_utf8(output.stdout).expect("text")
+    assert!(output.status.success(), "cargo metadata: {said}");
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn packages(metadata: &Value) -> &[Value] {
+    metadata["packages"].as_array().expect("a list")
+}
+
+fn text<'a>(of: &'a Value, field: &str) -> &'a str {
+    of[field].as_str().unwrap_or_default()
 }
 
 /// Whether an expression of licences offers one that is allowed.
@@ -111,54 +133,50 @@ fn licences_are_read_as_they_are_meant() {
 
 #[test]
 fn every_package_has_a_licence_that_is_allowed() {
-    let list = cargo(&[
-        "tree",
-        "--workspace",
-        "--edges",
-        "all",
-        "--prefix",
-        "none",
-        "--target",
-        "all",
-        "--locked",
-        "--format",
-        "{p}|{l}",
-    ]);
-    let lines: BTreeSet<&str> = list.lines().filter(|line| line.contains('|')).collect();
-    assert!(lines.len() > 50, "{list}");
-    for line in lines {
-        let (package, licence) = line.split_once('|').expect("asked for");
-        let licence = licence.trim_end_matches(" (*)");
-        assert!(is_allowed(licence), "{package}: {licence:?}");
+    let metadata = metadata();
+    let packages = packages(&metadata);
+    assert!(packages.len() > 50, "{} packages", packages.len());
+    for package in packages {
+        let licence = text(package, "license");
+        assert!(is_allowed(licence), "{}: {licence:?}", package["id"]);
+    }
+    // None is there without need.
+    for (licence, _) in LICENCES {
+        let uses = |package: &Value| text(package, "license").contains(licence);
+        assert!(packages.iter().any(uses), "nothing has {licence}");
+    }
+}
+
+#[test]
+fn every_package_is_of_this_project_or_of_the_registry() {
+    let metadata = metadata();
+    let members = metadata["workspace_members"].as_array().expect("a list");
+    for package in packages(&metadata) {
+        let own = members.contains(&package["id"]);
+        let source = text(package, "source");
+        assert!(
+            own && source.is_empty() || source.starts_with("registry+"),
+            "{}: {source:?}",
+            package["id"]
+        );
     }
 }
 
 #[test]
 fn every_direct_dependency_of_what_is_shipped_has_a_reason() {
-    for package in ["arraylog", "arraylog-cli", "arraylog-python"] {
-        let tree = cargo(&[
-            "tree",
-            "--package",
-            package,
-            "--edges",
-            "normal,build",
-            "--depth",
-            "1",
-            "--prefix",
-            "none",
-            "--target",
-            "all",
-            "--locked",
-            "--format",
-            "{p}",
-        ]);
-        let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
-        let found: BTreeSet<String> = tree.lines().skip(1).map(name).collect();
-        let pairs = DEPENDENCIES.iter().map(|&(of, name, _)| (of, name));
-        let known = pairs
-            .filter(|(of, _)| *of == package)
-            .map(|(_, name)| name.to_owned());
-        let known: BTreeSet<String> = known.collect();
-        assert_eq!(found, known, "{package}");
+    let metadata = metadata();
+    for name in ["arraylog", "arraylog-cli", "arraylog-python"] {
+        let mut all = packages(&metadata).iter();
+        let package = all.find(|package| text(package, "name") == name);
+        let package = package.expect("of the workspace");
+        let dependencies = package["dependencies"].as_array().expect("a list");
+        // Those of tests are no part of what is shipped.
+        let shipped = dependencies.iter().filter(|it| text(it, "kind") != "dev");
+        let found: BTreeSet<&str> = shipped.map(|it| text(it, "name")).collect();
+        let known = DEPENDENCIES.iter().filter(|(of, ..)| *of == name);
+        let known: BTreeSet<&str> = known.map(|(_, name, _)| *name).collect();
+        assert_eq!(found, known, "{name}");
     }
+    let reasons = DEPENDENCIES.iter().map(|(.., reason)| reason);
+    assert!(reasons.into_iter().all(|reason| !reason.is_empty()));
 }

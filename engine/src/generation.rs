@@ -19,6 +19,7 @@ use crate::log::Held;
 use crate::open;
 use crate::options::OpenOptions;
 use crate::store::{Inner, Recovery, Store};
+use crate::turns;
 
 /// A file that was removed or replaced without a word is noticed that much later: looking
 /// at the path costs a call of the system, which following does not.
@@ -80,13 +81,18 @@ impl Shared {
     /// The generation that serves now.
     #[inline]
     pub(crate) fn inner(&self) -> Guard<Arc<Inner>> {
-        self.current.load()
+        turns::point();
+        let inner = self.current.load();
+        turns::point();
+        inner
     }
 
     /// Has `next` serve from here on.
     pub(crate) fn replace(&self, next: Arc<Inner>) {
         next.automatic.serve(&self.own);
+        turns::point();
         let old = self.current.swap(next);
+        turns::point();
         let mut older = self.older.lock();
         older.retain(|older| older.held.is_held());
         older.push(Older {

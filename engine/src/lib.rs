@@ -85,8 +85,8 @@
 //! * `examples/`: programs of at most 40 lines.
 #![deny(missing_docs)]
 
-#[cfg(not(unix))]
-compile_error!("arraylog runs on Unix: its locks, its mapping and its renames are those of POSIX");
+#[cfg(not(any(unix, windows)))]
+compile_error!("arraylog knows the locks, mappings and renames of Unix and Windows alone");
 
 #[cfg(not(target_endian = "little"))]
 compile_error!("arraylog probes its index in the bytes of the file, which are little-endian");
@@ -125,6 +125,7 @@ mod staged;
 mod storage;
 mod store;
 mod stream;
+mod turns;
 mod usage;
 mod value;
 

@@ -56,8 +56,12 @@ pub(crate) enum Rule {
     NewNameOrNothing,
     /// Commits that come while a file is compacted are copied too.
     CommitsFollowed,
+    /// The last of them while nobody can commit.
+    RestUnderLock,
     /// Handles go on with the new file.
     HandlesGoOn,
+    /// Before anybody commits again.
+    HandlesBeforeWriters,
 }
 
 /// Whether a test breaks this rule.

@@ -4,7 +4,6 @@ mod identity;
 
 use std::fs::{File, FileType};
 use std::io;
-use std::os::unix::fs::{FileExt, FileTypeExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -18,7 +17,9 @@ use crate::format::{Defect, FORMAT_VERSION, LOG_START};
 use crate::log::{Log, Parts};
 use crate::options::{CompactWhen, Mode, OpenOptions};
 use crate::storage::sim::Sim;
-use crate::storage::{Creation, FileStorage, LivePage, Storage, WriterLock, remove_leftovers};
+use crate::storage::{
+    Creation, FileStorage, LivePage, Storage, WriterLock, remove_leftovers, system,
+};
 use crate::store::Store;
 
 use identity::{identity, not_a_store, pieced_identity, version};
@@ -158,16 +159,10 @@ fn open_file(path: &Path, writable: bool) -> Result<File> {
 }
 
 fn check_type(found: FileType, path: &Path) -> Result<()> {
-    let kinds = [
-        (found.is_fifo(), "a named pipe"),
-        (found.is_socket(), "a socket"),
-        (found.is_block_device(), "a block device"),
-        (found.is_char_device(), "a character device"),
-    ];
-    let Some((_, name)) = kinds.iter().find(|(is, _)| *is) else {
-        return Ok(());
-    };
-    Err(not_a_store(path, format!("{name}, not a regular file")))
+    match system::special(found) {
+        None => Ok(()),
+        Some(name) => Err(not_a_store(path, format!("{name}, not a regular file"))),
+    }
 }
 
 /// The regular file at `path`.
@@ -221,7 +216,7 @@ fn lock(file: &File, path: &Path) -> Result<()> {
 /// Who the live page says is writing.
 fn describe_holder(file: &File) -> String {
     let mut bytes = [0; LIVE_WORDS * 8];
-    if file.read_exact_at(&mut bytes, LIVE).is_err() {
+    if system::read_exact_at(file, &mut bytes, LIVE).is_err() {
         return "the holder is not known".to_owned();
     }
     let mut words = [0; LIVE_WORDS];

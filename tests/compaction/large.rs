@@ -17,8 +17,8 @@ fn fill_much(store: &Store) {
     for (part, name) in (0u8..).zip(PARTS) {
         let part_of = store.partition("c", name).expect("a partition");
         for number in 0..EACH {
-            let mut value = number.to_le_bytes().to_vec();
-            value.resize(LEN, part);
+            let mut value = vec![part; LEN];
+            value[..4].copy_from_slice(&number.to_le_bytes());
             part_of.put(number.to_le_bytes(), value).expect("stored");
         }
         for number in (0..EACH).step_by(3) {

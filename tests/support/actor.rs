@@ -44,8 +44,20 @@ fn main() -> Outcome {
         ["large-batch", path, count, len] => {
             bounded::large_batch(Path::new(path), count.parse()?, len.parse()?)
         }
+        ["cold", path, keys, mapped, lookups, seed, mib] => {
+            bounded::limit_memory(mib.parse::<u64>()? << 20)?;
+            let (keys, lookups) = (keys.parse()?, lookups.parse()?);
+            let path = Path::new(path);
+            let mapped = mapped == "mapped";
+            let read = support::large::read_cold(path, keys, mapped, lookups, seed.parse()?)?;
+            say(format!(
+                "{} {} {} {} {}",
+                read.lookups, read.scanned, read.before, read.after, read.kept
+            ))
+        }
         ["bounded-read", folder] => bounded::read(Path::new(folder)),
         ["soak", path] => soak(Path::new(path)),
+        ["crowd", path, number] => crowd(Path::new(path), number.parse()?),
         ["compact-and-write", path, from] => compact::and_write(Path::new(path), from.parse()?),
         ["compact-unprivileged", path] => {
             give_up_privileges()?;
@@ -112,6 +124,34 @@ fn soak(path: &Path) -> Outcome {
         rounds += 1;
     }
     say(format!("{rounds} rounds, up to batch {}", seen.number()))
+}
+
+/// One of many readers, of four kinds: mapped and copying, told to follow and by itself.
+/// Looks until the input ends, then at the last state and at all that it had taken out.
+fn crowd(path: &Path, number: usize) -> Outcome {
+    let follows = number.is_multiple_of(2);
+    let options = OpenOptions::new().follow(follows);
+    let store = match number % 4 {
+        0 | 1 => support::open_mapped(&options, path)?,
+        _ => options.open(path)?,
+    };
+    let mut reader = support::crowd::Reader::default();
+    let mut look = || -> Outcome {
+        if !follows {
+            store.refresh()?;
+        }
+        reader.look(&store)
+    };
+    look()?;
+    say("reads")?;
+    let stop = std::thread::spawn(wait_to_end);
+    while !stop.is_finished() {
+        look()?;
+    }
+    look()?;
+    let held = reader.compare_held()?;
+    let (newest, looks) = (reader.newest(), reader.looks());
+    say(format!("{newest} {looks} {held} {}", store.generation()))
 }
 
 /// Says how opening ends.

@@ -15,7 +15,7 @@ const MIB: u64 = 1 << 20;
 
 /// Lets this process have `more` bytes of memory of its own, and no more. Pages of files
 /// are not its own: the kernel takes them back as it likes.
-fn limit_memory(more: u64) -> Outcome {
+pub(crate) fn limit_memory(more: u64) -> Outcome {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmData:"));
     let number = line.and_then(|line| line.split_whitespace().next());

@@ -1,8 +1,10 @@
 //! Shared parts of the integration tests.
 
 pub mod batches;
+pub mod crowd;
 pub mod dump;
 pub mod fuzz;
+pub mod large;
 pub mod process;
 pub mod soak;
 pub mod source;

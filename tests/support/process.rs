@@ -63,6 +63,56 @@ impl Actor {
         Ok(None)
     }
 
+    /// Starts the program `actor` with `words` where the kernel lets it have `bytes` of
+    /// memory, pages of files among it; `None`, and why, where the system grants none.
+    ///
+    /// In the control group whose folder `ARRAYLOG_TEST_MEMORY_GROUP` names, which has a
+    /// limit, or else in one that systemd makes.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a process.
+    pub fn start_limited(
+        actor: &str,
+        bytes: u64,
+        words: &[&str],
+    ) -> io::Result<Result<Self, String>> {
+        if let Some(group) = std::env::var_os("ARRAYLOG_TEST_MEMORY_GROUP") {
+            let group = Path::new(&group);
+            let limits = ["memory.max", "memory.limit_in_bytes"].map(|name| group.join(name));
+            let limits = limits.iter().flat_map(std::fs::read_to_string);
+            let limit = limits.flat_map(|text| text.trim().parse::<u64>()).next();
+            if limit.is_none_or(|limit| limit > bytes) {
+                return Ok(Err(format!(
+                    "{} limits memory to {limit:?} bytes, and not to {bytes} at most",
+                    group.display()
+                )));
+            }
+            let mut command = Command::new("sh");
+            command.args(["-c", "echo $$ > \"$0\" && exec \"$@\""]);
+            command.arg(group.join("cgroup.procs")).arg(actor);
+            return Self::spawn(command.args(words)).map(Ok);
+        }
+        for whose in [&["--user"][..], &[]] {
+            let scope = || {
+                let mut command = Command::new("systemd-run");
+                command
+                    .args(whose)
+                    .args(["--scope", "--quiet", "--collect"]);
+                command.arg(format!("--property=MemoryMax={bytes}"));
+                command.arg("--property=MemorySwapMax=0");
+                command
+            };
+            let tried = scope().arg("true").stderr(Stdio::null()).status();
+            if tried.is_ok_and(|status| status.success()) {
+                return Self::spawn(scope().arg(actor).args(words)).map(Ok);
+            }
+        }
+        let why = "systemd-run makes no control group here, and \
+                   ARRAYLOG_TEST_MEMORY_GROUP names none";
+        Ok(Err(why.to_owned()))
+    }
+
     /// Has it go on where it waits for a sign.
     ///
     /// # Errors

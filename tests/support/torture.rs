@@ -36,6 +36,18 @@ impl Torture {
         self.deadline
     }
 
+    /// What is left.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(Instant::now())
+    }
+
+    /// Tells what was done.
+    #[expect(clippy::print_stdout, reason = "the tally of a long run")]
+    pub fn say(&self, done: &str) {
+        println!("torture: {done}, seed {} in {:.0?}", self.seed, self.took());
+    }
+
     /// What it took so far.
     #[must_use]
     pub fn took(&self) -> Duration {

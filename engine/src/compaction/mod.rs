@@ -14,6 +14,8 @@ mod automatic;
 mod backup;
 mod copier;
 mod options;
+#[cfg(test)]
+pub(crate) mod orders;
 mod pace;
 mod reading;
 mod salvage;
@@ -182,7 +184,9 @@ impl Store {
             copier.follow(source, &mut tip, end)?;
             writer.let_others();
         };
-        copier.follow(source, &mut tip, writer.tip().end)?;
+        if !broken(Rule::RestUnderLock) {
+            copier.follow(source, &mut tip, writer.tip().end)?;
+        }
         if !broken(Rule::NewFileDurable) {
             next.log.writer(ACTION)?.sync()?;
         }
@@ -208,6 +212,11 @@ impl Store {
         }
         if broken(Rule::HandlesGoOn) {
             return Ok(());
+        }
+        if broken(Rule::HandlesBeforeWriters) {
+            drop(writer);
+            self.shared.replace(Arc::clone(next));
+            return placed.map_err(Error::io("make the new name durable of", path));
         }
         self.shared.replace(Arc::clone(next));
         writer.supersede(next.log.identity().generation);

@@ -9,6 +9,7 @@ use super::examine::Tally;
 use super::faults::fail_all;
 use super::workload::{Base, Op};
 use super::{say, torture};
+use crate::compaction::orders;
 use crate::mutant::{Rule, with};
 
 /// Workloads of one and two operations.
@@ -22,12 +23,14 @@ enum By {
     Crash(&'static [Op], usize),
     /// A call that fails.
     Fault(&'static str),
+    /// Threads that take their turns in one of many orders.
+    Orders,
 }
 
 /// Every rule, and what shows first that it is broken: of the short workloads, then of the
-/// faults, then of the long workloads.
-const FOUND: [(Rule, By); 25] = {
-    use By::{Crash, Fault};
+/// faults, of the orders of threads, then of the long workloads.
+const FOUND: [(Rule, By); 27] = {
+    use By::{Crash, Fault, Orders};
     use Op::{Batch, Checkpoint, Compact, Failed, Large, Overwrite, Remove, Small, Sync};
     [
         (Rule::RecordSum, Crash(&[Small], 1)),
@@ -60,7 +63,9 @@ const FOUND: [(Rule, By); 25] = {
             Fault("[] then Compact, call 15 fails"),
         ),
         (Rule::CommitsFollowed, Crash(&[Small, Compact], 0)),
+        (Rule::RestUnderLock, Orders),
         (Rule::HandlesGoOn, Crash(&[Compact, Small], 3)),
+        (Rule::HandlesBeforeWriters, Orders),
     ]
 };
 
@@ -82,12 +87,22 @@ fn fault(base: &Base) -> Option<(String, String)> {
     failed.err().map(|told| (told, String::new()))
 }
 
+/// Where something is wrong that depends on the turns of threads.
+const ORDERS: &str = "an order of the steps of threads";
+
+/// What is wrong in some order of the steps of compaction, a writer and readers.
+fn orders() -> Option<(String, String)> {
+    let what = orders::wrong(200)?;
+    Some((ORDERS.to_owned(), what))
+}
+
 impl By {
     /// How a report of it starts.
     fn place(self) -> String {
         match self {
             Self::Crash(ops, step) => format!("{ops:?}, step {step}"),
             Self::Fault(site) => site.to_owned(),
+            Self::Orders => ORDERS.to_owned(),
         }
     }
 
@@ -98,6 +113,7 @@ impl By {
                 crash(base, number.expect("of at most three operations"))
             }
             Self::Fault(_) => fault(base),
+            Self::Orders => orders(),
         }
     }
 }
@@ -133,6 +149,7 @@ fn each_broken_rule_is_found_out_and_nothing_before_the_crash_that_is_named_show
             let first = short.find_map(|number| crash(&base, number));
             first
                 .or_else(|| fault(&base))
+                .or_else(orders)
                 .or_else(|| long.find_map(|number| crash(&base, number)))
         });
         assert_found(rule, by, found);

@@ -1,13 +1,10 @@
 //! Memory of tables.
-#![cfg_attr(
-    target_os = "linux",
-    expect(unsafe_code, reason = "advice to the kernel")
-)]
 
 use zerocopy::FromZeros;
 
+use crate::storage::system;
+
 /// Tables from this length on ask for large pages.
-#[cfg(target_os = "linux")]
 const LARGE: usize = 4 << 20;
 
 /// Zeroed memory straight from the allocator: what is not used costs no time.
@@ -19,27 +16,10 @@ pub(super) fn zeroed<T: FromZeros>(len: usize) -> Box<[T]> {
         // The same as every collection of std does when memory runs out.
         std::alloc::handle_alloc_error(std::alloc::Layout::new::<T>())
     });
-    #[cfg(target_os = "linux")]
-    advise(&table);
-    table
-}
-
-#[cfg(target_os = "linux")]
-fn advise<T>(table: &[T]) {
-    const PAGE: usize = 4096;
-    let bytes = size_of_val(table);
-    let start = table.as_ptr().cast::<u8>();
-    let skip = start.align_offset(PAGE);
-    if bytes < LARGE {
-        return;
+    if size_of_val(&*table) >= LARGE {
+        system::want_large_pages(&table);
     }
-    let len = (bytes - skip) / PAGE * PAGE;
-    // SAFETY: `skip` is below a page and hence inside the allocation.
-    let first = unsafe { start.add(skip) };
-    // SAFETY: the whole pages from `first` on lie inside the allocation. The advice does
-    // not change what they hold; a kernel that does not know it answers with an error,
-    // which changes nothing either.
-    let _ = unsafe { libc::madvise(first.cast_mut().cast(), len, libc::MADV_HUGEPAGE) };
+    table
 }
 
 #[cfg(test)]

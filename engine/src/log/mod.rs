@@ -40,6 +40,7 @@ use crate::format::header::{Identity, Live};
 use crate::format::{Defect, LOG_START};
 use crate::options::{Advice, Durability, Verify};
 use crate::storage::{Region, Storage};
+use crate::turns;
 
 pub(crate) use access::Located;
 pub(crate) use append::WriterGuard;
@@ -344,9 +345,9 @@ impl Log {
 
     /// Calls `look` while nothing is committed, or followed, by this process.
     pub(crate) fn fixed<T>(&self, look: impl FnOnce(&Self) -> T) -> T {
-        let _following = self.following.lock();
+        let _following = turns::lock(&self.following);
         let _writing = match self.owns_writer() {
-            true => self.writer.as_ref().map(Mutex::lock),
+            true => self.writer.as_ref().map(turns::lock),
             // In a fork another thread may have held the lock.
             false => None,
         };
@@ -355,18 +356,18 @@ impl Log {
 
     /// Where replay starts, and up to where the index that it starts with was saved.
     pub(crate) fn start_from(&self, tip: Tip, end: u64) {
-        *self.following.lock() = tip;
+        *turns::lock(&self.following) = tip;
         self.publish(Tip { end, ..tip });
     }
 
     /// Bytes of the commits that the newest checkpoint lacks; `None` for a reader.
     pub(crate) fn behind_checkpoint(&self) -> Option<u64> {
-        Some(self.writer.as_ref()?.lock().behind_checkpoint())
+        Some(turns::lock(self.writer.as_ref()?).behind_checkpoint())
     }
 
     /// Gives `take_in` the end of what was taken in; one caller at a time.
     pub(crate) fn follow<T>(&self, take_in: impl FnOnce(&mut Tip) -> T) -> T {
-        take_in(&mut self.following.lock())
+        take_in(&mut turns::lock(&self.following))
     }
 
     /// Gives the writer's lock back, if this process is the one that holds it: a fork
@@ -386,7 +387,7 @@ impl Log {
     pub(crate) fn abandon(&self) -> Result<()> {
         if self.owns_writer() && !self.closed.swap(true, Ordering::AcqRel) {
             // Whoever appends now is let finish.
-            drop(self.writer.as_ref().map(Mutex::lock));
+            drop(self.writer.as_ref().map(turns::lock));
         }
         self.unlock()
     }
@@ -394,7 +395,9 @@ impl Log {
     /// Shows readers everything up to `tip`.
     pub(crate) fn publish(&self, tip: Tip) {
         self.seqno.store(tip.seqno, Ordering::Release);
+        turns::point();
         self.published.store(tip.end, Ordering::Release);
+        turns::point();
     }
 
     /// An error of a structure at offset `at`.

@@ -13,6 +13,7 @@ use crate::error::{Error, Result};
 use crate::format::header::{Live, LiveState, SLOTS, Slot, boot_check, durable_check};
 use crate::format::record;
 use crate::mutant::{Rule, broken};
+use crate::turns;
 
 /// A replay of more bytes is not waited for.
 const MOST_REPLAYED: u64 = 1 << 30;
@@ -130,7 +131,8 @@ impl Log {
         };
         self.check_open(action)?;
         self.check_process()?;
-        let guard = writer.lock();
+        let guard = turns::lock(writer);
+        turns::point();
         // Closing takes the lock too, and so does compaction, after which the handle goes
         // on with another log.
         self.check_open(action)?;
@@ -173,7 +175,7 @@ impl Log {
             self.closed.store(true, Ordering::Release);
             return Ok(());
         }
-        let mut guard = WriterGuard::new(self, writer.lock());
+        let mut guard = WriterGuard::new(self, turns::lock(writer));
         if self.is_superseded() {
             return Err(self.no_more("close"));
         }

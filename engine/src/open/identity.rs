@@ -2,19 +2,19 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, Identity, IdentityError};
 use crate::format::{Defect, FORMAT_VERSION, pieced};
+use crate::storage::system;
 
 /// The bytes of an identity, and how many of them the file has.
 fn read(file: &File, path: &Path, at: u64) -> Result<([u8; IDENTITY_LEN], usize)> {
     let mut bytes = [0; IDENTITY_LEN];
     let mut filled = 0;
     while let Some(rest) = bytes.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, at + filled as u64) {
+        match system::read_at(file, rest, at + filled as u64) {
             Ok(0) => break,
             Ok(n) => filled += n,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

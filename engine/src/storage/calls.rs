@@ -1,18 +1,25 @@
 //! The calls of the system on the file of a store and on its folder, in one place, so that
 //! a test can have any of them fail, do less than it was asked, or be interrupted.
-#![expect(
-    unsafe_code,
-    reason = "vectored positioned writes and preallocation need system calls"
+#![cfg_attr(
+    unix,
+    expect(
+        unsafe_code,
+        reason = "vectored positioned writes and preallocation need system calls"
+    )
 )]
 
 use std::fs::{self, File};
 use std::io::{self, IoSlice};
+#[cfg(target_os = "linux")]
 use std::ops::Range;
+#[cfg(unix)]
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use super::system;
+
 /// Most pieces that the system takes in one call (`IOV_MAX`).
+#[cfg(unix)]
 const MAX_PIECES: usize = 1024;
 
 /// Kinds of calls.
@@ -32,7 +39,7 @@ pub(crate) enum Call {
 /// Reads at an offset; how many bytes.
 pub(super) fn read(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
     let most = before(Call::Read, buf.len())?;
-    file.read_at(buf.get_mut(..most).unwrap_or_default(), at)
+    system::read_at(file, buf.get_mut(..most).unwrap_or_default(), at)
 }
 
 /// Writes pieces one after the other from an offset; how many bytes.
@@ -44,17 +51,30 @@ pub(super) fn write(file: &File, pieces: &[IoSlice<'_>], at: u64) -> io::Result<
             .iter()
             .flat_map(|piece| piece.iter().copied())
             .collect();
-        return file.write_at(part.get(..most).unwrap_or_default(), at);
+        return system::write_at(file, part.get(..most).unwrap_or_default(), at);
     }
     if let [piece] = pieces {
-        return file.write_at(piece, at);
+        return system::write_at(file, piece, at);
     }
+    write_pieces(file, pieces, at)
+}
+
+/// Writes some pieces in one call; how many bytes.
+#[cfg(unix)]
+fn write_pieces(file: &File, pieces: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
     let at = i64::try_from(at).map_err(|_| io::ErrorKind::FileTooLarge)?;
     let count = pieces.len().min(MAX_PIECES) as libc::c_int;
     // SAFETY: `IoSlice` has the layout of `iovec`; the pieces are borrowed for the call,
     // which only reads them; the descriptor is open for as long as `file`.
     let written = unsafe { libc::pwritev(file.as_raw_fd(), pieces.as_ptr().cast(), count, at) };
     usize::try_from(written).map_err(|_| io::Error::last_os_error())
+}
+
+/// Writes the first piece that has bytes; how many. The system has no call for more.
+#[cfg(not(unix))]
+fn write_pieces(file: &File, pieces: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
+    let first = pieces.iter().find(|piece| !piece.is_empty());
+    first.map_or(Ok(0), |piece| system::write_at(file, piece, at))
 }
 
 /// As [`write`], all of them. After an error any part may have been written.
@@ -165,7 +185,7 @@ pub(super) fn allocate(file: &File, at: u64, len: u64) -> io::Result<()> {
 /// Reserves room. Does nothing where the system cannot.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn allocate(_file: &File, _at: u64, _len: u64) -> io::Result<()> {
-    Ok(())
+    before(Call::Allocate, 0).map(drop)
 }
 
 /// A new file that can be read and written.
@@ -189,7 +209,7 @@ pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     again(|| {
         before(Call::SyncFolder, 0)?;
-        File::open(folder)?.sync_all()
+        system::sync_folder(folder)
     })
 }
 

@@ -9,10 +9,10 @@
 
 use std::fs::File;
 use std::io::{self, IoSlice};
+#[cfg(target_os = "linux")]
 use std::ops::Range;
 #[cfg(target_os = "linux")]
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -20,8 +20,9 @@ use std::sync::atomic::AtomicU64;
 use memmap2::MmapOptions;
 
 use super::folder::{Purpose, Unborn};
-use super::{LivePage, Region, Storage, Successor, WriterLock, calls};
+use super::{LivePage, Region, Storage, Successor, WriterLock, calls, system};
 use crate::format::LOG_START;
+#[cfg(target_os = "linux")]
 use crate::options::Advice;
 
 /// Address space reserved for a file, at least: growth up to this needs no new
@@ -48,13 +49,7 @@ pub(crate) enum Creation {
 impl FileStorage {
     /// Opens an existing file.
     pub(crate) fn open_file(path: &Path, writable: bool) -> io::Result<File> {
-        // So that a pipe that took the name is not waited for; of no effect on files.
-        let flags = libc::O_NONBLOCK;
-        File::options()
-            .read(true)
-            .write(writable)
-            .custom_flags(flags)
-            .open(path)
+        system::open(path, writable)
     }
 
     /// Makes a file with `header` (the header pages) under a temporary name, takes the
@@ -99,10 +94,7 @@ impl FileStorage {
 
     /// Whether `path` still names the file.
     pub(crate) fn is_at(file: &File, path: &Path) -> bool {
-        let (Ok(own), Ok(named)) = (file.metadata(), std::fs::metadata(path)) else {
-            return false;
-        };
-        (own.dev(), own.ino()) == (named.dev(), named.ino())
+        system::same(file, path).unwrap_or(false)
     }
 
     /// The path without links, so that a store that is replaced keeps its links.
@@ -203,6 +195,9 @@ impl Storage for FileStorage {
     }
 
     fn map(&self) -> io::Result<Arc<Region>> {
+        if !system::MAPS_AHEAD {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
         let len = self.len()?.max(LOG_START);
         let mut reserved = len.saturating_mul(4).next_power_of_two().max(RESERVED);
         loop {
@@ -234,9 +229,7 @@ impl Storage for FileStorage {
     }
 
     fn is_at(&self, path: &Path) -> io::Result<bool> {
-        let named = std::fs::metadata(path)?;
-        let own = self.file.metadata()?;
-        Ok((own.dev(), own.ino()) == (named.dev(), named.ino()))
+        system::same(&self.file, path)
     }
 
     fn successor(&self, path: &Path, header: &[u8], random: u64) -> io::Result<Successor> {
@@ -244,10 +237,10 @@ impl Storage for FileStorage {
         let path = Self::resolve(path)?;
         let mapped = matches!(self.live, LivePage::Mapped { .. });
         let made = Self::unborn(&path, Purpose::Compact, header, random, mapped)?;
-        let own = self.file.metadata()?;
-        made.0.file.set_permissions(own.permissions())?;
-        // Only some may give files away; the others own both.
-        let _ = fchown(&made.0.file, Some(own.uid()), Some(own.gid()));
+        made.0
+            .file
+            .set_permissions(self.file.metadata()?.permissions())?;
+        system::give_same_owner(&made.0.file, &self.file)?;
         Ok(Successor::file(made))
     }
 

@@ -7,7 +7,6 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,12 +115,12 @@ pub(crate) fn remove_leftovers(target: &Path) -> usize {
     let prefixes = Purpose::ALL.map(|purpose| purpose.prefix(target).unwrap_or_default());
     let is_one = |name: &[u8]| {
         prefixes.iter().any(|prefix| {
-            let rest = name.strip_prefix(prefix.as_bytes());
+            let rest = name.strip_prefix(prefix.as_encoded_bytes());
             rest.is_some_and(|rest| rest.len() == 16 && rest.iter().all(u8::is_ascii_hexdigit))
         })
     };
     let names = listed.filter_map(|file| Some(file.ok()?.file_name()));
-    let leftovers = names.filter(|name| is_one(name.as_bytes()));
+    let leftovers = names.filter(|name| is_one(name.as_encoded_bytes()));
     leftovers
         .filter(|name| remove_unheld(&target.with_file_name(name)).unwrap_or(false))
         .count()
@@ -163,6 +162,7 @@ fn folder_of(path: &Path) -> &Path {
 #[cfg(target_os = "linux")]
 fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
     use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
 
     let c_from = CString::new(from.as_os_str().as_bytes())?;
     let c_to = CString::new(to.as_os_str().as_bytes())?;

@@ -6,12 +6,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use memmap2::{MmapOptions, MmapRaw};
 
+use super::system::{read_exact_at, write_all_at};
 use crate::format::header::{LIVE, LIVE_WORDS, Live, STATE_WORD, is_superseded};
 
 /// Access to the words of the live page, through a mapping of that one page, by
@@ -61,7 +61,7 @@ impl LivePage {
         let words = match self {
             Self::Called(file) => {
                 let mut bytes = [0; LIVE_WORDS * 8];
-                file.read_exact_at(&mut bytes, LIVE)?;
+                read_exact_at(file, &mut bytes, LIVE)?;
                 let mut words = [0; LIVE_WORDS];
                 for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
                     *word = u64::from_le_bytes(*bytes);
@@ -105,7 +105,7 @@ impl LivePage {
             for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
                 *bytes = word.to_le_bytes();
             }
-            return file.write_all_at(&bytes, LIVE);
+            return write_all_at(file, &bytes, LIVE);
         }
         if matches!(self, Self::Mapped { writable, .. } if !writable) {
             return Err(io::ErrorKind::PermissionDenied.into());

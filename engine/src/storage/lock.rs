@@ -6,18 +6,19 @@
 
 use std::fs::File;
 use std::io;
+#[cfg(unix)]
 use std::os::fd::AsRawFd;
 
 /// The byte that is locked, far beyond any data. Part of the format: two kinds of
 /// lock, or two places, would not exclude each other.
-#[cfg(target_os = "linux")]
+#[cfg(any(target_os = "linux", windows))]
 const LOCKED_BYTE: i64 = 1 << 62;
 
 /// Held for as long as the file description that it was taken on is open.
 ///
 /// On Linux a lock of the open file description: unlike POSIX locks it tells two
 /// opens in one process apart and is not lost when another handle of the file is
-/// closed. Elsewhere `flock`.
+/// closed. On Windows a lock of the handle, and on other systems `flock`.
 #[derive(Debug)]
 pub(crate) struct WriterLock;
 
@@ -82,7 +83,39 @@ impl WriterLock {
         }
     }
 
-    #[cfg(not(target_os = "linux"))]
+    #[cfg(windows)]
+    fn call(file: &File, take: bool) -> io::Result<()> {
+        use std::os::windows::io::AsRawHandle;
+        use windows_sys::Win32::Storage::FileSystem::{
+            LOCKFILE_EXCLUSIVE_LOCK, LOCKFILE_FAIL_IMMEDIATELY, LockFileEx, UnlockFileEx,
+        };
+        use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
+
+        let mut at = OVERLAPPED {
+            Anonymous: OVERLAPPED_0 {
+                Anonymous: OVERLAPPED_0_0 {
+                    Offset: 0,
+                    OffsetHigh: (LOCKED_BYTE >> 32) as u32,
+                },
+            },
+            ..OVERLAPPED::default()
+        };
+        let (handle, at) = (file.as_raw_handle(), &raw mut at);
+        let how = LOCKFILE_EXCLUSIVE_LOCK | LOCKFILE_FAIL_IMMEDIATELY;
+        let done = match take {
+            // SAFETY: the handle is open for as long as `file`, and was opened for calls that
+            // return when they are done, so that `at` outlives them.
+            true => unsafe { LockFileEx(handle, how, 0, 1, 0, at) },
+            // SAFETY: as above.
+            false => unsafe { UnlockFileEx(handle, 0, 1, 0, at) },
+        };
+        match done {
+            0 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    }
+
+    #[cfg(not(any(target_os = "linux", windows)))]
     fn call(file: &File, take: bool) -> io::Result<()> {
         let operation = if take {
             libc::LOCK_EX | libc::LOCK_NB
@@ -99,6 +132,16 @@ impl WriterLock {
     }
 }
 
+#[cfg(windows)]
+fn is_held(error: &io::Error) -> bool {
+    use windows_sys::Win32::Foundation::{ERROR_IO_PENDING, ERROR_LOCK_VIOLATION};
+    let codes = [ERROR_LOCK_VIOLATION, ERROR_IO_PENDING].map(|code| code as i32);
+    error
+        .raw_os_error()
+        .is_some_and(|code| codes.contains(&code))
+}
+
+#[cfg(unix)]
 fn is_held(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EACCES))
 }

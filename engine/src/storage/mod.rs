@@ -13,6 +13,7 @@ mod lock;
 mod region;
 pub(crate) mod sim;
 mod spool;
+pub(crate) mod system;
 
 use std::fmt::Debug;
 use std::io::{self, IoSlice};

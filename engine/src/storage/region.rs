@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use memmap2::MmapRaw;
 use zerocopy::{FromZeros, IntoBytes};
 
+use super::system;
 use crate::format::{BLOCK, LOG_START};
 use crate::options::Advice;
 
@@ -184,21 +185,10 @@ impl Region {
         let Some(len) = to.checked_sub(from).filter(|&len| len > 0) else {
             return Ok(());
         };
-        let advice = match advice {
-            Advice::Normal => libc::MADV_NORMAL,
-            Advice::Random => libc::MADV_RANDOM,
-            Advice::Sequential => libc::MADV_SEQUENTIAL,
-            Advice::WillNeed => libc::MADV_WILLNEED,
-        };
         // SAFETY: `from` is at most `len` of the mapping (checked above).
         let first = unsafe { self.base.add(from as usize) };
-        // SAFETY: the range lies inside the mapping, which lives as long as `self`; none of
-        // these pieces of advice changes what the memory holds.
-        let result = unsafe { libc::madvise(first.as_ptr().cast(), len as usize, advice) };
-        match result {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+        // SAFETY: the range lies inside the mapping, which lives as long as `self`.
+        unsafe { system::advise_mapped(first, len as usize, advice) }
     }
 
     /// As [`Region::get`], with a reference that keeps the region.

@@ -18,6 +18,7 @@ use self::watch::{Kind, Step, Watch};
 use super::{LivePage, Region, Storage, Successor};
 use crate::format::LOG_START;
 use crate::format::header::{LIVE, LIVE_WORDS, Live};
+use crate::turns;
 
 /// Address space tried first for a store in memory; no memory until it is used.
 const RESERVED: usize = 64 << 30;
@@ -271,6 +272,7 @@ impl Sim {
 
     /// Takes the place of the disk that this one was made to follow.
     pub(super) fn take_name(&self) -> io::Result<()> {
+        turns::point();
         #[cfg(test)]
         if let Some((watch, file)) = &self.watched {
             let named = || Some(Step::Named(*file));
@@ -292,6 +294,7 @@ impl Sim {
 
     /// Counts a call: writes it down, or fails it with the bytes to write all the same.
     fn count(&self, call: impl FnOnce() -> Call) -> Result<(), (usize, io::Error)> {
+        turns::point();
         let mut journal = self.journal.lock();
         match &mut journal.fault {
             Some(fault) if fault.after == 0 => {

@@ -8,10 +8,13 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+#[cfg(target_os = "linux")]
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use memmap2::{MmapOptions, MmapRaw};
+
+use super::system;
 
 /// Address space that is reserved for a file, at least: growth up to this needs no new
 /// mapping. Costs no memory.
@@ -68,7 +71,7 @@ impl SpoolFile {
         let start = self.map.len;
         let mut end = start;
         for piece in pieces {
-            self.file.write_all_at(piece, end)?;
+            system::write_all_at(&self.file, piece, end)?;
             end = end.saturating_add(piece.len() as u64);
         }
         if end > self.map.map.len() as u64 {
@@ -118,6 +121,13 @@ impl fmt::Debug for SpoolMap {
 
 /// Maps `file`, with room to grow, for at least `need` bytes.
 fn reserve(file: &File, need: u64) -> io::Result<MmapRaw> {
+    if !system::MAPS_AHEAD {
+        // The file has as many, but for one that is empty, which cannot be mapped.
+        if need == 0 {
+            file.set_len(1)?;
+        }
+        return MmapOptions::new().map_raw_read_only(file);
+    }
     let mut size = need.saturating_mul(4).next_power_of_two().max(RESERVED);
     loop {
         let len = usize::try_from(size).map_err(|_| io::ErrorKind::OutOfMemory)?;
@@ -164,9 +174,10 @@ fn renounced(folder: &Path) -> io::Result<File> {
     let name = format!(".arraylog.spool.{:016x}", u64::from_le_bytes(random));
     let path = folder.join(name);
     let mut options = File::options();
-    options.read(true).write(true).create_new(true).mode(0o600);
-    let file = options.open(&path)?;
-    std::fs::remove_file(&path)?;
+    options.read(true).write(true).create_new(true);
+    let file = system::private(&mut options).open(&path)?;
+    // Where the system does not let go of the name of an open file, it goes with that.
+    let _ = std::fs::remove_file(&path);
     Ok(file)
 }
 
