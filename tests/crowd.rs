@@ -1,5 +1,4 @@
 //! One writer and eight reader processes, with checkpoints and compactions meanwhile.
-#![expect(clippy::print_stdout, reason = "a test tells how much it tried")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! What the project is made of: licences, sources, and direct dependencies with their
 //! reasons. What the wheel and its environment are made of is held by
 //! tests/python/test_supply.py.
-#![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::collections::BTreeSet;
 use std::path::Path;

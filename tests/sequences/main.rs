@@ -2,7 +2,6 @@
 //! collections hold, and so does everything that was taken out of it.
 
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
-#![expect(clippy::print_stdout, reason = "a test tells how much it tried")]
 
 mod batch;
 mod compare;

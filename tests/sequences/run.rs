@@ -317,7 +317,7 @@ impl Run {
     }
 
     fn reopen(&mut self, step: Step) {
-        if step.more % 2 == 0 {
+        if step.more.is_multiple_of(2) {
             self.store.close().expect("closed");
         }
         self.store = Store::memory().expect("memory");

@@ -22,7 +22,7 @@ const LONG: usize = 400_000;
 const DEAD_EVERY: u64 = 7;
 
 fn key(number: u64) -> [u8; 8] {
-    number.to_be_bytes()
+    number.to_le_bytes()
 }
 
 fn value(number: u64, version: u64) -> Vec<u8> {

@@ -92,7 +92,8 @@ impl Growing {
             false => self.order.clone(),
         };
         let filled = self.shards.iter().map(|shard| shard.filled());
-        let keys = filled.sum::<usize>() + more;
+        let filled = filled.sum::<usize>();
+        let keys = filled + more;
         let bits = if keys > ONE_SHARD {
             SHARD_BITS
         } else {
@@ -100,7 +101,7 @@ impl Growing {
         };
         let mut shards = Shards::new(bits);
         if bits != self.bits || self.shards.is_empty() {
-            shards.make(keys);
+            shards.make(keys.max(with_growth(filled)));
             shards.take(&[self], |_, _| true);
         } else {
             let share = self.share(more);
@@ -140,7 +141,7 @@ impl Growing {
         let shards = tables.iter().flat_map(|table| &table.shards);
         let keys: usize = shards.map(|shard| shard.filled()).sum();
         let mut shards = Shards::new(if keys > ONE_SHARD { SHARD_BITS } else { 0 });
-        shards.make(keys);
+        shards.make(with_growth(keys));
         shards.take(tables, keep);
         shards.table(order)
     }
@@ -262,10 +263,16 @@ impl Shards {
         Self(Vec::with_capacity(1 << bits), bits)
     }
 
-    /// Empty ones, with room for so many keys and as many to come.
+    /// Empty ones, with room for so many keys.
     fn make(&mut self, keys: usize) {
         let Self(shards, bits) = self;
-        let room = with_growth(keys >> *bits);
+        // Spread evenly, but for chance.
+        let share = keys >> *bits;
+        let room = if *bits == 0 {
+            share
+        } else {
+            share + share / 16 + 32
+        };
         shards.resize_with(1 << *bits, || Arc::new(Shard::with_room(room, *bits)));
     }
 
@@ -320,7 +327,8 @@ fn with_growth(keys: usize) -> usize {
 
 /// The same shard with room for `more` and for growth.
 fn grown(shard: &Shard, more: usize, bits: u32) -> Shard {
-    let mut grown = Shard::with_room(with_growth(shard.filled() + more), bits);
+    let room = with_growth(shard.filled()).max(shard.filled() + more);
+    let mut grown = Shard::with_room(room, bits);
     for (word, top) in shard.words() {
         grown.take(word, top);
     }
