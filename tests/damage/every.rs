@@ -370,14 +370,22 @@ fn flipped_bits_of_closed_and_compacted_stores_are_reported_or_without_effect() 
 
 #[test]
 fn a_damaged_frame_of_what_was_copied_is_an_error_at_the_oldest_commit_too() {
-    let fixtures = [fixture(Shape::Compacted)];
+    let fixture = fixture(Shape::Compacted);
+    let folder = tempfile::tempdir().expect("folder");
+    let copy = Copy::new(folder.path(), 0, &fixture.bytes);
+    let (oldest, held) = &fixture.states[0];
+    assert!(!held.is_empty());
+    let options = OpenOptions::new().scan(true).at(*oldest);
+    let opened = options.open(&copy.path).expect("opens");
+    assert_eq!(support::dump::dump(&opened).expect("read"), *held);
+    drop(opened);
     // The header of the first frame.
-    let bits: Vec<_> = (16384 * 8..16424 * 8).map(|bit| (0, bit)).collect();
-    let counts = Counts::default();
-    let extent = Extent {
-        full: 1,
-        ..Extent::sampled()
-    };
-    assert_eq!(flip(&fixtures, &bits, extent, &counts), bits.len());
-    assert_eq!(counts.refused.into_inner(), bits.len() as u64);
+    for at in 16384..16424 {
+        let byte = fixture.bytes[at as usize];
+        let write = |byte: u8| copy.file.write_all_at(&[byte], at).expect("written");
+        write(byte ^ 4);
+        let error = options.open(&copy.path).expect_err("damaged");
+        assert_eq!(place(&fixture, &error), Ok(16384), "byte {at}");
+        write(byte);
+    }
 }
