@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::catalog::{CATALOG, Catalog, PartitionState};
 use crate::error::{Error, Result};
 use crate::format::checkpoint::Checkpoint;
+use crate::format::header::Slot;
 use crate::format::{LOG_START, PAGE, place};
 use crate::index::{Merge, PartitionIndex};
 use crate::log::{Goal, Log, Saved, Tip, WriterGuard, slots};
@@ -43,6 +44,11 @@ pub(crate) struct Start {
 }
 
 impl Start {
+    /// Offset of the checkpoint, 0 = none.
+    pub(crate) fn saved(&self) -> u64 {
+        self.unnamed.or(self.named).map_or(0, |(at, _)| at)
+    }
+
     /// What the options ask for: usually the newest checkpoint that can be used.
     pub(crate) fn find(log: &Arc<Log>, options: &OpenOptions) -> Result<Self> {
         let mut start = match options.scan {
@@ -166,16 +172,21 @@ pub(crate) fn unsynced(log: &Log) -> Result<Option<(u64, u64)>> {
 pub(crate) struct Background {
     bound: u64,
     running: Arc<AtomicBool>,
-    /// Sequence number of the slot whose checkpoint a reader follows.
+    /// Sequence number of the slot that a reader looked at last.
     adopted: AtomicU64,
+    /// Offset of the checkpoint that its indexes come from.
+    saved: AtomicU64,
 }
 
 impl Background {
-    pub(crate) fn new(bound: u64, slot: u64) -> Self {
+    /// Of a store that was opened from the checkpoint at offset `saved`, 0 = none, which
+    /// the slot with number `slot` named, 0 = none did.
+    pub(crate) fn new(bound: u64, slot: u64, saved: u64) -> Self {
         Self {
             bound,
             running: Arc::default(),
             adopted: AtomicU64::new(slot),
+            saved: AtomicU64::new(saved),
         }
     }
 }
@@ -285,7 +296,11 @@ impl Inner {
         let log = &self.log;
         log.follow(|_| {
             let slots = slots(log)?;
-            let Some(slot) = slots.first().filter(|slot| slot.checkpoint != 0) else {
+            // Opening may have started from a later one, which no slot named yet: what that
+            // has is not in memory.
+            let saved = &self.background.saved;
+            let is_later = |slot: &&Slot| slot.checkpoint > saved.load(Ordering::Acquire);
+            let Some(slot) = slots.first().filter(is_later) else {
                 return Ok(());
             };
             // What lies beyond what was followed comes later.
@@ -311,7 +326,42 @@ impl Inner {
                     state.set_root(at);
                 }
             }
+            saved.store(slot.checkpoint, Ordering::Release);
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Mode;
+
+    #[test]
+    fn a_reader_that_started_from_a_checkpoint_no_slot_names_stays_with_it() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("a.alog");
+        let open = |mode| OpenOptions::new().mode(mode).open(&path).expect("opened");
+        let writer = open(Mode::Append);
+        let values = writer.partition("c", "p").expect("made");
+        let put = |value: &[u8]| values.put(b"key", value).expect("put");
+        put(b"1");
+        writer.checkpoint().expect("named by a slot");
+        put(b"2");
+        let inner = writer.inner();
+        let saved = save(&inner.log, &inner.catalog, IN_PASSING).expect("saved");
+        assert!(saved.is_some());
+        let reader = open(Mode::Read);
+        put(b"3");
+        assert!(reader.refresh().expect("followed"));
+        let found = reader.partition("c", "p").and_then(|part| part.get(b"key"));
+        assert_eq!(found.expect("read").as_deref(), Some(b"3".as_slice()));
+        // The next one that a slot names is taken over.
+        put(b"4");
+        writer.checkpoint().expect("named by a slot");
+        put(b"5");
+        assert!(reader.refresh().expect("followed"));
+        let found = reader.partition("c", "p").and_then(|part| part.get(b"key"));
+        assert_eq!(found.expect("read").as_deref(), Some(b"5".as_slice()));
     }
 }

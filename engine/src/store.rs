@@ -99,11 +99,12 @@ impl Store {
             check_kept(&log, seqno)?;
         }
         let start = Start::find(&log, options)?;
+        let background = Background::new(options.replay_bound, start.slot, start.saved());
         let mut inner = Inner {
             log,
             catalog: Arc::new(start.catalog),
             pool: Arc::default(),
-            background: Background::new(options.replay_bound, start.slot),
+            background,
             automatic: Automatic::new(options.compact_when),
             mode: options.mode,
             fixed: false,

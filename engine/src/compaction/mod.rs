@@ -292,7 +292,7 @@ fn make(
         log: Arc::new(log),
         catalog: Arc::new(catalog),
         pool: Arc::clone(&of.pool),
-        background: Background::new(options.replay_bound, 0),
+        background: Background::new(options.replay_bound, 0, 0),
         mode: match of.mode.writes() {
             true => of.mode,
             false => Mode::ReadWrite,

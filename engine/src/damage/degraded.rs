@@ -87,7 +87,7 @@ pub(crate) fn over(parts: Parts, options: &OpenOptions) -> Result<Store> {
         log,
         catalog: Arc::new(opening.catalog),
         pool: Arc::default(),
-        background: Background::new(u64::MAX, 0),
+        background: Background::new(u64::MAX, 0, 0),
         automatic: Automatic::default(),
         mode: Mode::Read,
         // What comes after would have to be surveyed anew.
