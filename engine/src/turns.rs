@@ -19,12 +19,12 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 #[cfg(test)]
-pub(crate) use model::{in_orders, lock, point};
+pub(crate) use model::{in_orders, lock, point, run};
 
 #[cfg(test)]
 mod model {
     use std::cell::Cell;
-    use std::panic::catch_unwind;
+    use std::panic::{UnwindSafe, catch_unwind};
 
     use parking_lot::{Mutex, MutexGuard};
     use shuttle::scheduler::RandomScheduler;
@@ -57,15 +57,24 @@ mod model {
     /// Runs `model`, whose threads are those of shuttle, in so many orders of their steps,
     /// the same each time; what the first that is wrong said.
     pub(crate) fn in_orders(orders: usize, model: fn()) -> Result<(), String> {
+        WATCHED.set(true);
+        let result = run(orders, model);
+        WATCHED.set(false);
+        result
+    }
+
+    /// As [`in_orders`], for a model that says by itself where others have their turn.
+    pub(crate) fn run(
+        orders: usize,
+        model: impl Fn() + Send + Sync + UnwindSafe + 'static,
+    ) -> Result<(), String> {
         let mut config = Config::new();
         config.stack_size = 1 << 20;
         config.failure_persistence = shuttle::FailurePersistence::None;
-        WATCHED.set(true);
         let result = catch_unwind(|| {
             let scheduler = RandomScheduler::new_from_seed(0x5EED, orders);
             Runner::new(scheduler, config).run(model);
         });
-        WATCHED.set(false);
         result.map_err(|panic| match panic.downcast::<String>() {
             Ok(said) => *said,
             Err(_) => "a panic without words".to_owned(),

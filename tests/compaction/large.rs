@@ -92,15 +92,7 @@ fn a_large_copy_that_is_cancelled_or_meets_damage_ends_and_leaves_the_store() {
     bytes[at.expect("stored") + 9000] ^= 1;
     std::fs::write(&path, &bytes).expect("written");
     for copying in [false, true] {
-        let options = OpenOptions::new().mode(Mode::ReadWrite);
-        let store = match copying {
-            true => options.open(&path).expect("opens"),
-            false => support::open_mapped(&options, &path).expect("opens"),
-        };
-        let error = store.compact(&CompactOptions::new()).expect_err("damaged");
-        assert_eq!(error.kind(), "damaged", "{error}");
-        assert!(error.to_string().contains("\"c\"/\"q\""), "{error}");
-        assert_eq!((store.generation(), others(&path)), (0, Vec::new()));
+        let (store, _) = refused_as_damaged(&path, "q", copying);
         let part = store.partition("c", "q").expect("there");
         assert!(part.get(701u32.to_le_bytes()).expect("read").is_some());
     }

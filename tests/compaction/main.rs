@@ -26,6 +26,22 @@ fn compact(store: &Store) -> Compacted {
     store.compact(&CompactOptions::new()).expect("compacted")
 }
 
+/// The store at `path`, with an entry of partition c/`part` damaged, opened by either kind
+/// of reads; what its compaction says, which leaves all as it was.
+fn refused_as_damaged(path: &Path, part: &str, copying: bool) -> (Store, String) {
+    let options = OpenOptions::new().mode(Mode::ReadWrite);
+    let store = match copying {
+        true => options.open(path).expect("opens"),
+        false => support::open_mapped(&options, path).expect("opens"),
+    };
+    let error = store.compact(&CompactOptions::new()).expect_err("damaged");
+    assert_eq!(error.kind(), "damaged", "{error}");
+    let said = error.to_string();
+    assert!(said.contains(&format!("\"c\"/{part:?}")), "{said}");
+    assert_eq!((store.generation(), others(path)), (0, Vec::new()));
+    (store, said)
+}
+
 fn len(path: &Path) -> u64 {
     std::fs::metadata(path).expect("there").len()
 }

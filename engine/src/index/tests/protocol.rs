@@ -4,9 +4,6 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use shuttle::scheduler::RandomScheduler;
-use shuttle::{Config, Runner};
-
 use super::super::atomics::{AtomicU64, WATCHED, point};
 use super::{
     ATTENTION, Cursor, Fault, Hash, Keyed, Log, Merge, PartitionIndex, Segment, Window, source,
@@ -215,15 +212,8 @@ fn holds(order: Order, orders: usize) -> bool {
             .for_each(|reader| reader.join().expect("right"));
         shared.read(order);
     };
-    let mut config = Config::new();
-    config.stack_size = 1 << 20;
-    config.failure_persistence = shuttle::FailurePersistence::None;
     WATCHED.set(true);
-    let result = std::panic::catch_unwind(|| {
-        // The same orders each time.
-        let scheduler = RandomScheduler::new_from_seed(0x5EED, orders);
-        Runner::new(scheduler, config).run(run);
-    });
+    let result = crate::turns::run(orders, run);
     WATCHED.set(false);
     result.is_ok()
 }
