@@ -216,7 +216,7 @@ impl Segment {
 
     /// Whether a key with `tag` may have its home at group `at`.
     #[inline(always)]
-    fn may_have(&self, at: usize, tag: u16) -> bool {
+    pub(super) fn may_have(&self, at: usize, tag: u16) -> bool {
         let bits = home_bits(tag);
         self.homes.get(at).is_some_and(|homes| homes & bits == bits)
     }

@@ -1,11 +1,13 @@
 //! A growing table of many keys: shards and chunks become more under pinned readers.
 
 use std::cmp::Ordering;
+use std::collections::HashSet;
 use std::convert::Infallible;
 
 use zerocopy::IntoBytes;
 
-use super::super::{Checked, Cursor, Fault, Hash, PartitionIndex, Records, Window};
+use super::super::{Checked, Cursor, Fault, Hash, PartitionIndex, Records, Segment, Window, home};
+use super::source;
 use crate::format::record::key_hash;
 
 /// Records of which that at place p has the key `keys[p]`; places are from 1 on.
@@ -156,4 +158,24 @@ fn a_few_keys_that_are_overwritten_for_long_take_little_memory() {
             assert_eq!(pinned.nth(nth, end, &records), Ok(Some(first + nth)));
         }
     }
+}
+
+#[test]
+fn one_absent_key_of_nine_reads_a_group_of_a_segment() {
+    let mut filled = Filled::new();
+    filled.put((0..50_000u32).map(u64::from));
+    let end = filled.end();
+    let frozen = filled.index.freeze(end, super::Merge::Shorter(2));
+    let (fault, compare) = (|fault| fault, |a: u64, b: u64| Ok(a.cmp(&b)));
+    let packed = frozen
+        .pack(7, end, (0, end * 8), &HashSet::new(), fault, compare)
+        .expect("whole");
+    let segment = Segment::open(source(&packed, end)).expect("opens");
+    let reads = |key: &u64| {
+        let hash = hash(*key);
+        segment.may_have(home(hash.top(), segment.groups.len()), hash.tag())
+    };
+    assert!((0..50_000).all(|key| reads(&key)));
+    let absent = (50_000..150_000).filter(reads).count();
+    assert!((8_000..13_500).contains(&absent), "{absent} of 100,000");
 }
