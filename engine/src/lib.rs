@@ -130,8 +130,8 @@ mod usage;
 mod value;
 
 pub use array::{
-    ArrayBytes, ArraySpec, ArrayView, AttrArray, AttrValue, Attrs, DType, Element, FieldInfo, Half,
-    Mask, TimeUnit,
+    ArrayBytes, ArraySpec, ArrayView, AttrArray, AttrValue, Attrs, BFloat16, DType,
+    Element, FieldInfo, Float8E4M3, Float8E5M2, Half, Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
 pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep, Salvaged};

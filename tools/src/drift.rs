@@ -123,7 +123,15 @@ fn common(dtypes: impl Iterator<Item = DType> + Clone) -> Option<DType> {
 }
 
 fn is_float(dtype: DType) -> bool {
-    matches!(dtype, DType::Float16 | DType::Float32 | DType::Float64)
+    matches!(
+        dtype,
+        DType::Float16
+            | DType::BFloat16
+            | DType::Float8E4M3
+            | DType::Float8E5M2
+            | DType::Float32
+            | DType::Float64
+    )
 }
 
 fn is_integer(dtype: DType) -> bool {

@@ -13,6 +13,8 @@ const ENTRY: &str = r#"{"collection": "c", "partition": "p", "entry": "all", "ar
     "day": {"dtype": "datetime64[D]", "data": ["2024-02-29", "NaT"]}, "ns": {"dtype": "datetime64[ns]", "data": "1969-12-31T23:59:59.000000001"},
     "span": {"dtype": "timedelta64[ms]", "data": [-5, "NaT"]}, "text": ["a\n\"b\"", null, "é"], "raw": {"dtype": "bytes", "data": ["AAE=", ""]},
     "s3": {"dtype": "S3", "data": ["AAE=", ""]}, "u2": {"dtype": "U2", "data": ["é", "zz"]},
+    "bf": {"dtype": "bfloat16", "data": [[0.1, null]], "fill_value": -1.5, "attrs": {"q": {"$dtype": "float8_e5m2", "$data": [1, "Infinity"]}}},
+    "e4": {"dtype": "float8_e4m3fn", "data": [448, "NaN"]}, "e5": {"dtype": "float8_e5m2", "data": 1},
     "empty": {"dtype": "int16", "shape": [0, 3], "data": []}, "whole": {"dtype": "int16", "data": [1, 2], "mask": [false, false]},
     "": {"dtype": "float32", "data": [[1.0, null]], "dims": ["t", null], "fill_value": -1.0, "attrs": {"units": "K", "q": {"$dtype": "int8", "$data": [1, 2]}}}},
     "attrs": {"n": null, "l": [1, "x", {"$dtype": "float32", "$data": 0.1}], "m": {"$$d": 1, "": 2, "z": {"$dtype": "datetime64[s]", "$data": "2024-01-01T00:00:00"}}, "f": 1.0, "inf": {"$dtype": "float", "$data": "Infinity"},
@@ -60,6 +62,9 @@ fn an_export_states_what_was_stored() {
         r#""raw": {"dtype": "bytes", "dims": [null], "data": ["AAE=", ""]}"#,
         r#""s3": {"dtype": "S3", "dims": [null], "data": ["AAE=", ""]}"#,
         r#""u2": {"dtype": "U2", "dims": [null], "data": ["é", "zz"]}"#,
+        r#""bf": {"dtype": "bfloat16", "dims": [null, null], "shape": [1, 2], "data_b64": "zT0AAA==", "mask": [[false, true]], "fill_value": -1.5, "attrs": {"q": {"$dtype": "float8_e5m2", "$data": [1.0, "Infinity"]}}}"#,
+        r#""e4": {"dtype": "float8_e4m3fn", "dims": [null], "shape": [2], "data_b64": "fn8="}"#,
+        r#""e5": {"dtype": "float8_e5m2", "shape": [], "data_b64": "PA=="}"#,
         r#""empty": {"dtype": "int16", "dims": [null, null], "shape": [0, 3], "data": []}"#,
         r#""whole": {"dtype": "int16", "dims": [null], "data": [1, 2], "mask": [false, false]}"#,
         r#""": {"dtype": "float32", "dims": ["t", null], "data": [[1.0, null]], "fill_value": -1.0, "attrs": {"units": "K", "q": {"$dtype": "int8", "$data": [1, 2]}}}"#,
@@ -113,6 +118,11 @@ fn what_a_format_cannot_say_is_refused_with_advice() {
         .get(&["all", "text", "--format", "npy"])
         .code(2)
         .stderr(advice())
+        .stdout("");
+    bench
+        .get(&["all", "bf", "--format", "npy"])
+        .code(2)
+        .stderr(predicate::str::contains("bfloat16").and(advice()))
         .stdout("");
     bench
         .get(&["all", "text", "--format", "raw"])

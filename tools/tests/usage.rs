@@ -77,7 +77,7 @@ fn wrong_arguments_are_usage_errors() {
         &["ingest", "s", "-", "--batch", "0"],
         &["ingest", "s", "-", "--atomic", "--skip-bad"],
         &["ingest", "s", "-", "--dtype", "x"],
-        &["ingest", "s", "-", "--dtype", "x=bfloat16"],
+        &["ingest", "s", "-", "--dtype", "x=float8"],
         &["info", "s", "--sample", "some"],
     ] {
         program()

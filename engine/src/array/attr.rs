@@ -18,6 +18,12 @@ pub enum AttrValue {
     UInt64(u64),
     /// Bits of an IEEE binary16.
     Float16(u16),
+    /// Bits of a bfloat16.
+    BFloat16(u16),
+    /// Bits of a float8_e4m3fn.
+    Float8E4M3(u8),
+    /// Bits of a float8_e5m2.
+    Float8E5M2(u8),
     Float32(f32),
     Float64(f64),
     Complex64(f32, f32),
@@ -52,6 +58,9 @@ impl AttrValue {
             Self::UInt32(_) => DType::UInt32,
             Self::UInt64(_) => DType::UInt64,
             Self::Float16(_) => DType::Float16,
+            Self::BFloat16(_) => DType::BFloat16,
+            Self::Float8E4M3(_) => DType::Float8E4M3,
+            Self::Float8E5M2(_) => DType::Float8E5M2,
             Self::Float32(_) => DType::Float32,
             Self::Float64(_) => DType::Float64,
             Self::Complex64(..) => DType::Complex64,

@@ -72,6 +72,12 @@ pub enum DType {
     Float16,
     Float32,
     Float64,
+    /// The upper half of a float32: 8 bits of exponent, 7 of fraction.
+    BFloat16,
+    /// `float8_e4m3fn`: 4 bits of exponent, 3 of fraction, no infinities.
+    Float8E4M3,
+    /// `float8_e5m2`: 5 bits of exponent, 2 of fraction.
+    Float8E5M2,
     Complex64,
     Complex128,
     /// Count of units since 1970-01-01; `i64::MIN` is NaT.
@@ -89,7 +95,7 @@ pub enum DType {
 }
 
 /// Dtypes without parameter: code in the format, name, bytes of an element.
-const PLAIN: [(DType, u8, &str, Option<u32>); 16] = [
+const PLAIN: [(DType, u8, &str, Option<u32>); 19] = [
     (DType::Bool, 1, "bool", Some(1)),
     (DType::Int8, 2, "int8", Some(1)),
     (DType::Int16, 3, "int16", Some(2)),
@@ -100,6 +106,9 @@ const PLAIN: [(DType, u8, &str, Option<u32>); 16] = [
     (DType::UInt32, 8, "uint32", Some(4)),
     (DType::UInt64, 9, "uint64", Some(8)),
     (DType::Float16, 10, "float16", Some(2)),
+    (DType::BFloat16, 21, "bfloat16", Some(2)),
+    (DType::Float8E4M3, 22, "float8_e4m3fn", Some(1)),
+    (DType::Float8E5M2, 23, "float8_e5m2", Some(1)),
     (DType::Float32, 11, "float32", Some(4)),
     (DType::Float64, 12, "float64", Some(8)),
     (DType::Complex64, 13, "complex64", Some(8)),
@@ -111,8 +120,6 @@ const DATETIME64: u8 = 15;
 const TIMEDELTA64: u8 = 16;
 const FIXED_BYTES: u8 = 17;
 const FIXED_STRING: u8 = 18;
-/// Dtypes that have a code (21, 22, 23) but that no version stores yet.
-const LATER: [&str; 3] = ["bfloat16", "float8_e4m3fn", "float8_e5m2"];
 
 impl DType {
     /// Bytes of one element; `None` for `String` and `Bytes`.
@@ -172,7 +179,7 @@ impl DType {
                     return Err(Defect::Field {
                         what: "dtype code",
                         found: u64::from(plain),
-                        expected: "1 to 20",
+                        expected: "1 to 23",
                     });
                 }
             },
@@ -220,9 +227,6 @@ impl std::str::FromStr for DType {
     fn from_str(name: &str) -> Result<Self, String> {
         if let Some(row) = PLAIN.iter().find(|row| row.2 == name) {
             return Ok(row.0);
-        }
-        if LATER.contains(&name) {
-            return Err(format!("this version does not store {name} yet"));
         }
         for (kind, make) in [
             ("datetime64", Self::DateTime64 as fn(TimeUnit) -> Self),
@@ -289,7 +293,8 @@ mod sealed {
 }
 
 /// A Rust type that is an element type: the fixed-width numbers, `bool`,
-/// [`Half`], and `[re, im]` for complex numbers. Sealed.
+/// [`Half`], [`BFloat16`], [`Float8E4M3`], [`Float8E5M2`], and `[re, im]` for complex
+/// numbers. Sealed.
 pub trait Element: sealed::Sealed + Copy + 'static {
     /// Its dtype.
     const DTYPE: DType;
@@ -312,6 +317,57 @@ pub trait Element: sealed::Sealed + Copy + 'static {
 #[repr(transparent)]
 pub struct Half(pub u16);
 
+/// Bits of a bfloat16, the element type of [`DType::BFloat16`].
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    zerocopy::FromBytes,
+    zerocopy::IntoBytes,
+    zerocopy::Immutable,
+    zerocopy::KnownLayout,
+)]
+#[repr(transparent)]
+pub struct BFloat16(pub u16);
+
+/// Bits of a float8_e4m3fn, the element type of [`DType::Float8E4M3`].
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    zerocopy::FromBytes,
+    zerocopy::IntoBytes,
+    zerocopy::Immutable,
+    zerocopy::KnownLayout,
+)]
+#[repr(transparent)]
+pub struct Float8E4M3(pub u8);
+
+/// Bits of a float8_e5m2, the element type of [`DType::Float8E5M2`].
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    zerocopy::FromBytes,
+    zerocopy::IntoBytes,
+    zerocopy::Immutable,
+    zerocopy::KnownLayout,
+)]
+#[repr(transparent)]
+pub struct Float8E5M2(pub u8);
+
 macro_rules! elements {
     ($($rust:ty => $dtype:ident),* $(,)?) => {$(
         impl sealed::Sealed for $rust {}
@@ -323,5 +379,5 @@ macro_rules! elements {
 elements! {
     bool => Bool, i8 => Int8, i16 => Int16, i32 => Int32, i64 => Int64,
     u8 => UInt8, u16 => UInt16, u32 => UInt32, u64 => UInt64,
-    Half => Float16, f32 => Float32, f64 => Float64, [f32; 2] => Complex64, [f64; 2] => Complex128,
+    Half => Float16, BFloat16 => BFloat16, Float8E4M3 => Float8E4M3, Float8E5M2 => Float8E5M2, f32 => Float32, f64 => Float64, [f32; 2] => Complex64, [f64; 2] => Complex128,
 }

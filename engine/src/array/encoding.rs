@@ -3,7 +3,8 @@
 //! ```text
 //! value     u8 tag, then by tag:
 //!   0       None        nothing
-//!   1..=14  numbers     dtype codes; the number, little-endian, in its width
+//!   1..=14, 21..=23
+//!           numbers     dtype codes; the number, little-endian, in its width
 //!                       (bool: 0 or 1; complex: re, im)
 //!   15, 16  times       u8 unit, i64
 //!   19, 20  text, bytes u32 length, the bytes (19: UTF-8)
@@ -194,8 +195,10 @@ pub(super) fn encode_scalar(value: &AttrValue, out: &mut Vec<u8>) {
         AttrValue::Int64(v) | AttrValue::DateTime64(v, _) | AttrValue::TimeDelta64(v, _) => {
             out.extend(v.to_le_bytes());
         }
-        AttrValue::UInt8(v) => out.push(*v),
-        AttrValue::UInt16(v) | AttrValue::Float16(v) => out.extend(v.to_le_bytes()),
+        AttrValue::UInt8(v) | AttrValue::Float8E4M3(v) | AttrValue::Float8E5M2(v) => out.push(*v),
+        AttrValue::UInt16(v) | AttrValue::Float16(v) | AttrValue::BFloat16(v) => {
+            out.extend(v.to_le_bytes())
+        }
         AttrValue::UInt32(v) => out.extend(v.to_le_bytes()),
         AttrValue::UInt64(v) => out.extend(v.to_le_bytes()),
         AttrValue::Float32(v) => out.extend(v.to_le_bytes()),
@@ -248,6 +251,9 @@ pub(super) fn decode_scalar(dtype: DType, bytes: &[u8]) -> Result<AttrValue, Def
         DType::UInt32 => AttrValue::UInt32(u32::from_le_bytes(number(bytes)?)),
         DType::UInt64 => AttrValue::UInt64(u64::from_le_bytes(number(bytes)?)),
         DType::Float16 => AttrValue::Float16(u16::from_le_bytes(number(bytes)?)),
+        DType::BFloat16 => AttrValue::BFloat16(u16::from_le_bytes(number(bytes)?)),
+        DType::Float8E4M3 => AttrValue::Float8E4M3(u8::from_le_bytes(number(bytes)?)),
+        DType::Float8E5M2 => AttrValue::Float8E5M2(u8::from_le_bytes(number(bytes)?)),
         DType::Float32 => AttrValue::Float32(f32::from_le_bytes(number(bytes)?)),
         DType::Float64 => AttrValue::Float64(f64::from_le_bytes(number(bytes)?)),
         DType::Complex64 => {

@@ -37,7 +37,7 @@ mod view;
 mod tests;
 
 pub use attr::{AttrArray, AttrValue, Attrs};
-pub use dtype::{DType, Element, Half, TimeUnit};
+pub use dtype::{BFloat16, DType, Element, Float8E4M3, Float8E5M2, Half, TimeUnit};
 pub use spec::{ArrayBytes, ArraySpec, Mask};
 pub use view::{ArrayView, FieldInfo};
 

@@ -204,6 +204,9 @@ fn scalar_of(dtype: DType, data: &ArrayBytes<'_>) -> Option<AttrValue> {
         DType::UInt32 => AttrValue::UInt32(u32::from_le_bytes(bytes.try_into().ok()?)),
         DType::UInt64 => AttrValue::UInt64(u64::from_le_bytes(bytes.try_into().ok()?)),
         DType::Float16 => AttrValue::Float16(u16::from_le_bytes(bytes.try_into().ok()?)),
+        DType::BFloat16 => AttrValue::BFloat16(u16::from_le_bytes(bytes.try_into().ok()?)),
+        DType::Float8E4M3 => AttrValue::Float8E4M3(*bytes.first()?),
+        DType::Float8E5M2 => AttrValue::Float8E5M2(*bytes.first()?),
         DType::Float32 => AttrValue::Float32(f32::from_le_bytes(bytes.try_into().ok()?)),
         DType::Float64 => AttrValue::Float64(f64::from_le_bytes(bytes.try_into().ok()?)),
         DType::Complex64 => {
@@ -255,11 +258,8 @@ pub(crate) fn read_mask(value: Value<'_, '_>, shape: &[u64]) -> Parsed<Vec<u8>> 
     Ok(mask)
 }
 
-/// A dtype by name; those that this version does not store are refused as such.
+/// A dtype by name.
 pub(crate) fn parse_dtype(text: &str) -> Result<DType, String> {
-    if matches!(text, "bfloat16" | "float8_e4m3fn" | "float8_e5m2") {
-        return Err(format!("dtype {text} is not stored by this version"));
-    }
     text.parse().map_err(|_| {
         let names = KNOWN_DTYPES.iter().copied();
         let hint = super::fault::nearest(text, names);
@@ -270,7 +270,7 @@ pub(crate) fn parse_dtype(text: &str) -> Result<DType, String> {
     })
 }
 
-const KNOWN_DTYPES: [&str; 20] = [
+const KNOWN_DTYPES: [&str; 23] = [
     "bool",
     "int8",
     "int16",
@@ -281,6 +281,9 @@ const KNOWN_DTYPES: [&str; 20] = [
     "uint32",
     "uint64",
     "float16",
+    "bfloat16",
+    "float8_e4m3fn",
+    "float8_e5m2",
     "float32",
     "float64",
     "complex64",

@@ -1,8 +1,8 @@
 //! Entries as lines of the language.
 //!
 //! Dtype and dims are always stated, decimals are the shortest that give the
-//! same number of the array's own width, what is not finite is a string. What
-//! lies under a mask is the one loss.
+//! same number of the array's own width, what is not finite is a string. Elements of
+//! bfloat16 and float8 are their bytes. What lies under a mask is the one loss.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
 use super::attrs::PLAIN;
-use super::{float16, time};
+use super::narrow::Narrow;
+use super::time;
 use crate::failure::{Failure, Outcome};
 
 /// Where an entry belongs.
@@ -80,14 +81,23 @@ pub(crate) fn array(out: &mut dyn Write, array: &Array) -> Outcome {
         raw(out, "]")?;
     }
     let shape = view.shape();
-    if shape.contains(&0) {
+    let as_bytes = is_bits(info.dtype);
+    if as_bytes || shape.contains(&0) {
         raw(out, &format!(", \"shape\": {shape:?}"))?;
     }
-    raw(out, ", \"data\": ")?;
-    data(out, &view)?;
+    if as_bytes {
+        raw(
+            out,
+            &format!(", \"data_b64\": \"{}\"", BASE64.encode(view.data())),
+        )?;
+    } else {
+        raw(out, ", \"data\": ")?;
+        data(out, &view)?;
+    }
+    // Among elements `null` says what is missing, among bytes nothing does.
     if let Some(validity) = view
         .validity()
-        .filter(|validity| !any_missing(validity, view.size()))
+        .filter(|validity| as_bytes || !any_missing(validity, view.size()))
     {
         raw(out, ", \"mask\": ")?;
         nested(out, shape, &mut |out, element| {
@@ -110,6 +120,15 @@ pub(crate) fn array(out: &mut dyn Write, array: &Array) -> Outcome {
         attrs(out, &info.attrs)?;
     }
     raw(out, "}")
+}
+
+/// Whether elements go out as their bytes: of bfloat16 and float8 other programs make
+/// decimals of their own.
+fn is_bits(dtype: DType) -> bool {
+    matches!(
+        dtype,
+        DType::BFloat16 | DType::Float8E4M3 | DType::Float8E5M2
+    )
 }
 
 /// Writes the elements as nested lists, missing ones as `null`.
@@ -187,7 +206,10 @@ fn cell(out: &mut dyn Write, dtype: DType, bytes: &[u8]) -> Outcome {
         DType::UInt16 => display(out, u16::from_le_bytes(fixed(bytes))),
         DType::UInt32 => display(out, u32::from_le_bytes(fixed(bytes))),
         DType::UInt64 => display(out, u64::from_le_bytes(fixed(bytes))),
-        DType::Float16 => float16(out, u16::from_le_bytes(fixed(bytes))),
+        DType::Float16 | DType::BFloat16 => narrow(out, dtype, u16::from_le_bytes(fixed(bytes))),
+        DType::Float8E4M3 | DType::Float8E5M2 => {
+            narrow(out, dtype, u16::from(u8::from_le_bytes(fixed(bytes))))
+        }
         DType::Float32 => float32(out, f32::from_le_bytes(fixed(bytes))),
         DType::Float64 => float64(out, f64::from_le_bytes(fixed(bytes))),
         DType::Complex64 => {
@@ -261,13 +283,18 @@ fn characters(bytes: &[u8]) -> Outcome<String> {
     Ok(text.trim_end_matches('\0').to_owned())
 }
 
-fn float16(out: &mut dyn Write, bits: u16) -> Outcome {
+/// A float of 8 or 16 bits.
+fn narrow(out: &mut dyn Write, dtype: DType, bits: u16) -> Outcome {
+    let Some(kind) = Narrow::of(dtype) else {
+        return Err(Failure::Input(format!("{dtype} is no narrow float")));
+    };
+    let value = kind.value(bits);
     float64(
         out,
-        if float16::to_f64(bits).is_finite() {
-            float16::shortest(bits)
+        if value.is_finite() {
+            kind.shortest(bits)
         } else {
-            float16::to_f64(bits)
+            value
         },
     )
 }
@@ -399,7 +426,10 @@ pub(crate) fn bare_scalar(out: &mut dyn Write, value: &AttrValue) -> Outcome {
         AttrValue::UInt16(value) => display(out, value),
         AttrValue::UInt32(value) => display(out, value),
         AttrValue::UInt64(value) => display(out, value),
-        AttrValue::Float16(bits) => float16(out, *bits),
+        AttrValue::Float16(bits) => narrow(out, DType::Float16, *bits),
+        AttrValue::BFloat16(bits) => narrow(out, DType::BFloat16, *bits),
+        AttrValue::Float8E4M3(bits) => narrow(out, DType::Float8E4M3, u16::from(*bits)),
+        AttrValue::Float8E5M2(bits) => narrow(out, DType::Float8E5M2, u16::from(*bits)),
         AttrValue::Float32(value) => float32(out, *value),
         AttrValue::Float64(value) => float64(out, *value),
         AttrValue::Complex64(re, im) => cell(

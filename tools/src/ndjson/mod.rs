@@ -19,7 +19,7 @@
 //! * LF or CRLF ends a line; blank lines and a BOM at the start of a file are skipped.
 //! * Unknown members, members that stand twice and members of a wrong type are faults.
 //! * Without a dtype it follows from the tokens of the array alone ([`infer`]).
-//! * `null` is a missing element and makes a masked array.
+//! * `null` is a missing element and makes a masked array; among `data_b64`, `mask` says it.
 //!
 //! The bytes are parsed by simd-json; [`document`] is its tape, [`line`] reads
 //! it, and [`scan`] finds the column of a fault.
@@ -31,9 +31,9 @@ pub(crate) mod document;
 pub(crate) mod elements;
 pub(crate) mod export;
 pub(crate) mod fault;
-pub(crate) mod float16;
 pub(crate) mod infer;
 pub(crate) mod line;
+pub(crate) mod narrow;
 pub(crate) mod scan;
 pub(crate) mod shape;
 pub(crate) mod time;

@@ -8,7 +8,8 @@ use simd_json::{Node, StaticNode};
 use super::document::{Value, describe};
 use super::elements::Nulls;
 use super::fault::{Fault, Parsed};
-use super::{float16, shape, time};
+use super::narrow::Narrow;
+use super::{shape, time};
 
 /// Elements of an array as they are read, in C order.
 pub(crate) struct Column {
@@ -64,6 +65,15 @@ impl Column {
     }
 
     fn row(&mut self, row: &[Node<'_>], first: usize) -> Parsed<()> {
+        if let Some(kind) = Narrow::of(self.dtype) {
+            return if self.dtype.item_size() == Some(1) {
+                self.floats(row, first, |node| {
+                    narrow(node, kind).map(|bits| [bits as u8])
+                })
+            } else {
+                self.floats(row, first, |node| narrow(node, kind).map(u16::to_le_bytes))
+            };
+        }
         match self.dtype {
             DType::Bool => self.fixed(row, first, |node| match node {
                 Node::Static(StaticNode::Bool(value)) => Some([u8::from(*value)]),
@@ -77,7 +87,6 @@ impl Column {
             DType::UInt16 => self.integers(row, first, u16::to_le_bytes),
             DType::UInt32 => self.integers(row, first, u32::to_le_bytes),
             DType::UInt64 => self.integers(row, first, u64::to_le_bytes),
-            DType::Float16 => self.floats(row, first, |node| float16(node).map(u16::to_le_bytes)),
             DType::Float32 => {
                 if self.plain(row, |wide| {
                     let value = wide as f32;
@@ -338,10 +347,12 @@ fn narrowed(wide: f64) -> Option<f32> {
     (value.is_finite() || !wide.is_finite()).then_some(value)
 }
 
-fn float16(node: &Node<'_>) -> Option<u16> {
+/// Rounded to a narrow float; `None` if it overflows, as an infinity does where there is none.
+fn narrow(node: &Node<'_>, kind: Narrow) -> Option<u16> {
     let wide = float(node)?;
-    let bits = float16::from_f64(wide);
-    (float16::to_f64(bits).is_finite() || !wide.is_finite()).then_some(bits)
+    let bits = kind.nearest(wide);
+    let value = kind.value(bits);
+    (value.is_finite() || value == wide || wide.is_nan()).then_some(bits)
 }
 
 /// Bytes written as base64 (with padding).
@@ -357,7 +368,14 @@ fn refusal(dtype: DType, node: &Node<'_>, at: usize) -> Box<Fault> {
     let found = describe(node);
     let expected = match dtype {
         DType::Bool => "true or false",
-        DType::Float16 | DType::Float32 | DType::Float64 | DType::Complex64 | DType::Complex128 => {
+        DType::Float16
+        | DType::BFloat16
+        | DType::Float8E4M3
+        | DType::Float8E5M2
+        | DType::Float32
+        | DType::Float64
+        | DType::Complex64
+        | DType::Complex128 => {
             if float(node).is_some() {
                 return Fault::at(at, format!("{found} overflows {dtype}"));
             }

@@ -377,7 +377,7 @@ fn schemas_that_contradict_the_format_are_a_defect() {
             "array with a NUL in its name, number is 0, expected a name without",
         ),
         (14, 0xff, "name of an array is not UTF-8"),
-        (15, 21, "dtype code is 21, expected 1 to 20"),
+        (15, 24, "dtype code is 24, expected 1 to 23"),
         (16, 33, "rank of an array is 33, expected at most 32"),
         (
             17,

@@ -140,9 +140,12 @@ fn numbers_come_back_as_slices_without_a_copy() {
         ("half", ArraySpec::from_slice(&[Half(0x3c00)])),
         ("z", ArraySpec::from_slice(&[[1.0_f64, -2.0]])),
         ("empty", ArraySpec::from_slice::<f64>(&[])),
+        ("brain", ArraySpec::from_slice(&[BFloat16(0x3fc0)])),
+        ("e4m3", ArraySpec::from_slice(&[Float8E4M3(0x38)])),
+        ("e5m2", ArraySpec::from_slice(&[Float8E5M2(0x3c)])),
     ];
     let (schema, frame) = stored(&arrays, &Attrs::new());
-    let places: Vec<_> = (0..6)
+    let places: Vec<_> = (0..9)
         .map(|i| locate(&schema, &frame, i).unwrap().unwrap())
         .collect();
     let view = |i: usize| view(&schema, &frame, &places[i], i);
@@ -157,6 +160,15 @@ fn numbers_come_back_as_slices_without_a_copy() {
     assert_eq!(view(3).as_slice::<Half>().unwrap(), [Half(0x3c00)]);
     assert_eq!(view(4).as_slice::<[f64; 2]>().unwrap(), [[1.0, -2.0]]);
     assert!(view(5).as_slice::<f64>().unwrap().is_empty());
+    assert_eq!(view(6).as_slice::<BFloat16>().unwrap(), [BFloat16(0x3fc0)]);
+    assert_eq!(
+        view(7).as_slice::<Float8E4M3>().unwrap(),
+        [Float8E4M3(0x38)]
+    );
+    assert_eq!(
+        view(8).as_slice::<Float8E5M2>().unwrap(),
+        [Float8E5M2(0x3c)]
+    );
     let message = view(0).as_slice::<f64>().unwrap_err().to_string();
     assert_eq!(message, "array \"f\": its dtype is float32, not float64");
 }

@@ -115,6 +115,30 @@ fn floats_are_rounded_to_their_width_and_overflow_is_a_fault() {
 }
 
 #[test]
+fn small_floats_are_rounded_to_their_width_and_overflow_is_a_fault() {
+    assert_eq!(
+        bytes(&typed("bfloat16", r#"[0.1, -1.5, "Infinity", null]"#).expect("bfloat16")),
+        le(&[0x3dcd, 0xbfc0, 0x7f80, 0_u16], u16::to_le_bytes)
+    );
+    assert_eq!(
+        bytes(&typed("float8_e4m3fn", r#"[1, 448, "NaN"]"#).expect("float8")),
+        [0x38, 0x7e, 0x7f]
+    );
+    assert_eq!(
+        bytes(&typed("float8_e5m2", r#"[1, 57344, "-Infinity"]"#).expect("float8")),
+        [0x3c, 0x7b, 0xfc]
+    );
+    refused(typed("bfloat16", "3.4e38"), "overflows bfloat16");
+    refused(typed("float8_e4m3fn", "465"), "overflows float8_e4m3fn");
+    refused(
+        typed("float8_e4m3fn", r#""Infinity""#),
+        "overflows float8_e4m3fn",
+    );
+    refused(typed("float8_e5m2", "61440"), "overflows float8_e5m2");
+    refused(typed("float8_e5m2", "true"), "expected a number");
+}
+
+#[test]
 fn what_is_not_finite_is_a_string() {
     let spec = typed("float32", r#"["NaN", "Infinity", "-Infinity"]"#).expect("not finite");
     let expected = le(
