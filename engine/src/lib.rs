@@ -130,7 +130,7 @@ mod usage;
 mod value;
 
 pub use array::{
-    ArrayBytes, ArraySpec, ArrayView, AttrArray, AttrValue, Attrs, BFloat16, DType,
+    ArrayBytes, ArraySpec, ArrayStats, ArrayView, AttrArray, AttrValue, Attrs, BFloat16, DType,
     Element, FieldInfo, Float8E4M3, Float8E5M2, Half, Mask, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};

@@ -31,6 +31,7 @@ mod pieces;
 mod plan;
 mod schema;
 mod spec;
+mod stats;
 mod view;
 
 #[cfg(test)]
@@ -39,6 +40,7 @@ mod tests;
 pub use attr::{AttrArray, AttrValue, Attrs};
 pub use dtype::{BFloat16, DType, Element, Float8E4M3, Float8E5M2, Half, TimeUnit};
 pub use spec::{ArrayBytes, ArraySpec, Mask};
+pub use stats::ArrayStats;
 pub use view::{ArrayView, FieldInfo};
 
 pub(crate) use frame::{
