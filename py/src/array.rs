@@ -110,7 +110,8 @@ impl Array {
     /// Element type as NumPy has it.
     #[getter]
     fn dtype<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(dtype::descr(py, self.engine(py)?.info().dtype)?.into_any())
+        let info = self.engine(py)?.info();
+        Ok(dtype::descr_of(py, &info.name, info.dtype)?.into_any())
     }
 
     /// The element type's name in the store: "float32", "datetime64[s]", "string".

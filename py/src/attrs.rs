@@ -278,6 +278,9 @@ pub(crate) fn scalar(dtype: DType, bytes: &[u8]) -> Option<AttrValue> {
         DType::UInt32 => AttrValue::UInt32(number!(u32)),
         DType::UInt64 => AttrValue::UInt64(number!(u64)),
         DType::Float16 => AttrValue::Float16(number!(u16)),
+        DType::BFloat16 => AttrValue::BFloat16(number!(u16)),
+        DType::Float8E4M3 => AttrValue::Float8E4M3(number!(u8)),
+        DType::Float8E5M2 => AttrValue::Float8E5M2(number!(u8)),
         DType::Float32 => AttrValue::Float32(number!(f32)),
         DType::Float64 => AttrValue::Float64(number!(f64)),
         DType::DateTime64(unit) => AttrValue::DateTime64(number!(i64), unit),
@@ -324,6 +327,9 @@ pub(crate) fn to_py(py: Python<'_>, value: &AttrValue) -> PyResult<Py<PyAny>> {
             AttrValue::Float16(bits) => numpy("uint16")?
                 .call1((*bits,))?
                 .call_method1("view", ("float16",))?,
+            AttrValue::BFloat16(bits) => small(py, DType::BFloat16, &bits.to_le_bytes())?,
+            AttrValue::Float8E4M3(bits) => small(py, DType::Float8E4M3, &[*bits])?,
+            AttrValue::Float8E5M2(bits) => small(py, DType::Float8E5M2, &[*bits])?,
             AttrValue::Float32(number) => numpy("float32")?.call1((*number,))?,
             AttrValue::Complex64(re, im) => numpy("complex64")?
                 .call1((PyComplex::from_doubles(py, f64::from(*re), f64::from(*im)),))?,
@@ -356,6 +362,17 @@ pub(crate) fn to_py(py: Python<'_>, value: &AttrValue) -> PyResult<Py<PyAny>> {
             }
         };
     Ok(object.unbind())
+}
+
+/// A scalar of a dtype of ml_dtypes, bit by bit.
+fn small<'py>(py: Python<'py>, dtype: DType, bytes: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let one = AttrArray {
+        dtype,
+        len: 1,
+        data: bytes.to_vec(),
+        offsets: Vec::new(),
+    };
+    attr_array(py, &one)?.get_item(0)
 }
 
 fn attr_array<'py>(py: Python<'py>, array: &AttrArray) -> PyResult<Bound<'py, PyAny>> {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use arraylog::DType;
 use numpy::{PyArrayDescr, PyArrayDescrMethods as _};
+use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
@@ -86,8 +87,49 @@ fn make(py: Python<'_>, dtype: DType) -> PyResult<Bound<'_, PyArrayDescr>> {
             Ok(class.call0()?.cast_into()?)
         }
         DType::Bytes => Ok(PyArrayDescr::object(py)),
+        small if is_small(small) => {
+            let module = py
+                .import("ml_dtypes")
+                .map_err(|cause| without_ml_dtypes(py, "", small, cause))?;
+            PyArrayDescr::new(py, &module.getattr(small.to_string())?)
+        }
         other => PyArrayDescr::new(py, PyString::new(py, &other.to_string())),
     }
+}
+
+/// Whether NumPy has the dtype from the package ml_dtypes alone.
+pub(crate) fn is_small(dtype: DType) -> bool {
+    matches!(
+        dtype,
+        DType::BFloat16 | DType::Float8E4M3 | DType::Float8E5M2
+    )
+}
+
+/// [`descr`] for the elements of the array `name`, which an error names.
+pub(crate) fn descr_of<'py>(
+    py: Python<'py>,
+    name: &str,
+    dtype: DType,
+) -> PyResult<Bound<'py, PyArrayDescr>> {
+    if is_small(dtype) {
+        // Found once, the dtype is kept, and this costs a look-up.
+        py.import("ml_dtypes")
+            .map_err(|cause| without_ml_dtypes(py, &format!("array {name:?}: "), dtype, cause))?;
+    }
+    descr(py, dtype)
+}
+
+/// A DTypeError that says what is missing; what is no ImportError stays what it is.
+fn without_ml_dtypes(py: Python<'_>, place: &str, dtype: DType, cause: PyErr) -> PyErr {
+    if !cause.is_instance_of::<PyImportError>(py) {
+        return cause;
+    }
+    let message = format!(
+        "{place}NumPy has {dtype} from the package ml_dtypes alone: pip install arraylog[ml]"
+    );
+    let error = errors::named(py, "DTypeError", &message);
+    error.set_cause(py, Some(cause));
+    error
 }
 
 /// The element type of an ndarray whose bytes can be stored as they are, but
@@ -185,7 +227,7 @@ pub(crate) fn by_name(py: Python<'_>, name: &str) -> PyResult<DType> {
 /// Bytes on which an element has to start for NumPy to call it aligned.
 pub(crate) fn alignment(dtype: DType) -> usize {
     match dtype {
-        DType::Int16 | DType::UInt16 | DType::Float16 => 2,
+        DType::Int16 | DType::UInt16 | DType::Float16 | DType::BFloat16 => 2,
         DType::Int32
         | DType::UInt32
         | DType::Float32

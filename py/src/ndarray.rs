@@ -39,7 +39,7 @@ pub(crate) fn data<'py>(
     copy: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let info = array.info();
-    let descr = dtype::descr(py, info.dtype)?;
+    let descr = dtype::descr_of(py, &info.name, info.dtype)?;
     if matches!(info.dtype, DType::String | DType::Bytes) {
         return variable(py, &array.view(), &descr, copy);
     }

@@ -224,9 +224,9 @@ BAD = {
     "no dtype": (b'{"entry": "bad", "arrays": {"t": []}}\n', b"dtype"),
     "codec": (b'{"entry": "bad", "arrays": {"t": {"data": [1], "codec": "zstd"}}}\n', b"codec"),
     "chunks": (b'{"entry": "bad", "arrays": {"t": {"data": [1], "chunks": [1]}}}\n', b"chunks"),
-    "bfloat16": (
-        b'{"entry": "bad", "arrays": {"t": {"data": [1], "dtype": "bfloat16"}}}\n',
-        b"bfloat16",
+    "overflow": (
+        b'{"entry": "bad", "arrays": {"t": {"data": [1e5], "dtype": "float8_e5m2"}}}\n',
+        b"float8_e5m2",
     ),
     "NaN": (b'{"entry": "bad", "arrays": {"t": [NaN]}}\n', b"NaN"),
     "bad UTF-8": (b'{"entry": "bad\xff", "value": ""}\n', b""),

@@ -87,20 +87,6 @@ def test_a_batch_refuses_the_same(part, store):
     assert list(part) == ["k", "v", "l"]
 
 
-@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
-def test_floats_of_later_versions_are_refused_by_name(part, name):
-    types = pytest.importorskip("ml_dtypes")
-    refused(lambda: part.write("l", {"t": np.zeros(3, getattr(types, name))}), name)
-    assert "l" not in part
-
-
-@pytest.mark.parametrize("name", ["bfloat16", "float8_e4m3fn", "float8_e5m2"])
-def test_dtype_names_of_later_versions_are_refused_by_name(part, name):
-    refused(lambda: part.write("l", {"t": arraylog.array([1.0], dtype=name)}), name)
-    assert "l" not in part
-    part.write("l", {"t": arraylog.array([1.0], dtype="float16")})
-
-
 def test_storage_options_are_refused_by_name(part, store):
     store.close()
     refused(lambda: arraylog.open(store.path, storage_options={"region": "eu"}), "storage_options")

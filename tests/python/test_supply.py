@@ -7,6 +7,7 @@ import pytest
 
 # What the package needs, and what it can use.
 DEPENDENCIES = {
+    "ml-dtypes": "bfloat16 and float8, if it is there",
     "numpy": "arrays",
     "tqdm": "bars for `progress=True`, if it is there",
 }

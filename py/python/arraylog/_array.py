@@ -12,7 +12,11 @@ from ._later import Later
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+# dtypes that NumPy has from ml_dtypes alone.
+SMALL = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 _NO_VALUE: Any = object()
+# Types that NumPy numbers itself, from 0; those of ml_dtypes come after them.
+_NUMPY_TYPES = 256
 
 
 class Array(Later, _core.Array):
@@ -138,7 +142,8 @@ class Array(Later, _core.Array):
     def __array_interface__(self) -> dict[str, Any]:
         # For dtypes that the buffer protocol has no code for; NumPy asks for it
         # only after the buffer was refused.
-        if self.masked or self._dtype_name in ("string", "bytes"):
+        # It has no word for text of any length, nor for the dtypes of ml_dtypes.
+        if self.masked or self._dtype_name in ("string", "bytes", *SMALL):
             raise AttributeError("__array_interface__")
         interface: dict[str, Any] = self.data.__array_interface__
         return interface
@@ -183,6 +188,9 @@ def masked_array(data: Any, mask: Any, fill: Any) -> Any:
     if fill is None and data.dtype.kind == "O":
         # NumPy would put a str among the bytes; this is what it has for "S".
         fill = b"N/A"
+    if fill is None and data.dtype.num >= _NUMPY_TYPES:
+        # NumPy takes most dtypes of ml_dtypes for void, and would fill them with bytes.
+        fill = data.dtype.type("nan")
     if fill is not None:
         masked.fill_value = fill
     return masked

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from ._array import Array
+from ._array import SMALL, Array
 from ._errors import DTypeError, InvalidError, ShapeError, UnsupportedDTypeError
 from ._later import unsupported
 from ._lists import NoElementsError, from_items, from_list, is_missing
@@ -20,8 +20,8 @@ from ._spec import ArraySpec
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, DTypeLike
 
-# dtypes of ml_dtypes; by name, because NumPy calls them all void.
-_LATER = re.compile(r"bfloat16|float[468]_\w+|u?int[124]")
+# dtypes of ml_dtypes that are not stored; by name, because NumPy calls most of them void.
+_LATER = re.compile(r"float[468]_\w+|u?int[124]")
 # Names of dtypes without a parameter that were met and are stored as they are.
 _KNOWN: dict[Any, str] = {}
 _SCALARS = (bool, int, float, complex, str, bytes, dt.date, dt.timedelta)
@@ -212,6 +212,8 @@ def _canonical(label: str, data: Any) -> ArraySpec:
     if name is not None and data.flags.c_contiguous:
         return ArraySpec(name, data.shape, data, None, None)
     kind, item = data.dtype.kind, data.dtype.itemsize
+    if data.dtype.name in SMALL:
+        return ArraySpec(data.dtype.name, data.shape, np.asarray(data, order="C"), None, None)
     if _LATER.fullmatch(data.dtype.name):
         raise UnsupportedDTypeError(f"{label}: this version of arraylog does not store {data.dtype.name} yet")
     if kind == "O":
@@ -292,6 +294,8 @@ def _dtype(label: str, dtype: Any) -> Any:
     import numpy as np
 
     if isinstance(dtype, str):
+        if dtype in SMALL:
+            return _small_dtype(label, dtype)
         if _LATER.fullmatch(dtype):
             raise UnsupportedDTypeError(f"{label}: this version of arraylog does not store {dtype} yet")
         if dtype in ("string", "bytes"):
@@ -305,6 +309,18 @@ def _dtype(label: str, dtype: Any) -> Any:
     if found.kind == "S" and found.itemsize == 0:
         return "bytes"
     return found
+
+
+def _small_dtype(label: str, name: str) -> Any:
+    import numpy as np
+
+    try:
+        import ml_dtypes
+    except ImportError as error:
+        raise DTypeError(
+            f"{label}: NumPy has {name} from the package ml_dtypes alone: pip install arraylog[ml]"
+        ) from error
+    return np.dtype(getattr(ml_dtypes, name))
 
 
 def _from_list_as(label: str, data: Any, dtype: Any) -> ArraySpec:
@@ -357,7 +373,10 @@ def _cast(label: str, data: Any, dtype: Any, mask: Any = None) -> Any:
             back = result.astype(data.dtype, casting="unsafe")
     except (TypeError, ValueError, OverflowError) as error:
         raise DTypeError(f"{label}: cannot make {found} of {data.dtype}: {error}") from None
-    if found.kind in "fc" and data.dtype.kind in "fc":
+    if found.name in SMALL:
+        # float8_e4m3fn makes NaN of infinity, and of what overflows.
+        same = np.isfinite(result) | (back == data) | ((back != back) & (data != data))
+    elif found.kind in "fc" and data.dtype.kind in "fc":
         same = np.isfinite(result) | ~np.isfinite(data)
     elif found.kind in "fc" and data.dtype.kind in "iub":
         same = np.isfinite(result)
@@ -413,6 +432,10 @@ def _chosen_fill(data: Any) -> Any:
     fill = data._fill_value
     if fill is None:
         return None
+    if data.dtype.name in SMALL:
+        # NumPy's default is bytes, where it takes the dtype for void; ours, NaN, is not stored.
+        chosen = np.asarray(fill)
+        return None if chosen.dtype != data.dtype or chosen != chosen else chosen[()]
     # As long as nobody chose one, NumPy keeps its default in a dtype of its own liking.
     with np.errstate(over="ignore"):
         fill, default = (np.asarray(x).astype(data.dtype) for x in (fill, np.ma.default_fill_value(data.dtype)))
