@@ -292,6 +292,24 @@ fn unsafe_code_has_two_rooms_and_one_door() {
 }
 
 #[test]
+fn unsafe_code_of_the_python_face_is_the_memory_of_two_interfaces() {
+    let found = files(&root().join("py/src"), "rs");
+    let has_unsafe = |text: &str| {
+        code(text)
+            .split(|c| !is_word(c))
+            .any(|word| word == "unsafe")
+    };
+    let mut names: Vec<_> = found.iter().filter(|(_, text)| has_unsafe(text)).collect();
+    names.sort();
+    let names: Vec<_> = names
+        .iter()
+        .filter_map(|(path, _)| path.file_name())
+        .collect();
+    // Structs of raw pointers: those of Arrow, and those of Python's buffers and NumPy.
+    assert_eq!(names, ["arrow.rs", "buffer.rs"]);
+}
+
+#[test]
 fn no_file_is_longer_than_600_lines() {
     for (path, text) in engine() {
         let lines = text.lines().count();

@@ -6,12 +6,12 @@ use std::sync::OnceLock;
 use arraylog::{DType, Value};
 use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyCapsule, PyTuple};
 
 use crate::attrs::{self, RawAttrs};
 use crate::buffer::Layout;
 use crate::entry::Entry;
-use crate::{dtype, ndarray};
+use crate::{arrow, dtype, ndarray};
 
 /// The part of `arraylog.Array` that reads.
 #[pyclass(frozen, subclass, weakref, module = "arraylog._core")]
@@ -188,6 +188,25 @@ impl Array {
     #[getter]
     fn mask<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         ndarray::mask(py, self.engine(py)?, false)
+    }
+
+    /// The type of the elements for Arrow's consumers; as with `__arrow_c_array__`.
+    fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
+        arrow::schema(py, self.engine(py)?)
+    }
+
+    /// The array for Arrow's consumers (pyarrow, polars, DuckDB), read-only: elements of
+    /// one axis, and the mask, without a copy but for bools and times with NaT, which is
+    /// null there. ShapeError for other axes, DTypeError for what Arrow has no type for.
+    #[pyo3(signature = (requested_schema=None))]
+    fn __arrow_c_array__<'py>(
+        &self,
+        py: Python<'py>,
+        requested_schema: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
+        // The protocol lets a producer give the type that it has.
+        drop(requested_schema);
+        arrow::array(py, self.engine(py)?)
     }
 
     /// Always an ndarray, masked if the array is; with `copy` owned and writable.

@@ -4,6 +4,7 @@
 //! own memory; `python/arraylog/` derives the public classes from them.
 
 mod array;
+mod arrow;
 mod attrs;
 mod batch;
 mod buffer;

@@ -16,6 +16,7 @@ DEPENDENCIES = {
 TOOLS = {
     "hypothesis": "arrays, strings and attributes by property",
     "maturin": "builds the wheel",
+    "pyarrow": "the other side of the Arrow interface",
     "mypy": "checks the types",
     "pytest": "runs the tests",
 }

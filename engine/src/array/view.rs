@@ -75,6 +75,13 @@ impl<'a> ArrayView<'a> {
         self.data
     }
 
+    /// Of `String` and `Bytes` with an axis: offsets into the data, little-endian, one more
+    /// than elements; u32, or u64 if there are 8 bytes of each. Empty without elements.
+    #[must_use]
+    pub fn offsets(&self) -> Option<&'a [u8]> {
+        self.offsets
+    }
+
     /// Arrow validity bits, LSB first, set = present; `None` without a mask.
     #[must_use]
     pub fn validity(&self) -> Option<&'a [u8]> {

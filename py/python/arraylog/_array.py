@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +18,8 @@ SMALL = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
 _NO_VALUE: Any = object()
 # Types that NumPy numbers itself, from 0; those of ml_dtypes come after them.
 _NUMPY_TYPES = 256
+# dtypes that DLPack has a code for, and NumPy gives it.
+_DLPACK = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|complex(64|128)")
 
 
 class Array(Later, _core.Array):
@@ -137,6 +140,37 @@ class Array(Later, _core.Array):
                 "which a plain ndarray would lose: x[()], x.data or x.filled(v)"
             )
         return np.array(self.data, dtype=dtype, copy=copy)
+
+    def __dlpack__(
+        self,
+        *,
+        stream: None = None,
+        max_version: tuple[int, int] | None = None,
+        dl_device: tuple[int, int] | None = None,
+        copy: bool | None = None,
+    ) -> Any:
+        """The elements for consumers of DLPack (PyTorch, JAX, CuPy), read-only and without a copy.
+
+        What says "read-only" came with version 1 of the protocol: consumers of an older
+        one, and NumPy before 2.1, get a copy, or BufferError if ``copy`` is false.
+        """
+        import numpy as np
+
+        if self.masked:
+            raise BufferError("a buffer has no mask: x[()], x.data or x.filled(v)")
+        if not _DLPACK.fullmatch(self._dtype_name):
+            raise BufferError(f"DLPack by NumPy has no code for {self._dtype_name}; numpy() gives the array")
+        if max_version is None or max_version < (1, 0) or np.lib.NumpyVersion(np.__version__) < "2.1.0":
+            if copy is False:
+                raise BufferError("before version 1 DLPack cannot say that an array is read-only: copy=None gives a copy")
+            if dl_device not in (None, self.__dlpack_device__()):
+                raise BufferError(f"stored arrays are in the memory of the CPU, not on device {dl_device}")
+            return self.numpy(copy=True).__dlpack__(stream=stream)
+        return self.data.__dlpack__(stream=stream, max_version=max_version, dl_device=dl_device, copy=copy)
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        """The CPU."""
+        return (1, 0)
 
     @property
     def __array_interface__(self) -> dict[str, Any]:
