@@ -131,7 +131,7 @@ mod value;
 
 pub use array::{
     ArrayBytes, ArraySpec, ArrayStats, ArrayView, AttrArray, AttrValue, Attrs, BFloat16, DType,
-    Element, FieldInfo, Float8E4M3, Float8E5M2, Half, Mask, TimeUnit,
+    Element, FieldInfo, Float8E4M3, Float8E5M2, Half, Mask, Selection, Span, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
 pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep, Salvaged};

@@ -29,6 +29,11 @@ mod map;
 mod names;
 mod pieces;
 mod plan;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "chunks are to be stored by it")
+)]
+mod region;
 mod schema;
 mod spec;
 mod stats;
@@ -39,6 +44,7 @@ mod tests;
 
 pub use attr::{AttrArray, AttrValue, Attrs};
 pub use dtype::{BFloat16, DType, Element, Float8E4M3, Float8E5M2, Half, TimeUnit};
+pub use region::{Selection, Span};
 pub use spec::{ArrayBytes, ArraySpec, Mask};
 pub use stats::ArrayStats;
 pub use view::{ArrayView, FieldInfo};
