@@ -92,7 +92,7 @@ torture-memory:
 torture-fuzz:
 	$(TORTURE) -p arraylog-tests --test fuzz torture -- --ignored --nocapture
 
-FUZZ_TARGETS := open repair index recovery record entry attrs ndjson operations
+FUZZ_TARGETS := open repair index recovery record entry attrs codec ndjson operations
 SECONDS_EACH ?= 60
 
 ## make fuzz     the fuzz targets under libFuzzer and the address sanitizer; needs nightly Rust and cargo-fuzz
@@ -140,6 +140,8 @@ test-python: wheel $(VENV)/test.stamp
 check: $(VENV)/test.stamp
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy -p arraylog --all-targets --no-default-features -- -D warnings
+	cargo clippy -p arraylog --all-targets --all-features -- -D warnings
 	cd benches/compare && cargo fmt --check
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --exclude arraylog-python
 	$(BIN)/python -m mypy --config-file py/pyproject.toml py/python/arraylog tests/python/typed_sample.py

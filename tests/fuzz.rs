@@ -32,6 +32,11 @@ fn corpus(&(name, _, is_file): &Target) -> Vec<Vec<u8>> {
     if name == "ndjson" {
         corpus = lines.map(|line| line.as_bytes().to_vec()).to_vec();
     }
+    if name == "codec" {
+        corpus = arraylog::__fuzz::codec_seeds();
+        corpus.push(b"shuffle+zstd:3".to_vec());
+        corpus.push(b"mine:a=1".to_vec());
+    }
     if name == "attrs" || name == "entry" {
         // From every record on: the structures start somewhere in it.
         corpus.extend(log.windows(160).step_by(8).map(<[u8]>::to_vec));
@@ -147,6 +152,7 @@ targets! {
     any_bytes_are_a_record_or_a_defect "record",
     any_bytes_are_an_entry_or_a_defect "entry",
     any_bytes_are_attributes_or_a_defect "attrs",
+    any_bytes_are_decoded_wholly_or_refused "codec",
     any_bytes_are_lines_or_faults "ndjson",
     any_operations_leave_what_a_map_has "operations",
 }

@@ -12,7 +12,7 @@ type Layer = (&'static [&'static str], &'static [&'static str]);
 /// Those of the last layer are one object seen from six sides: a store lends partitions
 /// and batches, these commit through the store, by streams too, and entries are what they
 /// give out.
-const LAYERS: [Layer; 17] = [
+const LAYERS: [Layer; 18] = [
     (&["mutant"], &[]),
     (&["turns"], &[]),
     (&["format"], &["mutant"]),
@@ -31,6 +31,7 @@ const LAYERS: [Layer; 17] = [
         ],
     ),
     (&["array"], &["format", "error"]),
+    (&["codec"], &["format", "error", "array"]),
     (
         &["catalog"],
         &["format", "error", "grid", "index", "log", "array"],
@@ -80,6 +81,7 @@ const LAYERS: [Layer; 17] = [
             "index",
             "log",
             "array",
+            "codec",
             "catalog",
             "condition",
             "staged",

@@ -9,7 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Licences of which one has to be on offer. All let the result be used under MIT or Apache-2.0.
-const LICENCES: [(&str, &str); 8] = [
+const LICENCES: [(&str, &str); 9] = [
     ("MIT", "the project's own"),
     ("Apache-2.0", "the project's own"),
     (
@@ -17,6 +17,10 @@ const LICENCES: [(&str, &str); 8] = [
         "Apache-2.0 with more rights",
     ),
     ("BSD-2-Clause", "asks for the notice alone"),
+    (
+        "BSD-3-Clause",
+        "asks for the notice, and that names are not used for praise",
+    ),
     ("BSL-1.0", "asks for nothing in binaries"),
     ("Zlib", "asks that changes be marked"),
     ("Unlicense", "asks for nothing"),
@@ -24,12 +28,13 @@ const LICENCES: [(&str, &str); 8] = [
 ];
 
 /// Direct dependencies of what is shipped.
-const DEPENDENCIES: [(&str, &str, &str); 30] = [
+const DEPENDENCIES: [(&str, &str, &str); 36] = [
     (
         "arraylog",
         "arc-swap",
         "readers pin the index without a lock",
     ),
+    ("arraylog", "brotli", "a codec, off by default"),
     (
         "arraylog",
         "bytes",
@@ -42,11 +47,15 @@ const DEPENDENCIES: [(&str, &str, &str); 30] = [
         "order among keys of crafted hashes",
     ),
     ("arraylog", "getrandom", "identity and seed of a new store"),
+    ("arraylog", "half", "floats of 16 bits for pco"),
     ("arraylog", "libc", "locks, vectored writes, preallocation"),
     ("arraylog", "log", "what recovery passes over"),
+    ("arraylog", "lz4_flex", "a codec"),
     ("arraylog", "memmap2", "the mapping; 0.9.12 or later"),
     ("arraylog", "parking_lot", "the writer's lock"),
+    ("arraylog", "pco", "a codec of numbers"),
     ("arraylog", "smallvec", "shapes without the heap"),
+    ("arraylog", "snap", "a codec, off by default"),
     ("arraylog", "strsim", "names that one may have meant"),
     ("arraylog", "thiserror", "messages beside their fields"),
     ("arraylog", "windows-sys", "locks of Windows"),
@@ -56,6 +65,7 @@ const DEPENDENCIES: [(&str, &str, &str); 30] = [
         "zerocopy",
         "structures of the format as typed bytes",
     ),
+    ("arraylog", "zstd-safe", "a codec; C code"),
     ("arraylog-cli", "arraylog", "the store"),
     ("arraylog-cli", "base64", "bytes in NDJSON"),
     ("arraylog-cli", "clap", "arguments"),

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use crate::array::{
     self, ArrayBytes, ArraySpec, ArrayView, Attrs, FieldInfo, FieldPlace, Mask, Schema,
 };
-use crate::catalog::nearest;
 use crate::condition::Version;
-use crate::error::{Error, Result, What, describe_key};
+use crate::error::{Error, Result, What, describe_key, nearest};
 use crate::format::Defect;
 use crate::format::record::RecordKind;
 use crate::log::{Log, Stored};

@@ -232,6 +232,17 @@ pub enum Error {
         /// The rule and what was found.
         detail: String,
     },
+    /// An array is encoded by a codec that this build does not have.
+    #[error(
+        "array {array:?} has codec {codec:?}, which is not here: build arraylog with the cargo \
+         feature of this name, or register a codec of this name"
+    )]
+    CodecUnavailable {
+        /// Name of the codec, without level or parameters.
+        codec: String,
+        /// The array.
+        array: String,
+    },
     /// Something that this version does not do.
     #[error("{what} is not supported by this version")]
     Unsupported {
@@ -276,6 +287,7 @@ impl Error {
             Self::DType { .. } => "dtype",
             Self::Shape { .. } => "shape",
             Self::Invalid { .. } => "invalid",
+            Self::CodecUnavailable { .. } => "codec-unavailable",
             Self::Unsupported { .. } => "unsupported",
             Self::Conflict { .. } => "conflict",
         }
@@ -302,5 +314,36 @@ pub(crate) fn no_key(key: &[u8]) -> Error {
         what: What::Key,
         name: describe_key(key),
         hint: None,
+    }
+}
+
+/// The name that one may have meant.
+pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
+    // A third of the letters wrong is another name, not a slip.
+    let near = |distance: usize, candidate: &str| distance * 3 <= name.len().max(candidate.len());
+    // The lengths alone tell most of them apart, where a distance costs their product.
+    let candidates = candidates.filter(|candidate| {
+        let (letters, others) = (name.chars().count(), candidate.chars().count());
+        near(letters.abs_diff(others), candidate)
+    });
+    let scored =
+        candidates.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
+    let best = scored.min_by_key(|&(distance, _)| distance);
+    best.filter(|&(distance, candidate)| near(distance, candidate))
+        .map(|(_, candidate)| candidate.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised_and_another_word_is_not() {
+        let names = ["temperature", "salinity"];
+        assert_eq!(
+            nearest("temprature", names.into_iter()).as_deref(),
+            Some("temperature")
+        );
+        assert_eq!(nearest("pressure", names.into_iter()), None);
     }
 }

@@ -1,7 +1,8 @@
 //! Entrances for fuzzing what no public call reaches with bytes alone.
 
-use crate::array::{self, Schema};
+use crate::array::{self, DType, Schema, TimeUnit};
 use crate::catalog::RowValue;
+use crate::codec::{Elements, Failure, Pipeline};
 use crate::format::LOG_START;
 use crate::format::frame::{FrameHeader, HEADER_LEN, first_predecessor, frame_sum};
 use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, Live, SLOT_LEN, SLOTS, Slot};
@@ -71,6 +72,88 @@ pub fn attrs(bytes: &[u8]) {
         let read = array::decode_attrs(&again).map(|read| format!("{read:?}"));
         assert_eq!(read, Ok(format!("{attrs:?}")));
     }
+}
+
+/// Pipelines and dtypes that [`codec`] tries; those that this build lacks among them.
+const PIPELINES: [&str; 8] = [
+    "none",
+    "shuffle",
+    "lz4",
+    "shuffle+lz4",
+    "zstd:1",
+    "pco:8",
+    "snappy",
+    "shuffle+brotli:5",
+];
+const DTYPES: [DType; 8] = [
+    DType::UInt8,
+    DType::Float16,
+    DType::Float32,
+    DType::Int64,
+    DType::Complex128,
+    DType::DateTime64(TimeUnit::Second),
+    DType::FixedBytes(3),
+    DType::String,
+];
+/// What `codec` takes before the encoded bytes: pipeline, dtype, how many bytes they give.
+const CODEC_HEAD: usize = 4;
+
+fn choice<T: Copy>(of: [T; 8], number: u8) -> T {
+    let [first, ..] = of;
+    of.get(usize::from(number % 8)).copied().unwrap_or(first)
+}
+
+/// Encoded bytes: they fill what they are to fill or are refused. As elements they come back
+/// as they were, and as the text of a pipeline they are one that writes the same text.
+pub fn codec(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let _ = Pipeline::parse(text);
+        if let Ok(pipeline) = Pipeline::stored(text) {
+            assert_eq!(pipeline.to_string(), text);
+        }
+    }
+    let Some((&[pipeline, dtype, low, high], rest)) = bytes.split_first_chunk::<CODEC_HEAD>()
+    else {
+        return;
+    };
+    let elements = Elements {
+        dtype: choice(DTYPES, dtype),
+    };
+    let Ok(pipeline) = Pipeline::stored(choice(PIPELINES, pipeline)) else {
+        return;
+    };
+    let mut out = vec![0; usize::from(u16::from_le_bytes([low, high]))];
+    if pipeline.decode(rest, elements, &mut out).is_ok() {
+        assert!(pipeline.most_decoded(rest.len() as u64) >= out.len() as u64);
+    }
+    let whole = rest.len() - rest.len() % elements.item_size().max(1);
+    let data = rest.get(..whole).unwrap_or_default();
+    let mut encoded = Vec::new();
+    if pipeline.encode(data, elements, &mut encoded).is_ok() {
+        let mut again = vec![0; data.len()];
+        let decoded = pipeline.decode(&encoded, elements, &mut again);
+        assert_eq!((decoded, &*again), (Ok::<(), Failure>(()), data));
+    }
+}
+
+/// Inputs of [`codec`] that decode, one for each pipeline of this build and dtype it takes.
+pub fn codec_seeds() -> Vec<Vec<u8>> {
+    let data: Vec<u8> = (0..96u16).flat_map(|it| (it / 3).to_le_bytes()).collect();
+    let mut seeds = Vec::new();
+    for pipeline in 0..8 {
+        for dtype in 0..8 {
+            let [low, high] = (data.len() as u16).to_le_bytes();
+            let mut seed = vec![pipeline, dtype, low, high];
+            let elements = Elements {
+                dtype: choice(DTYPES, dtype),
+            };
+            let pipeline = Pipeline::stored(choice(PIPELINES, pipeline));
+            if pipeline.is_ok_and(|it| it.encode(&data, elements, &mut seed).is_ok()) {
+                seeds.push(seed);
+            }
+        }
+    }
+    seeds
 }
 
 /// Gives a file that was changed the checksums that it then has, as far as its lengths lead.

@@ -97,6 +97,7 @@ mod attributes;
 mod batch;
 mod catalog;
 mod checkpoint;
+pub mod codec;
 mod compaction;
 mod condition;
 mod counters;
@@ -174,7 +175,7 @@ pub mod __bench {
 /// For fuzzing; no part of the public face.
 #[doc(hidden)]
 pub mod __fuzz {
-    pub use crate::fuzz::{attrs, entry, record, repair};
+    pub use crate::fuzz::{attrs, codec, codec_seeds, entry, record, repair};
 }
 
 /// For the tests of the format; no part of the public face.

@@ -7,6 +7,8 @@ use arraylog::Error;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::codec;
+
 /// Turns the engine's errors into Python's.
 pub(crate) trait OrRaise<T> {
     /// The value, or the exception.
@@ -80,13 +82,24 @@ fn build(py: Python<'_>, error: &Error) -> PyResult<PyErr> {
             }
         }
         Error::NotFound { name, .. } => fields.set_item("name", name)?,
+        Error::CodecUnavailable { codec, array } => {
+            fields.set_item("codec", codec)?;
+            fields.set_item("array", array)?;
+        }
         _ => {}
     }
     let exception = py
         .import("arraylog._errors")?
         .getattr("from_engine")?
         .call1((error.kind(), error.to_string(), fields))?;
-    Ok(PyErr::from_value(exception))
+    let mut messages = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        messages += &cause.to_string();
+        source = cause.source();
+    }
+    let exception = PyErr::from_value(exception);
+    Ok(codec::with_cause(py, exception, &messages))
 }
 
 /// The file that an error names, and the system's answer behind it.

@@ -8,6 +8,7 @@ mod arrow;
 mod attrs;
 mod batch;
 mod buffer;
+mod codec;
 mod dtype;
 mod entry;
 mod errors;
@@ -50,5 +51,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<partition::Partition>()?;
     module.add_class::<store::Store>()?;
     module.add_class::<stream::ValueReader>()?;
+    module.add_function(wrap_pyfunction!(codec::codecs, module)?)?;
+    module.add_function(wrap_pyfunction!(codec::register_codec, module)?)?;
     module.add_function(wrap_pyfunction!(run_cli, module)?)
 }

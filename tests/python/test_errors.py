@@ -48,6 +48,7 @@ KINDS = {
     "VersionError": "version",
     "CorruptionError": "corrupt",
     "DamagedError": "damaged",
+    "CodecUnavailableError": "codec-unavailable",
     "SnapshotGoneError": "snapshot-gone",
     "ReplacedError": "replaced",
     "PoisonedError": "poisoned",

@@ -19,7 +19,7 @@ use crate::open_mapped;
 pub type Target = (&'static str, fn(&[u8]), bool);
 
 /// All targets.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     ("open", open, true),
     ("repair", repair, true),
     ("index", index, false),
@@ -27,6 +27,7 @@ pub const TARGETS: [Target; 9] = [
     ("record", arraylog::__fuzz::record, false),
     ("entry", arraylog::__fuzz::entry, false),
     ("attrs", arraylog::__fuzz::attrs, false),
+    ("codec", arraylog::__fuzz::codec, false),
     ("ndjson", arraylog_cli::__fuzz::ndjson, false),
     ("operations", operations, false),
 ];

@@ -44,7 +44,7 @@ use crate::log::{Found, Located, Log, Stored};
 pub(crate) use drafts::Drafts;
 pub(crate) use ids::NextIds;
 pub(crate) use lost::NamesFound;
-pub(crate) use names::{Listed, nearest};
+pub(crate) use names::Listed;
 pub(crate) use rows::{Row, RowValue, check_name, collection_key, partition_key, store_key};
 pub(crate) use schemas::Interning;
 pub(crate) use state::{Kept, PartitionState, Resolved};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::rows::{COLLECTION, PARTITION, collection_key, partition_key};
 use super::{Catalog, PartitionState, RowValue, name_id, parse};
-use crate::error::{Error, Result, What};
+use crate::error::{Error, Result, What, nearest};
 use crate::format::{Defect, offset, place};
 use crate::log::{Located, Log, Stored, Walk};
 
@@ -239,35 +239,4 @@ impl Rows<'_> {
 fn by_id(mut found: Vec<(u32, String)>) -> Vec<String> {
     found.sort_by_key(|(id, _)| *id);
     found.into_iter().map(|(_, name)| name).collect()
-}
-
-/// The name that one may have meant.
-pub(crate) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<String> {
-    // A third of the letters wrong is another name, not a slip.
-    let near = |distance: usize, candidate: &str| distance * 3 <= name.len().max(candidate.len());
-    // The lengths alone tell most of them apart, where a distance costs their product.
-    let candidates = candidates.filter(|candidate| {
-        let (letters, others) = (name.chars().count(), candidate.chars().count());
-        near(letters.abs_diff(others), candidate)
-    });
-    let scored =
-        candidates.map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate));
-    let best = scored.min_by_key(|&(distance, _)| distance);
-    best.filter(|&(distance, candidate)| near(distance, candidate))
-        .map(|(_, candidate)| candidate.to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_slip_is_recognised_and_another_word_is_not() {
-        let names = ["temperature", "salinity"];
-        assert_eq!(
-            nearest("temprature", names.into_iter()).as_deref(),
-            Some("temperature")
-        );
-        assert_eq!(nearest("pressure", names.into_iter()), None);
-    }
 }

@@ -40,6 +40,14 @@ pub enum Defect {
         /// The text.
         what: &'static str,
     },
+    /// Stored bytes are not what a codec made of as many elements, or its name is none.
+    #[error("codec {codec:?}: {detail}")]
+    Codec {
+        /// The codec, as it is written in the file.
+        codec: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// Bytes do not hold, and what they said cannot be had otherwise.
     #[error("{what} is lost: {because}")]
     Lost {

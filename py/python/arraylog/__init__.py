@@ -12,6 +12,7 @@ from . import _core
 from ._array import Array
 from ._attrs import Attrs
 from ._batch import Batch, BatchPartition
+from ._codec import Codec, codecs, register_codec
 from ._collection import Collection
 from ._convert import array
 from ._core import __version__, format_version
@@ -59,6 +60,7 @@ __all__ = [
     "Batch",
     "BatchPartition",
     "ClosedError",
+    "Codec",
     "CodecUnavailableError",
     "Collection",
     "CommitUnknownError",
@@ -95,10 +97,12 @@ __all__ = [
     "VersionError",
     "__version__",
     "array",
+    "codecs",
     "equal",
     "format_version",
     "open",
     "open_degraded",
+    "register_codec",
 ]
 
 for _name in __all__:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from typing_extensions import Buffer
 
+from ._codec import Codec
 from ._reference import Origin
 from ._spec import ArraySpec
 
@@ -25,6 +26,8 @@ __all__ = [
     "ValueReader",
     "__version__",
     "format_version",
+    "codecs",
+    "register_codec",
     "run_cli",
 ]
 
@@ -44,6 +47,8 @@ class _Source(Protocol):
 
     def read(self, size: int, /) -> Buffer | None: ...  # None: BlockingIOError
 
+def codecs() -> list[str]: ...
+def register_codec(name: str, codec: Codec) -> None: ...
 def run_cli(args: list[str]) -> int: ...
 
 _Damage = tuple[int, int, str, bool, str | None, str | None, str | None, list[str], str]

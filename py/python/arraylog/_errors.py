@@ -128,9 +128,11 @@ class UnsupportedDTypeError(UnsupportedError, DTypeError):
 
 
 class CodecUnavailableError(UnsupportedError):
-    """A codec that this build does not have."""
+    """An array is encoded by a codec that this build does not have, nor this process."""
 
     kind = "codec-unavailable"
+    codec: str | None = None
+    array: str | None = None
 
 
 class DamagedError(CorruptionError):
@@ -200,6 +202,7 @@ _CLASSES: dict[str, type[ArrayLogError]] = {
         SnapshotGoneError,
         ReplacedError,
         UnsupportedError,
+        CodecUnavailableError,
         PoisonedError,
         NotCommittedError,
         CommitUnknownError,
