@@ -18,7 +18,7 @@ DAMAGE := benches/compare/target/release/arraylog-damage
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model torture-processes torture-memory fuzz
-.PHONY: torture-truncations torture-bits bench-damage
+.PHONY: torture-truncations torture-bits bench-damage bench-arrays
 .PHONY: help demo soak audit coverage check-platforms test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
@@ -164,6 +164,10 @@ bench-damage: $(VENV)/damage.stamp $(COMPARE)
 
 FLIPS ?= 3000
 
+## make bench-arrays  arrays whole, in chunks and in parts, beside their peers; about 5 minutes
+bench-arrays: wheel $(VENV)/arrays.stamp
+	$(BIN)/python benches/compare/python/arrays.py --repetitions $(or $(REPETITIONS),7)
+
 # Cargo knows whether there is anything to do.
 .PHONY: $(COMPARE)
 $(COMPARE):
@@ -206,6 +210,10 @@ $(VENV)/demo.stamp: tools/demo/requirements.txt $(VENV)/stamp
 
 $(VENV)/bench.stamp: benches/compare/python/requirements.txt $(VENV)/stamp
 	$(PIP) install -r benches/compare/python/requirements.txt
+	touch $@
+
+$(VENV)/arrays.stamp: benches/compare/python/requirements-arrays.txt $(VENV)/stamp
+	$(PIP) install -r benches/compare/python/requirements-arrays.txt
 	touch $@
 
 $(VENV)/damage.stamp: benches/compare/python/requirements-damage.txt $(VENV)/stamp

@@ -45,6 +45,7 @@ fn content(part: &Partition, key: &str) -> String {
     }
     let arrays = (0..entry.len()).map(|at| {
         let array = entry.array_at(at).expect("array");
+        let array = array.read().expect("read");
         let validity = array.validity().map(|bits| bits.to_vec());
         let spec = array.to_spec();
         format!("{spec:?} {validity:?} {:?}", array.info())

@@ -1,6 +1,6 @@
 //! What belongs to a store, a collection or a partition: attributes and defaults.
 
-use arraylog::{ArraySpec, AttrValue, Attrs, PartitionOptions, Store};
+use arraylog::{ArraySpec, AttrValue, Attrs, Chunking, CompactOptions, PartitionOptions, Store};
 use support::{append, here_and_reopened, read};
 
 #[test]
@@ -47,7 +47,15 @@ fn values_and_entries_of_an_aligned_partition_start_at_its_multiples() {
         }
         for key in ["arrays", "staged"] {
             let found = part.array(key, "x").expect("there");
-            assert_eq!(found.view().as_slice::<f64>().expect("typed"), array);
+            assert_eq!(
+                found
+                    .read()
+                    .expect("read")
+                    .view()
+                    .as_slice::<f64>()
+                    .expect("typed"),
+                array
+            );
         }
         let elements: Vec<u8> = array.iter().flat_map(|x| x.to_le_bytes()).collect();
         let mut starts = (0..file.len()).step_by(16_384);
@@ -92,14 +100,15 @@ fn alignments_codecs_and_chunks_that_cannot_be_are_refused_by_name() {
         assert_eq!(error.kind(), "invalid");
         assert!(error.to_string().contains(&align.to_string()), "{error}");
     }
-    let refused = store.create_partition("c", "p", &options().codec("zstd:3"));
+    let refused = store.create_partition("c", "p", &options().codec("zstd:99"));
     let error = refused.expect_err("refused");
-    assert_eq!(error.kind(), "unsupported");
-    assert!(error.to_string().contains("zstd:3"), "{error}");
-    let refused = store.create_partition("c", "p", &options().chunks([4, 4]));
+    assert_eq!(error.kind(), "invalid");
+    assert!(error.to_string().contains("\"p\""), "{error}");
+    let chunks = Chunking::Shape(vec![4, 0]);
+    let refused = store.create_partition("c", "p", &options().chunks(chunks));
     let error = refused.expect_err("refused");
-    assert_eq!(error.kind(), "unsupported");
-    assert!(error.to_string().contains("[4, 4]"), "{error}");
+    assert_eq!(error.kind(), "invalid");
+    assert!(error.to_string().contains("[4, 0]"), "{error}");
     assert_eq!(store.collections().expect("listed"), [""; 0]);
     for align in [8, 1 << 30] {
         let name = format!("p{align}");
@@ -220,4 +229,74 @@ fn changes_of_attributes_from_many_threads_are_all_kept() {
         }
     });
     assert_eq!(store.attrs().expect("read").len(), 200);
+}
+
+#[test]
+fn arrays_that_do_not_say_it_get_the_codec_and_the_chunks_of_their_partition() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let store = append(&path);
+    let options = PartitionOptions::new()
+        .codec("shuffle+lz4")
+        .chunks(Chunking::Shape(vec![10, 10]));
+    store.create_partition("c", "p", &options).expect("made");
+    let numbers: Vec<i32> = (0..400).collect();
+    let grid = || ArraySpec::from_slice(&numbers).shape(&[20, 20]);
+    let arrays = [
+        ("grid", grid()),
+        ("own", grid().codec("none").chunks(&[20, 20])),
+        ("line", ArraySpec::from_slice(&numbers)),
+        (
+            "small",
+            ArraySpec::from_slice(&numbers[..100]).shape(&[10, 10]),
+        ),
+        ("scalar", ArraySpec::scalar(7i32)),
+    ];
+    let check = |store: &Store, key: &str| {
+        let part = store.partition("c", "p").expect("there");
+        let entry = part.entry(key).expect("read").expect("there");
+        let told = |name: &str| {
+            let array = entry.array(name).expect("there");
+            let chunks = array
+                .chunks()
+                .expect("read")
+                .map(|lengths| lengths.to_vec());
+            (array.info().codec.clone(), chunks)
+        };
+        let codec = Some("shuffle+lz4".to_owned());
+        assert_eq!(told("grid"), (codec.clone(), Some(vec![10, 10])));
+        assert_eq!(told("own"), (None, Some(vec![20, 20])));
+        assert_eq!(told("line"), (codec.clone(), None));
+        assert_eq!(told("small"), (codec, None));
+        assert_eq!(told("scalar"), (None, None));
+        let read = entry.array("grid").expect("there").read().expect("read");
+        assert_eq!(read.view().as_slice::<i32>().expect("typed"), numbers);
+    };
+    let part = store.partition("c", "p").expect("there");
+    part.write("k", &arrays, &Attrs::new()).expect("stored");
+    let batch = store.batch().expect("begun");
+    let staged = batch.partition("c", "p").expect("named");
+    staged.write("b", &arrays, &Attrs::new()).expect("staged");
+    batch.commit().expect("committed");
+    check(&store, "k");
+    check(&store, "b");
+    store
+        .compact(&CompactOptions::default())
+        .expect("compacted");
+    part.write("after", &arrays, &Attrs::new()).expect("stored");
+    check(&store, "after");
+    store.close().expect("closed");
+    let store = append(&path);
+    let part = store.partition("c", "p").expect("there");
+    part.write("again", &arrays, &Attrs::new()).expect("stored");
+    for key in ["k", "b", "after", "again"] {
+        check(&store, key);
+    }
+    let same = options.clone().exist_ok(true);
+    store
+        .create_partition("c", "p", &same)
+        .expect("it has them");
+    let other = PartitionOptions::new().codec("lz4").exist_ok(true);
+    let refused = store.create_partition("c", "p", &other);
+    assert_eq!(refused.expect_err("it has another").kind(), "conflict");
 }

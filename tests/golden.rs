@@ -1,4 +1,4 @@
-//! The golden files of format 0.4: what they hold, and that the same writes give the
+//! The golden files of format 0.5: what they hold, and that the same writes give the
 //! same bytes. If a test fails here, the format changed: that needs another version and
 //! another folder of golden files beside this one.
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -6,8 +6,9 @@
 use std::path::{Path, PathBuf};
 
 use arraylog::{
-    ArrayBytes, ArraySpec, AttrArray, AttrValue, Attrs, CompactOptions, DType, Durability, Entry,
-    Error, Keep, Mode, Partition, Result, Store, TimeUnit,
+    ArrayBytes, ArraySpec, Assignment, AttrArray, AttrValue, Attrs, CompactOptions, DType,
+    Durability, Entry, Error, Keep, Mask, Mode, Partition, Result, Selection, Span, Store,
+    TimeUnit,
 };
 
 /// Where the frames start.
@@ -16,7 +17,7 @@ const LOG_START: usize = 16384;
 const HINTS: std::ops::Range<usize> = 12288 + 48..12288 + 64;
 
 fn golden(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/0.4");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/0.5");
     folder.join(name)
 }
 
@@ -70,6 +71,79 @@ fn write_all(store: &Store) -> Result<()> {
     argo.write("float-43", &arrays(), &attrs())?;
     plain.put("twice", "2")?;
     batch.commit()?;
+    write_parts(store)
+}
+
+/// Chunks, blocks and amendments.
+fn write_parts(store: &Store) -> Result<()> {
+    let grids = store.partition("argo", "grids")?;
+    let numbers: Vec<i32> = (0..200).map(|i| i / 9).collect();
+    let grid = || ArraySpec::from_slice(&numbers).shape(&[10, 20]);
+    let mut masked = grid();
+    masked.mask = Some(Mask::Missing(
+        (0..200)
+            .map(|i| u8::from(i % 3 == 0))
+            .collect::<Vec<u8>>()
+            .into(),
+    ));
+    let texts = ["a", "", "longer than a slot"];
+    let arrays = [
+        (
+            "chunked",
+            grid().chunks(&[4, 20]).codec("lz4").dims(&["y", "x"]),
+        ),
+        ("coded", masked.codec("shuffle+lz4")),
+        ("texts", ArraySpec::strings(&texts).chunks(&[2])),
+        ("plain", grid()),
+    ];
+    grids.write("grid", &arrays, &attrs())?;
+    let row = Selection::new([Span::range(3..5), Span::range(0..1)]);
+    grids.write_region(
+        "grid",
+        "chunked",
+        &row,
+        &ArraySpec::from_slice(&[-1, -2]).shape(&[2, 1]),
+    )?;
+    let mut more = Attrs::new();
+    more.set("qc", AttrValue::Int8(1));
+    grids.assign(
+        "grid",
+        &Assignment {
+            arrays: &[("flag", ArraySpec::scalar(3u8))],
+            attrs: more,
+            drop: &["texts"],
+            rename: &[("plain", "renamed")],
+            ..Assignment::default()
+        },
+    )
+}
+
+/// What is left of these.
+fn check_parts(store: &Store) -> Result<()> {
+    let entry = store
+        .partition("argo", "grids")?
+        .entry("grid")?
+        .expect("there");
+    let names: Vec<&str> = entry.names().collect();
+    assert_eq!(names, ["chunked", "coded", "renamed", "flag"]);
+    let mut numbers: Vec<i32> = (0..200).map(|i| i / 9).collect();
+    for name in ["coded", "renamed"] {
+        let read = entry.array(name)?.read()?;
+        assert_eq!(read.view().as_slice::<i32>()?, numbers, "{name}");
+    }
+    let coded = entry.array("coded")?;
+    assert!(coded.is_masked() && coded.nbytes_stored()? < 400, "encoded");
+    (numbers[60], numbers[80]) = (-1, -2);
+    let chunked = entry.array("chunked")?;
+    assert_eq!(chunked.read()?.view().as_slice::<i32>()?, numbers);
+    assert_eq!(chunked.chunks()?.expect("chunked").as_slice(), [4, 20]);
+    assert_eq!(chunked.info().codec.as_deref(), Some("lz4"));
+    let stats = chunked.stats()?.expect("of numbers");
+    assert_eq!(
+        (stats.min, stats.max),
+        (Some(AttrValue::Int32(-2)), Some(AttrValue::Int32(22)))
+    );
+    assert_eq!(entry.attrs()?.get("qc"), Some(&AttrValue::Int8(1)));
     Ok(())
 }
 
@@ -210,6 +284,7 @@ fn elements(spec: &ArraySpec<'_>) -> (Vec<u64>, Vec<u8>) {
     match &spec.data {
         ArrayBytes::Fixed(data) => (Vec::new(), data.to_vec()),
         ArrayBytes::Variable { offsets, data } => (offsets.clone(), data.to_vec()),
+        ArrayBytes::Stored(_) => panic!("elements were read"),
     }
 }
 
@@ -220,14 +295,15 @@ fn check_entry(entry: &Entry) {
     assert_eq!(entry.names().collect::<Vec<_>>(), names);
     for (name, expected) in arrays {
         let array = entry.array(name).expect(name);
-        let found = array.to_spec();
+        let read = array.read().expect("read");
+        let found = read.to_spec();
         assert_eq!(found.dtype, expected.dtype, "{name}");
         assert_eq!(found.shape, expected.shape, "{name}");
         let unnamed = vec![None; expected.shape.len()];
         let dims = Some(expected.dims.clone()).filter(|dims| !dims.is_empty());
         assert_eq!(found.dims, dims.unwrap_or(unnamed), "{name}");
         assert_eq!(elements(&found), elements(&expected), "{name}");
-        assert_eq!(array.validity().map(|bits| bits.to_vec()), validity(name));
+        assert_eq!(read.validity().map(|bits| bits.to_vec()), validity(name));
         assert_eq!(found.fill_value, expected.fill_value, "{name}");
         assert_eq!(found.attrs, expected.attrs, "{name}");
     }
@@ -241,8 +317,9 @@ fn keys(part: &Partition) -> Vec<Vec<u8>> {
 fn check_all(store: &Store) {
     assert!(store.recovery().clean);
     assert_eq!((store.id(), store.generation()), (*b"golden store id.", 0));
-    assert_eq!((store.seqno(), store.recovery().records), (8, 8));
+    assert_eq!((store.seqno(), store.recovery().records), (11, 25));
     assert_eq!(store.collections().expect("listed"), ["default", "argo"]);
+    check_parts(store).expect("read");
     let plain = store.default_partition().expect("partition");
     assert_eq!(keys(&plain), [&b"plain"[..], b"", b"wide", b"twice"]);
     let value = |key: &str| plain.get(key).expect("read").map(|value| value.to_vec());
@@ -261,8 +338,12 @@ fn check_all(store: &Store) {
 fn check_compacted(store: &Store) {
     assert!(store.recovery().clean);
     assert_eq!((store.id(), store.generation()), (*b"holden store id.", 1));
-    assert_eq!(store.seqno(), 13);
-    assert_eq!(store.partitions("argo").expect("listed"), ["2024-02"]);
+    assert_eq!(store.seqno(), 16);
+    check_parts(store).expect("read");
+    assert_eq!(
+        store.partitions("argo").expect("listed"),
+        ["grids", "2024-02"]
+    );
     let plain = store.default_partition().expect("partition");
     assert_eq!(keys(&plain), [&b""[..], b"wide", b"plain", b"since"]);
     assert_eq!(
@@ -282,13 +363,13 @@ fn check_compacted(store: &Store) {
     let value = |text: &str| Some(text.as_bytes().to_vec());
     assert_eq!(
         history("plain"),
-        [(11, value("third")), (10, value("second"))]
+        [(14, value("third")), (13, value("second"))]
     );
-    assert_eq!(history("twice"), [(12, None), (10, value("2"))]);
-    let kept = store.at(10).expect("kept");
+    assert_eq!(history("twice"), [(15, None), (13, value("2"))]);
+    let kept = store.at(13).expect("kept");
     let fixed = kept.default_partition().expect("partition");
     assert_eq!(keys(&fixed), [&b"plain"[..], b"", b"wide", b"twice"]);
-    let gone = store.at(9).expect_err("compacted");
+    let gone = store.at(12).expect_err("compacted");
     assert!(matches!(gone, Error::SnapshotGone { .. }), "{gone}");
 }
 

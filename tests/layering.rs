@@ -12,7 +12,7 @@ type Layer = (&'static [&'static str], &'static [&'static str]);
 /// Those of the last layer are one object seen from six sides: a store lends partitions
 /// and batches, these commit through the store, by streams too, and entries are what they
 /// give out.
-const LAYERS: [Layer; 18] = [
+const LAYERS: [Layer; 17] = [
     (&["mutant"], &[]),
     (&["turns"], &[]),
     (&["format"], &["mutant"]),
@@ -22,7 +22,7 @@ const LAYERS: [Layer; 18] = [
     (&["counters"], &[]),
     (&["storage"], &["mutant", "turns", "format", "options"]),
     (&["arena"], &["storage"]),
-    (&["value"], &["storage"]),
+    (&["value"], &["error", "storage"]),
     (&["index"], &["format", "storage"]),
     (
         &["log"],
@@ -30,8 +30,7 @@ const LAYERS: [Layer; 18] = [
             "mutant", "turns", "format", "error", "options", "counters", "storage", "index",
         ],
     ),
-    (&["array"], &["format", "error"]),
-    (&["codec"], &["format", "error", "array"]),
+    (&["array", "codec"], &["format", "error"]),
     (
         &["catalog"],
         &["format", "error", "grid", "index", "log", "array"],
@@ -52,6 +51,7 @@ const LAYERS: [Layer; 18] = [
     (
         &[
             "entry",
+            "chunks",
             "partition",
             "batch",
             "stream",

@@ -88,7 +88,10 @@ fn same(part: &Partition, keys: &[Vec<u8>]) {
     for (key, array) in arrays.iter().zip(found) {
         let array = array.expect("there");
         let expected = part.array(key, "t").expect("read");
-        assert_eq!(**array.data(), **expected.data());
+        assert_eq!(
+            **array.read().expect("read").data(),
+            **expected.read().expect("read").data()
+        );
     }
     if let Some(first) = arrays.first() {
         let error = part.get_many(keys).expect_err("arrays");

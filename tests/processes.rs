@@ -87,7 +87,9 @@ fn a_reader_follows_a_writer_in_another_process_batch_by_batch() {
     writer.kill().expect("killed");
     let opened = support::open(&path, Mode::Read).expect("opens");
     mapped.refresh().expect("refreshed");
-    assert_eq!(newest_batch(&mapped), newest_batch(&opened));
+    // The last one may have been written whole and not published when it was killed.
+    let ahead = newest_batch(&opened) - newest_batch(&mapped);
+    assert!(ahead <= 1, "{ahead} batches");
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn an_array_is_compared_wherever_it_lies_in_its_entry_and_its_neighbours_stay_re
             damage(&path, at);
             for verify in [Verify::First, Verify::Always] {
                 let part = reading(&path, verify).default_partition().expect("open");
-                let named = corrupt_at(part.array("entry", name).map(|array| array.shape().len()));
+                let named = corrupt_at(part.array("entry", name).and_then(|array| array.read()));
                 assert!(named <= at as u64, "{name}: {named}, damaged at {at}");
                 assert!(at as u64 - named < 2 * BLOCK as u64, "{name}: {named}");
             }
@@ -158,7 +158,7 @@ fn an_array_is_compared_wherever_it_lies_in_its_entry_and_its_neighbours_stay_re
             .default_partition()
             .expect("open");
         let array = part.array("entry", name).expect("whole");
-        assert_eq!(&**array.data(), &data[cut[0]..cut[1]]);
+        assert_eq!(&**array.read().expect("read").data(), &data[cut[0]..cut[1]]);
     }
     // The last bytes lie in another block than the first array.
     damage(&path, offset_of(&path, &data[190_000 - 64..]));
@@ -166,10 +166,15 @@ fn an_array_is_compared_wherever_it_lies_in_its_entry_and_its_neighbours_stay_re
         .default_partition()
         .expect("open");
     assert_eq!(
-        &**part.array("entry", "a").expect("whole").data(),
+        &**part
+            .array("entry", "a")
+            .expect("whole")
+            .read()
+            .expect("read")
+            .data(),
         &data[..100]
     );
-    corrupt_at(part.array("entry", "e").map(|array| array.shape().len()));
+    corrupt_at(part.array("entry", "e").and_then(|array| array.read()));
 }
 
 #[test]
@@ -225,10 +230,26 @@ fn values_entries_arrays_and_walks_work_after_the_store_was_closed_and_dropped()
     drop((part, store));
     let bytes: &[u8] = &value;
     assert_eq!(bytes, pattern(300));
-    assert_eq!(array.view().as_slice::<f64>().expect("typed"), numbers);
+    assert_eq!(
+        array
+            .read()
+            .expect("read")
+            .view()
+            .as_slice::<f64>()
+            .expect("typed"),
+        numbers
+    );
     // An array that was not touched before.
     let again = entry.array("x").expect("array");
-    assert_eq!(again.view().as_slice::<f64>().expect("typed"), numbers);
+    assert_eq!(
+        again
+            .read()
+            .expect("read")
+            .view()
+            .as_slice::<f64>()
+            .expect("typed"),
+        numbers
+    );
     assert_eq!(keys.count(), 2);
 }
 
@@ -306,8 +327,8 @@ fn values_and_arrays_lie_aligned_inside_the_mapping_of_the_file() {
             let value = part.get(format!("value {len}")).expect("read");
             let value = value.expect("there");
             let array = part.array(format!("entry {len}"), "x").expect("array");
-            assert_eq!(&*value, &**array.data());
-            for bytes in [&*value, &**array.data()] {
+            assert_eq!(&*value, &**array.read().expect("read").data());
+            for bytes in [&*value, &**array.read().expect("read").data()] {
                 let at = bytes.as_ptr() as usize;
                 let inside = mappings(&path)
                     .iter()

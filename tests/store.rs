@@ -95,11 +95,24 @@ fn an_entry_keeps_arrays_dims_masks_and_attributes() {
         ["depth", "masked", "platform", "n"]
     );
     let array = entry.array("depth").expect("array");
-    assert_eq!(array.view().as_slice::<f32>().expect("typed"), depth);
+    assert_eq!(
+        array
+            .read()
+            .expect("read")
+            .view()
+            .as_slice::<f32>()
+            .expect("typed"),
+        depth
+    );
     assert_eq!(array.info().dims, [Some("depth".to_owned())]);
-    assert!(array.validity().is_none());
+    assert!(!array.is_masked());
     let validity = entry.array("masked").expect("array");
-    let validity = validity.validity().expect("masked").clone();
+    let validity = validity
+        .read()
+        .expect("read")
+        .validity()
+        .expect("masked")
+        .clone();
     for (i, &missing) in mask.iter().enumerate() {
         assert_eq!(validity[i / 8] >> (i % 8) & 1, 1 - missing);
     }
@@ -107,6 +120,8 @@ fn an_entry_keeps_arrays_dims_masks_and_attributes() {
         entry
             .array("platform")
             .expect("array")
+            .read()
+            .expect("read")
             .view()
             .item(0)
             .expect("text"),
@@ -147,14 +162,23 @@ fn large_arrays_come_back_whole() {
         entry
             .array("a")
             .expect("array")
+            .read()
+            .expect("read")
             .view()
             .as_slice::<f64>()
             .expect("typed"),
         data
     );
     let b = entry.array("b").expect("array");
-    assert_eq!(b.view().as_slice::<f64>().expect("typed"), &data[7..]);
-    assert_eq!(b.data().as_ptr() as usize % 4096, 0);
+    assert_eq!(
+        b.read()
+            .expect("read")
+            .view()
+            .as_slice::<f64>()
+            .expect("typed"),
+        &data[7..]
+    );
+    assert_eq!(b.read().expect("read").data().as_ptr() as usize % 4096, 0);
 }
 
 #[test]

@@ -32,8 +32,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(entry.attrs()?.get("lat"), Some(&AttrValue::Float64(1.5)));
     let array = entry.array("temperature")?;
     assert_eq!(array.shape(), [4]);
-    let values = array.view().as_slice::<f32>()?; // lent by the store, not copied
+    let read = array.read()?;
+    let values = read.view().as_slice::<f32>()?; // lent by the store, not copied
     assert_eq!(values.last(), Some(&7.9));
-    assert_eq!(array.view().validity(), Some(&[0b1011][..])); // set = present
+    assert_eq!(read.view().validity(), Some(&[0b1011][..])); // set = present
     Ok(())
 }

@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut sum = 0.0;
     for entry in part.entries()? {
         let level = entry?.array("level")?;
-        sum += level.view().as_slice::<f64>()?.iter().sum::<f64>();
+        sum += level.read()?.view().as_slice::<f64>()?.iter().sum::<f64>();
     }
     assert_eq!(sum, 24.0 * (0..100).map(f64::from).sum::<f64>());
     Ok(())

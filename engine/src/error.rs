@@ -20,6 +20,8 @@ pub enum What {
     Key,
     /// A named array of an entry.
     Array,
+    /// An attribute of an entry.
+    Attribute,
 }
 
 impl std::fmt::Display for What {
@@ -29,6 +31,7 @@ impl std::fmt::Display for What {
             Self::Partition => "partition",
             Self::Key => "key",
             Self::Array => "array",
+            Self::Attribute => "attribute",
         })
     }
 }
@@ -287,9 +290,9 @@ impl Error {
             Self::DType { .. } => "dtype",
             Self::Shape { .. } => "shape",
             Self::Invalid { .. } => "invalid",
-            Self::CodecUnavailable { .. } => "codec-unavailable",
             Self::Unsupported { .. } => "unsupported",
             Self::Conflict { .. } => "conflict",
+            Self::CodecUnavailable { .. } => "codec-unavailable",
         }
     }
 

@@ -1,6 +1,8 @@
 //! Entrances for fuzzing what no public call reaches with bytes alone.
 
-use crate::array::{self, DType, Schema, TimeUnit};
+use crate::array::{
+    self, BlockPlace, ChunkGrid, Chunks, Content, DType, Schema, Selection, Storage, TimeUnit,
+};
 use crate::catalog::RowValue;
 use crate::codec::{Elements, Failure, Pipeline};
 use crate::format::LOG_START;
@@ -57,11 +59,78 @@ pub fn entry(bytes: &[u8]) {
         let _ = array::is_present(&schema, frame, field);
         let _ = array::array_attrs(&schema, frame, field);
         if let Ok(Some(place)) = array::locate(&schema, frame, field) {
-            for part in [Some(place.data), place.offsets, place.validity] {
-                assert!(part.is_none_or(|part| frame.get(part).is_some()));
-            }
+            look_at(&schema, frame, field, &place);
         }
     }
+    let _ = array::changes(&schema, frame);
+}
+
+/// The elements of an array, whose place was found.
+fn look_at(schema: &Schema, frame: &[u8], field: usize, place: &array::FieldPlace) {
+    match &place.storage {
+        Storage::Plain(plain) => {
+            assert!(plain.parts().all(|part| frame.get(part.clone()).is_some()));
+        }
+        Storage::Chunks(at) => {
+            let descriptor = frame.get(at.clone()).unwrap_or_default();
+            if let Ok(chunks) = Chunks::parse(descriptor, place.shape.len())
+                && let Ok(grid) = ChunkGrid::new(&place.shape, &chunks.shape)
+            {
+                let all = Selection::all(&place.shape);
+                for touched in grid.touched(&all).take(100) {
+                    assert_eq!(touched.coords.len(), place.shape.len());
+                }
+            }
+        }
+        Storage::Block(at) => {
+            let Some(info) = schema.fields.get(field) else {
+                return;
+            };
+            let lengths = place.shape.iter();
+            let content = Content {
+                dtype: info.dtype,
+                elements: lengths.fold(1, |size, length| size.saturating_mul(*length)),
+                masked: place.masked,
+            };
+            block_of(frame.get(*at..).unwrap_or_default(), content);
+        }
+    }
+}
+
+/// A block of unknown bytes.
+fn block_of(block: &[u8], content: Content) {
+    let Ok(place) = BlockPlace::parse(block, block.len(), content) else {
+        return;
+    };
+    assert!(place.len() <= block.len() || place.empty);
+    let stored = block.get(place.stored.clone()).unwrap_or_default();
+    if let Ok(Some(codec)) = place.pipeline(block)
+        && place.decoded <= codec.most_decoded(stored.len() as u64).min(1 << 20)
+    {
+        let mut out = vec![0; place.decoded as usize];
+        let dtype = content.dtype;
+        let _ = codec.decode(stored, crate::codec::Elements { dtype }, &mut out);
+    }
+    let _ = place.texts(stored, content.elements);
+}
+
+/// A chunk as it stands in a file: dtype and number of elements, then the block.
+pub fn block(bytes: &[u8]) {
+    let Some(([code, masked], rest)) = bytes.split_first_chunk() else {
+        return;
+    };
+    let Some((elements, block)) = rest.split_first_chunk() else {
+        return;
+    };
+    let Some(dtype) = array::plain_dtype(*code) else {
+        return;
+    };
+    let content = Content {
+        dtype,
+        elements: u16::from_le_bytes(*elements).into(),
+        masked: masked & 1 != 0,
+    };
+    block_of(block, content);
 }
 
 /// Attributes: what can be read is written again and reads back as the same.

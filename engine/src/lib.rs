@@ -25,7 +25,7 @@
 //!
 //! let entry = part.entry("float-42")?.expect("written above");
 //! let array = entry.array("temperature")?;
-//! assert_eq!(array.view().as_slice::<f32>()?, temperature); // bytes of the store
+//! assert_eq!(array.read()?.view().as_slice::<f32>()?, temperature); // bytes of the store
 //! assert_eq!(entry.attrs()?, attrs);
 //! # Ok(())
 //! # }
@@ -97,6 +97,7 @@ mod attributes;
 mod batch;
 mod catalog;
 mod checkpoint;
+mod chunks;
 pub mod codec;
 mod compaction;
 mod condition;
@@ -131,21 +132,22 @@ mod usage;
 mod value;
 
 pub use array::{
-    ArrayBytes, ArraySpec, ArrayStats, ArrayView, AttrArray, AttrValue, Attrs, BFloat16, DType,
-    Element, FieldInfo, Float8E4M3, Float8E5M2, Half, Mask, Selection, Span, TimeUnit,
+    ArrayBytes, ArraySpec, ArrayStats, ArrayView, AttrArray, AttrValue, Attrs, BFloat16, Chunking,
+    DType, Element, FieldInfo, Float8E4M3, Float8E5M2, Half, Mask, Selection, Span, StoredBytes,
+    TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
 pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep, Salvaged};
 pub use condition::{Condition, Version};
 pub use counters::Counters;
 pub use damage::{Damage, Part, Verification, VerifyOptions};
-pub use entry::{Array, Entry, Kind};
+pub use entry::{Array, Elements, Entry, Kind};
 pub use error::{Error, Result, What};
 pub use format::{Defect, FORMAT_VERSION};
 pub use info::{Info, PartitionInfo};
 pub use names::PartitionOptions;
 pub use options::{Advice, Durability, Mode, OpenOptions, Verify};
-pub use partition::{Entries, History, KeyVersion, Keys, Partition, Reader};
+pub use partition::{Assignment, Entries, History, KeyVersion, Keys, Partition, Reader};
 pub use snapshot::Snapshot;
 pub use store::{DEFAULT_NAME, Recovery, Store};
 pub use stream::{Spool, StreamWriter, ValueReader};
@@ -175,7 +177,7 @@ pub mod __bench {
 /// For fuzzing; no part of the public face.
 #[doc(hidden)]
 pub mod __fuzz {
-    pub use crate::fuzz::{attrs, codec, codec_seeds, entry, record, repair};
+    pub use crate::fuzz::{attrs, block, codec, codec_seeds, entry, record, repair};
 }
 
 /// For the tests of the format; no part of the public face.

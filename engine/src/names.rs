@@ -1,7 +1,8 @@
 //! Making, dropping and renaming whole partitions and collections.
 
-use crate::array::Attrs;
+use crate::array::{ArrayDefaults, Attrs, Chunking, MAX_RANK};
 use crate::catalog::{Drafts, Row, RowValue, check_name, collection_key, partition_key};
+use crate::codec::Pipeline;
 use crate::error::{Error, Result};
 use crate::partition::Partition;
 use crate::store::{Inner, Store};
@@ -15,7 +16,7 @@ const ALIGN: std::ops::RangeInclusive<u32> = 3..=30;
 pub struct PartitionOptions {
     align: Option<u64>,
     codec: Option<String>,
-    chunks: Option<Vec<u64>>,
+    chunks: Option<Chunking>,
     attrs: Attrs,
     exist_ok: bool,
 }
@@ -38,15 +39,17 @@ impl PartitionOptions {
         self
     }
 
-    /// Codec of arrays by name. This version has "none" alone.
+    /// Codec of arrays that do not say theirs: `"zstd:3"`. What it cannot encode, 0-d arrays
+    /// and, with pco, what is no number, stands as it is.
     pub fn codec(mut self, codec: impl Into<String>) -> Self {
         self.codec = Some(codec.into());
         self
     }
 
-    /// Shape of the chunks of arrays. This version has no chunks.
-    pub fn chunks(mut self, chunks: impl Into<Vec<u64>>) -> Self {
-        self.chunks = Some(chunks.into());
+    /// Chunks of arrays that do not say theirs: for those of as many axes that are longer than
+    /// a chunk along one; with [`Chunking::Auto`] for those that are more than one chunk.
+    pub fn chunks(mut self, chunks: Chunking) -> Self {
+        self.chunks = Some(chunks);
         self
     }
 
@@ -62,17 +65,35 @@ impl PartitionOptions {
         self
     }
 
-    /// Log2 of the alignment. `Error::Invalid`, `Error::Unsupported`.
-    fn check(&self, partition: &str) -> Result<Option<u8>> {
-        let unsupported = |what: String| Error::Unsupported {
-            what: format!("{what} of partition {partition:?}"),
+    /// What is asked for arrays. `Error::Invalid`.
+    fn array_defaults(&self, partition: &str) -> Result<ArrayDefaults> {
+        let of_partition = |error| match error {
+            Error::Invalid { what, detail } => Error::Invalid {
+                what: format!("{what} of partition {partition:?}"),
+                detail,
+            },
+            other => other,
         };
-        if let Some(codec) = self.codec.as_deref().filter(|&codec| codec != "none") {
-            return Err(unsupported(format!("codec {codec:?}")));
+        let codec = self.codec.as_deref();
+        let codec = codec.map(|text| Pipeline::parse(text).map_err(of_partition));
+        if let Some(Chunking::Shape(lengths)) = &self.chunks
+            && (lengths.is_empty() || lengths.contains(&0) || lengths.len() > MAX_RANK)
+        {
+            return Err(Error::Invalid {
+                what: format!("chunks of partition {partition:?}"),
+                detail: format!(
+                    "a length of 1 and more for each of 1 to {MAX_RANK} axes, these are {lengths:?}"
+                ),
+            });
         }
-        if let Some(chunks) = &self.chunks {
-            return Err(unsupported(format!("chunks {chunks:?}")));
-        }
+        Ok(ArrayDefaults {
+            codec: codec.transpose()?.map(|codec| codec.to_string()),
+            chunks: self.chunks.clone(),
+        })
+    }
+
+    /// Log2 of the alignment. `Error::Invalid`.
+    fn check(&self, partition: &str) -> Result<Option<u8>> {
         let Some(align) = self.align else {
             return Ok(None);
         };
@@ -106,8 +127,8 @@ impl Store {
     /// collection if that is missing.
     ///
     /// `Error::Conflict` if it exists, unless [`PartitionOptions::exist_ok`] says that it
-    /// may; then too if it has another alignment than is asked for. `Error::Invalid` for
-    /// a name or alignment that cannot be, `Error::Unsupported` for codecs and chunks.
+    /// may; then too if it has another alignment, codec or chunks than are asked for.
+    /// `Error::Invalid` for a name, alignment, codec or chunks that cannot be.
     pub fn create_partition(
         &self,
         collection: &str,
@@ -118,6 +139,7 @@ impl Store {
         let align = options.check(partition)?;
         let mut value = RowValue::default();
         value.set_align(align);
+        value.set_array_defaults(&options.array_defaults(partition)?);
         value.set_attrs(&options.attrs, &format!("partition {partition:?}"))?;
         self.on_newest(|inner| {
             self.create_in(inner, (collection, partition), options, align, &value)
@@ -133,14 +155,14 @@ impl Store {
         value: &RowValue,
     ) -> Result<Partition> {
         let mut writer = inner.log.writer("create a partition")?;
-        if let Some((_, found)) = inner
+        if let Some((_, found_row)) = inner
             .catalog
             .partition_row(&inner.log, collection, partition)?
         {
             if !options.exist_ok {
                 return Err(taken(partition, "partition"));
             }
-            let found = found.align().unwrap_or_default();
+            let found = found_row.align().unwrap_or_default();
             if align.is_some() && align != found {
                 let bytes = |log2: Option<u8>| match log2 {
                     Some(log2) => format!("an alignment of {} bytes", 1u64 << log2),
@@ -150,6 +172,16 @@ impl Store {
                     key: partition.to_owned(),
                     expected: bytes(align),
                     found: bytes(found),
+                });
+            }
+            let (asked, has) = (value.array_defaults(), found_row.array_defaults());
+            let (asked, has) = (asked.unwrap_or_default(), has.unwrap_or_default());
+            let same_codec = asked.codec.is_none() || asked.codec == has.codec;
+            if !same_codec || (asked.chunks.is_some() && asked.chunks != has.chunks) {
+                return Err(Error::Conflict {
+                    key: partition.to_owned(),
+                    expected: format!("{asked:?}"),
+                    found: format!("{has:?}"),
                 });
             }
             return Ok(Partition::new(self, collection, partition));

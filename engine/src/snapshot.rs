@@ -106,6 +106,7 @@ impl Inner {
             log,
             catalog: Arc::new(catalog),
             pool: Arc::default(),
+            array_ids: Arc::default(),
             background: Background::new(u64::MAX, 0, 0),
             automatic: Automatic::default(),
             mode: crate::options::Mode::Read,

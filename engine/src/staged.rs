@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::arena::{Arena, Gathered, Pool, Span};
-use crate::catalog::{Interning, Kept};
+use crate::catalog::{Interning, Kept, Side};
 use crate::condition::Condition;
 use crate::error::Result;
 use crate::format::BLOCK;
@@ -37,6 +37,8 @@ impl Target {
 #[derive(Debug)]
 pub(crate) struct Change<'a> {
     pub(crate) target: &'a Target,
+    /// `None`: the entries.
+    pub(crate) side: Option<Side>,
     pub(crate) kind: RecordKind,
     pub(crate) key: &'a [u8],
     pub(crate) hash: Hash,
@@ -88,6 +90,7 @@ impl Sums {
 #[derive(Debug)]
 struct StagedOp {
     target: usize,
+    side: Option<Side>,
     kind: RecordKind,
     hash: Hash,
     key: Range<usize>,
@@ -211,7 +214,22 @@ impl Staged {
     ) -> io::Result<()> {
         let value = self.values.copy(pieces)?;
         let sums = Sums::of(&[self.values.bytes(value)], value.len() as u64);
-        self.stage(target, kind, hash, key, value, sums);
+        self.stage((target, None), kind, hash, key, value, sums);
+        Ok(())
+    }
+
+    /// Adds a chunk of an array, or an amendment.
+    pub(crate) fn push_beside(
+        &mut self,
+        target: usize,
+        side: Side,
+        hash: Hash,
+        key: &[u8],
+        pieces: &[&[u8]],
+    ) -> io::Result<()> {
+        let value = self.values.copy(pieces)?;
+        let sums = Sums::of(&[self.values.bytes(value)], value.len() as u64);
+        self.stage((target, Some(side)), side.kind(), hash, key, value, sums);
         Ok(())
     }
 
@@ -225,13 +243,13 @@ impl Staged {
         sums: Sums,
     ) -> io::Result<()> {
         let value = self.values.take(value)?;
-        self.stage(target, RecordKind::Put, hash, key, value, sums);
+        self.stage((target, None), RecordKind::Put, hash, key, value, sums);
         Ok(())
     }
 
     fn stage(
         &mut self,
-        target: usize,
+        (target, side): (usize, Option<Side>),
         kind: RecordKind,
         hash: Hash,
         key: &[u8],
@@ -239,11 +257,14 @@ impl Staged {
         sums: Sums,
     ) {
         let key_range = self.keep(key);
-        if let Some(overlay) = &mut self.overlay {
+        if let Some(overlay) = &mut self.overlay
+            && side.is_none()
+        {
             overlay.insert((target, key.into()), self.ops.len());
         }
         self.ops.push(StagedOp {
             target,
+            side,
             kind,
             hash,
             key: key_range,
@@ -306,6 +327,7 @@ impl Staged {
     pub(crate) fn overlaid(&mut self, target: usize, key: &[u8]) -> Overlaid<'_> {
         if self.overlay.is_none() {
             let last = self.ops.iter().enumerate();
+            let last = last.filter(|(_, op)| op.side.is_none());
             let last = last.map(|(number, op)| ((op.target, self.key(op).into()), number));
             self.overlay = Some(last.collect());
         }
@@ -335,6 +357,7 @@ impl Staged {
         let change = |(op, value): (&'a StagedOp, &'a &'a [u8])| {
             Some(Change {
                 target: self.targets.get(op.target)?,
+                side: op.side,
                 kind: op.kind,
                 key: self.key(op),
                 hash: op.hash,

@@ -4,12 +4,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::arena::Pool;
-use crate::array::Schema;
 use crate::batch::Batch;
 use crate::catalog::{
     CATALOG, Catalog, Drafts, Interning, PartitionState, Resolved, Row, RowValue, check_name,
 };
 use crate::checkpoint::{Background, Start};
+use crate::chunks::ArrayIds;
 use crate::compaction::Automatic;
 use crate::counters::Counters;
 use crate::damage::Damage;
@@ -20,7 +20,7 @@ use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
 use crate::generation::Shared;
 use crate::index::Hash;
-use crate::log::{Located, Log, Op, Replayed, Stored, Until, WriterGuard};
+use crate::log::{Located, Log, Op, Replayed, Until, WriterGuard};
 use crate::open;
 use crate::options::{Durability, Mode, OpenOptions};
 use crate::partition::Partition;
@@ -46,6 +46,7 @@ pub(crate) struct Inner {
     pub(crate) catalog: Arc<Catalog>,
     /// Room for batches.
     pub(crate) pool: Arc<Pool>,
+    pub(crate) array_ids: Arc<ArrayIds>,
     /// Checkpoints that are taken while others work.
     pub(crate) background: Background,
     pub(crate) automatic: Automatic,
@@ -104,6 +105,10 @@ impl Store {
             log,
             catalog: Arc::new(start.catalog),
             pool: Arc::default(),
+            array_ids: Arc::new(match options.fixed {
+                Some(fixed) => ArrayIds::fixed(fixed.epoch.into()),
+                None => ArrayIds::default(),
+            }),
             background,
             automatic: Automatic::new(options.compact_when),
             mode: options.mode,
@@ -412,33 +417,8 @@ impl Inner {
             .find(&partition.index, hash, key, end)?
             .filter(Located::is_live);
         found
-            .map(|located| self.stored_entry(key, located))
+            .map(|located| self.stored_entry(key, located, &partition.beside(end)))
             .transpose()
-    }
-
-    /// The entry of a record.
-    pub(crate) fn stored_entry(&self, key: &[u8], located: Located) -> Result<Entry> {
-        let stored = Stored::new(&self.log, located)?;
-        let schema = match located.head.kind {
-            RecordKind::Entry => Some(Arc::clone(self.schema(&stored)?)),
-            _ => None,
-        };
-        Entry::new(key, stored, schema)
-    }
-
-    /// The schema of an entry of arrays.
-    #[inline]
-    pub(crate) fn schema(&self, stored: &Stored) -> Result<&Arc<Schema>> {
-        let frame = stored.verified(0..4)?;
-        let id = crate::array::schema_id(frame).map_err(|defect| stored.corrupt(0, defect))?;
-        let schema = self.catalog.schema(&self.log, id);
-        schema.map_err(|error| match error {
-            // That there is none has no place; the entry that asks for it has.
-            Error::Corrupt { at, defect, .. } if at >= self.log.published() => {
-                stored.corrupt(0, defect)
-            }
-            other => other,
-        })
     }
 
     /// What the names of a handle lead to, if they lead to something.
@@ -514,15 +494,21 @@ impl Inner {
             });
         }
         for (state, changes) in runs {
-            ops.extend(changes.iter().map(|change| Op {
-                index: &state.index,
-                partition: state.id,
-                kind: change.kind,
-                key: change.key,
-                hash: change.hash,
-                value: change.value,
-                align: state.align(),
-            }));
+            for change in *changes {
+                let of: &PartitionState = match change.side.and_then(|side| state.side(side)) {
+                    None => state,
+                    Some(side) => side,
+                };
+                ops.push(Op {
+                    index: &of.index,
+                    partition: of.id,
+                    kind: change.kind,
+                    key: change.key,
+                    hash: change.hash,
+                    value: change.value,
+                    align: state.align(),
+                });
+            }
         }
         if ops.is_empty() {
             return Ok(self.log.seqno());
@@ -559,6 +545,10 @@ impl Inner {
                     )?,
                 },
             };
+            for side in run.iter().filter_map(|change| change.side) {
+                // Known to the partition from here on.
+                self.catalog.side(&self.log, &state, side)?;
+            }
             runs.push((state, run));
         }
         Ok(runs)

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::CATALOG;
+use crate::catalog::{CATALOG, SIDES};
 use crate::error::Result;
 use crate::format::LOG_START;
 use crate::format::frame::HEADER_LEN;
@@ -140,15 +140,22 @@ impl Inner {
         for listed in catalog.partitions(log)? {
             let state = catalog.state(log, listed.id)?;
             let index = &state.index;
-            let live_bytes = index.live_bytes();
-            let in_log = walked.as_ref().map(|walked| walked.of(listed.id));
+            let sum = |of: fn(&PartitionIndex) -> u64| -> u64 {
+                state.with_sides().map(|state| of(&state.index)).sum()
+            };
+            let live_bytes = sum(PartitionIndex::live_bytes);
+            let ids = SIDES.map(|side| side.id(listed.id));
+            let ids = std::iter::once(listed.id).chain(ids);
+            let in_log = walked
+                .as_ref()
+                .map(|walked| ids.map(|id| walked.of(id)).sum::<u64>());
             let partition = PartitionUsage {
                 collection: listed.collection.to_string(),
                 name: listed.name,
                 entries: index.len(),
                 live_bytes,
-                index_bytes: index.mapped_bytes(),
-                segments: index.segments() as u64,
+                index_bytes: sum(PartitionIndex::mapped_bytes),
+                segments: sum(|index| index.segments() as u64),
                 dead_bytes: in_log.map(|bytes| bytes.saturating_sub(live_bytes)),
                 probes: match detail {
                     Detail::All => self.probes(index, None)?,

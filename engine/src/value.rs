@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::ops::{Deref, Range};
+use std::sync::Arc;
 
-use crate::storage::Bytes;
+use crate::error::{Error, Result};
+use crate::storage::{Bytes, Region};
 
 /// A value, without a copy: bytes of the mapped file (or of memory).
 ///
@@ -15,6 +17,23 @@ pub struct Value(Bytes);
 impl Value {
     pub(crate) fn new(bytes: Bytes) -> Self {
         Self(bytes)
+    }
+
+    /// Bytes in memory, zeros at first, which `fill` writes. Memory that cannot be had is
+    /// `Error::Io`.
+    pub(crate) fn owned(len: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Self> {
+        let mut filled = Ok(());
+        let region = Region::copied(0, len, |out| {
+            filled = fill(out);
+            Ok::<_, std::io::Error>(())
+        });
+        let region = region.map_err(Error::io("reserve memory for", "an array".as_ref()))?;
+        filled?;
+        let bytes = Arc::new(region).range_of(0..len as u64);
+        let none = std::io::Error::from(std::io::ErrorKind::OutOfMemory);
+        bytes
+            .map(Self)
+            .ok_or_else(|| Error::io("reserve memory for", "an array".as_ref())(none))
     }
 
     /// The part `range` of these bytes, without a copy; `None` if it is not inside.

@@ -101,8 +101,13 @@ fn handles_go_on_and_what_was_given_out_stays() {
             .expect("copied");
         let copy = part.entry("a copy").expect("read").expect("there");
         assert_eq!(
-            copy.array("t").expect("read").data(),
-            entry.array("t").expect("read").data()
+            copy.array("t").expect("there").read().expect("read").data(),
+            entry
+                .array("t")
+                .expect("there")
+                .read()
+                .expect("read")
+                .data()
         );
         store.close().expect("closed");
         assert_eq!(part.len().expect_err("closed").kind(), "closed");
@@ -159,7 +164,16 @@ fn a_batch_from_before_is_committed_after_with_schemas_that_nobody_else_has() {
     batch.commit().expect("committed");
     for (key, name) in [("a", "known"), ("b", "unknown"), ("c", "copied")] {
         let array = part.array(key, name).expect("there");
-        assert_eq!(array.view().as_slice::<u16>().expect("u16"), data, "{key}");
+        assert_eq!(
+            array
+                .read()
+                .expect("read")
+                .view()
+                .as_slice::<u16>()
+                .expect("u16"),
+            data,
+            "{key}"
+        );
     }
     assert_eq!(part.len().expect("counted"), 4);
     part.write("e", &[("known", array())], &Attrs::new())

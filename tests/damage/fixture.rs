@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use arraylog::{
-    ArraySpec, AttrValue, Attrs, BatchPartition, CompactOptions, Mode, PartitionOptions, Result,
-    Store,
+    ArraySpec, Assignment, AttrValue, Attrs, BatchPartition, CompactOptions, Mode, Partition,
+    PartitionOptions, Result, Selection, Span, Store,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -82,6 +82,71 @@ impl Making {
     fn note(&mut self) {
         let held = dump(&self.store).expect("read");
         self.states.push((self.store.seqno(), held));
+    }
+
+    /// Commits an entry of chunked and encoded arrays.
+    fn grid(&mut self, key: &str, with: i32) {
+        let used = (
+            "argo".to_owned(),
+            "floats".to_owned(),
+            key.as_bytes().to_vec(),
+        );
+        if !self.used.contains(&used) {
+            self.used.push(used);
+        }
+        let numbers: Vec<i32> = (0..96).map(|at| with + at / 7).collect();
+        let missing: Vec<u8> = (0..96).map(|at| u8::from(at % 5 == 1)).collect();
+        let cut = || ArraySpec::from_slice(&numbers).shape(&[8, 12]);
+        let names = ["a", "", "a name of some length", "d"];
+        let arrays = [
+            (
+                "raw",
+                cut().chunks(&[5, 12]).fill_value(AttrValue::Int32(with)),
+            ),
+            (
+                "packed",
+                cut().missing(&missing).chunks(&[8, 5]).codec("shuffle+lz4"),
+            ),
+            (
+                "whole",
+                cut().codec("zstd:3").attr("units", AttrValue::from("1")),
+            ),
+            ("names", ArraySpec::strings(&names).chunks(&[3])),
+        ];
+        self.floats()
+            .write(key, &arrays, &Attrs::new())
+            .expect("stored");
+        self.note();
+    }
+
+    /// Changes parts of such an entry, each in a commit.
+    fn amend(&mut self, key: &str, with: i32) {
+        let floats = self.floats();
+        let part = Selection::new([Span::range(3..6), Span::range(4..6)]);
+        let new = [with; 6];
+        let new = ArraySpec::from_slice(&new).shape(&[3, 2]);
+        floats
+            .write_region(key, "raw", &part, &new)
+            .expect("written");
+        self.note();
+        floats
+            .append(key, "names", 0, &ArraySpec::strings(&["one more"]))
+            .expect("appended");
+        self.note();
+        let mut attrs = Attrs::new();
+        attrs.set("changed", AttrValue::Int32(with));
+        let assignment = Assignment {
+            arrays: &[("flag", ArraySpec::scalar(with as u8))],
+            attrs,
+            rename: &[("whole", "renamed")],
+            ..Assignment::default()
+        };
+        floats.assign(key, &assignment).expect("changed");
+        self.note();
+    }
+
+    fn floats(&self) -> Partition {
+        self.store.partition("argo", "floats").expect("named")
     }
 
     fn checkpoint(&self) {
@@ -189,7 +254,9 @@ fn fill(making: &mut Making) {
         it.write(0..5, 1.0);
     });
     making.batch(|it| it.aligned(0..2, 700));
+    making.grid("grid", 1);
     making.checkpoint();
+    making.amend("grid", -1);
     making.batch(|it| it.put(5..12, "second"));
     making.batch(|it| {
         it.remove(8..10);
@@ -205,6 +272,7 @@ fn fill(making: &mut Making) {
     // The third segment of a partition: a merge.
     making.checkpoint();
     making.batch(|it| it.write(5..7, 3.0));
+    making.grid("second grid", 40);
     making.batch(|it| it.put(0..2, "fourth"));
 }
 
@@ -231,6 +299,7 @@ pub(crate) fn make(folder: &Path, shape: Shape) -> Fixture {
                     making.checkpoint();
                 }
             }
+            making.amend("second grid", 77);
             making.batch(|it| it.aligned(2..5, 600));
             making.checkpoint();
         }

@@ -25,7 +25,15 @@ pub(crate) fn content(entry: &Entry) -> Content {
         Kind::Value => Content::Value(entry.value().expect("read").to_vec()),
         Kind::Arrays => {
             let array = entry.array("t").expect("there");
-            Content::Array(array.view().as_slice::<i32>().expect("integers").to_vec())
+            Content::Array(
+                array
+                    .read()
+                    .expect("read")
+                    .view()
+                    .as_slice::<i32>()
+                    .expect("integers")
+                    .to_vec(),
+            )
         }
     }
 }

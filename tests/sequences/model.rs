@@ -72,6 +72,16 @@ impl Part {
         self.note(seqno, key, Some(content));
     }
 
+    /// Changes an entry in its place in the order.
+    pub(crate) fn amend(&mut self, seqno: u64, key: u8, content: Rc<Content>) {
+        for (other, place) in &mut self.sequence {
+            if *other == key {
+                *place = Rc::clone(&content);
+            }
+        }
+        self.note(seqno, key, Some(content));
+    }
+
     /// Whether it was there.
     pub(crate) fn remove(&mut self, seqno: u64, key: u8) -> bool {
         let there = self.has(key);

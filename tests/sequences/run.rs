@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use arraylog::{
-    ArraySpec, Attrs, CompactOptions, Condition, Error, Keep, Mode, OpenOptions, Partition,
-    Snapshot, Store, Value,
+    ArraySpec, Assignment, Attrs, CompactOptions, Condition, Error, Keep, Mode, OpenOptions,
+    Partition, Selection, Snapshot, Span, Store, Value,
 };
 
 use crate::compare::{KEYS, compare, content, key, look};
@@ -80,7 +80,8 @@ impl Run {
             0 => self.listing(),
             1..60 => self.put(step),
             60..72 => self.put_if(step),
-            72..84 => self.write(step),
+            72..79 => self.write(step),
+            79..84 => self.change(step),
             84..110 => self.remove(step),
             110..140 => self.batch(step, other),
             140..155 => self.rename(step),
@@ -125,6 +126,63 @@ impl Run {
         let part = self.part(step.name);
         part.put(key(step.key), &value).expect("stored");
         self.set(step.name, step.key, Content::Value(value));
+    }
+
+    /// Changes a part of an array, its length, or all of it, where the entry stands.
+    fn change(&mut self, step: Step) {
+        let part = self.part(step.name);
+        let key = key(step.key);
+        let new: Vec<i32> = (0..i32::from(step.more % 7))
+            .map(|i| i - self.count as i32)
+            .collect();
+        let spec = ArraySpec::from_slice(&new);
+        let mut numbers = match self
+            .model
+            .get(step.name, step.key)
+            .map(|content| &**content)
+        {
+            Some(Content::Array(numbers)) => numbers.clone(),
+            found => {
+                let error = part.append(&key, "t", 0, &spec).expect_err("no array");
+                let kind = if found.is_some() { "kind" } else { "not-found" };
+                assert_eq!(error.kind(), kind);
+                return;
+            }
+        };
+        match step.other % 4 {
+            0 => {
+                let start = usize::from(step.more) % (numbers.len() + 1);
+                let count = new.len().min(numbers.len() - start);
+                let range = start..start + count;
+                numbers[range.clone()].copy_from_slice(&new[..count]);
+                let selection = Selection::new([Span::range(start as u64..range.end as u64)]);
+                let new = ArraySpec::from_slice(&new[..count]);
+                part.write_region(&key, "t", &selection, &new)
+                    .expect("written");
+            }
+            1 => {
+                part.append(&key, "t", 0, &spec).expect("appended");
+                numbers.extend(&new);
+            }
+            2 => {
+                let len = usize::from(step.more) % 40;
+                part.resize(&key, "t", &[len as u64]).expect("resized");
+                numbers.resize(len, 0);
+            }
+            _ => {
+                let arrays = [("t", spec.chunks(&[2]))];
+                let assignment = Assignment {
+                    arrays: &arrays,
+                    ..Assignment::default()
+                };
+                part.assign(&key, &assignment).expect("changed");
+                numbers = new.clone();
+            }
+        }
+        let seqno = self.model.next();
+        let content = Rc::new(Content::Array(numbers));
+        self.model.part(step.name).amend(seqno, step.key, content);
+        self.model.commit();
     }
 
     fn set(&mut self, name: Name, key: u8, content: Content) {
@@ -182,7 +240,16 @@ impl Run {
         let numbers: Vec<i32> = (0..i32::from(step.other) * 3)
             .chain([self.count as i32])
             .collect();
-        let array = [("t", ArraySpec::from_slice(&numbers))];
+        let spec = ArraySpec::from_slice(&numbers);
+        let array = [(
+            "t",
+            match step.more % 4 {
+                0 => spec,
+                1 => spec.codec("shuffle+lz4"),
+                2 => spec.chunks(&[u64::from(step.more / 8) + 1]),
+                _ => spec.chunks(&[3]).codec("zstd:1"),
+            },
+        )];
         let part = self.part(step.name);
         part.write(key(step.key), &array, &Attrs::new())
             .expect("written");

@@ -58,11 +58,12 @@ pub fn content(entry: &Entry) -> Result<Content> {
     let mut arrays = Vec::new();
     for name in entry.names() {
         let array = entry.array(name)?;
+        let read = array.read()?;
         let content = ArrayContent {
             info: format!("{:?}", array.info()),
             shape: array.shape().to_vec(),
-            data: array.data().to_vec(),
-            validity: array.validity().map(|bits| bits.to_vec()),
+            data: read.data().to_vec(),
+            validity: read.validity().map(|bits| bits.to_vec()),
         };
         arrays.push((name.to_owned(), content));
     }

@@ -21,7 +21,8 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 
 /// The header of the file that holds `array`, whose bytes follow as they are stored.
 pub(crate) fn header(array: &Array) -> Outcome<Vec<u8>> {
-    let view = array.view();
+    let read = array.read()?;
+    let view = read.view();
     let info = view.info();
     let Some(descr) = descr(info.dtype) else {
         return Err(Failure::Usage(format!(

@@ -50,7 +50,7 @@ fn ls_long_is_a_table() {
     assert!(keys.contains("v\\n  value        0      5"), "{keys}");
     assert_eq!(
         ls(&bench, &["c", "p", "a", "-l"]),
-        "array  dtype    shape   bytes  dims  masked\nt      float32  (1, 2)      8  x, -\nn      int64    ()          8\n"
+        "array  dtype    shape   bytes  dims  masked  chunks  codec\nt      float32  (1, 2)      8  x, -\nn      int64    ()          8\n"
     );
 }
 
@@ -75,7 +75,7 @@ fn ls_json_is_one_object_a_line() {
     );
     assert_eq!(
         ls(&bench, &["c", "p", "b", "--json"]),
-        "{\"array\":\"t\",\"dtype\":\"float64\",\"shape\":[2],\"dims\":[null],\"masked\":true,\"bytes\":16}\n"
+        "{\"array\":\"t\",\"dtype\":\"float64\",\"shape\":[2],\"dims\":[null],\"masked\":true,\"bytes\":16,\"codec\":null,\"chunks\":null}\n"
     );
 }
 
@@ -121,7 +121,7 @@ fn info_of_a_store_counts_its_partitions() {
     let bench = bench();
     let report = answer(&bench.arraylog("info", &["--json"]).assert().success());
     assert_eq!(report["schema_version"], 1);
-    assert_eq!(report["format"], "0.4");
+    assert_eq!(report["format"], "0.5");
     assert_eq!(
         (&report["collections"], &report["entries"]),
         (&2.into(), &4.into())
@@ -131,7 +131,7 @@ fn info_of_a_store_counts_its_partitions() {
     let bytes = report["bytes"].as_u64().expect("a size");
     assert!(bytes > 0 && bytes <= std::fs::metadata(bench.store()).expect("the store").len());
     let text = text(&bench.arraylog("info", &[]).assert().success());
-    assert!(text.contains("format       0.4\n"), "{text}");
+    assert!(text.contains("format       0.5\n"), "{text}");
     assert!(
         text.contains("\ncollection  partition  entries\nc           p                3\n"),
         "{text}"
@@ -210,7 +210,9 @@ fn info_of_an_entry_lists_arrays_and_attributes() {
     let text = text(&bench.arraylog("info", &["c", "p", "a"]).assert().success());
     assert!(text.contains("attrs        {\"lat\": 1.5}\n"), "{text}");
     assert!(
-        text.contains("t      float32  (1, 2)      8  x, -\n"),
+        text.contains(
+            "t      float32  (1, 2)      8  x, -                              8   1.00\n"
+        ),
         "{text}"
     );
     let report = answer(

@@ -1,8 +1,8 @@
 //! Dims of an entry: axes of one name share a slot, and thus a size.
 use super::ArraySpec;
+use super::checks::shape_error;
 use super::limits::dim_name_fault;
 use super::names::Names;
-use super::plan::shape_error;
 use super::schema::Axes;
 use crate::Result;
 

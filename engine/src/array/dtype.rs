@@ -195,6 +195,12 @@ impl DType {
     }
 }
 
+/// The dtype of a code that has no parameter.
+pub(crate) fn plain_dtype(code: u8) -> Option<DType> {
+    let row = PLAIN.iter().find(|row| row.1 == code);
+    row.map(|row| row.0)
+}
+
 fn decode_unit(from: &mut Cursor<'_>) -> Result<TimeUnit, Defect> {
     let code = from.u8()?;
     UNITS

@@ -2,9 +2,10 @@
 //!
 //! ```text
 //!  0  u32 schema id
-//!  4  u16 flags: 1 wide dims, 2 wide slots, 4 array attributes in the extra part
+//!  4  u16 flags: 1 wide dims, 2 wide slots, 4 array attributes in the extra part,
+//!     8 amendment
 //!  6  u16 0
-//!  8  u32 0 (place of statistics, in units of 8 bytes)
+//!  8  u32 place of the statistics, in units of 8 bytes; 0 = none
 //! 12  u32 place of the extra part, in units of 8 bytes; 0 = none, else the end
 //!     of the fixed part
 //! 16  size of each dim slot, u32 (wide dims: u64)
@@ -14,6 +15,7 @@
 //!     fixed part: 16-byte scalars, slots, then scalars of 8, 4, 2, 1 bytes
 //!     zeros up to a multiple of 8
 //!     extra part, if any; zeros up to a multiple of 8
+//!     statistics, if any; zeros up to a multiple of 8
 //!     bodies
 //! ```
 //!
@@ -29,8 +31,10 @@
 //!     else says it. A text array only if it has no element (then: zeros).
 //!   - a 0-d text of at most 7 bytes: its bytes, and 0x80 + length in the last.
 //!   - the place of a body: u32 offset / 8, u32 info (wide: u64, u64). Info of a
-//!     0-d text: its length, below 2^31 (2^63). Else: bits 0 to 7 codec (0 =
-//!     none, others reserved), bit 8 set = u64 offsets, the rest 0.
+//!     0-d text: its length, below 2^31 (2^63). Else bits 0 to 7 how the body is
+//!     stored: 0 as follows, 1 as a [block](super::block), 2 as the descriptor of
+//!     a [chunked](super::chunks) array, whose slot always has this; bit 8 set =
+//!     u64 offsets; the rest 0.
 //! * A *body* is aligned to the start of the frame by [`body_align`] of its
 //!   length, and the frame in the file by that of its own, so that alignment in
 //!   the frame is alignment in the file; both from 256 bytes on by that of the
@@ -45,6 +49,9 @@
 //!   attributes that the schema puts here; with flag 4: u32 number of arrays
 //!   that have attributes, for each u16 number of the array and a map. With
 //!   flag 4 the array attributes of the schema do not count.
+//! * The *statistics*: u32 number of bytes that follow; for each array that has
+//!   them here, in rising order: u16 number of the array, u8 length, as many
+//!   bytes. They are those of plain arrays of 256 bytes and more.
 //! * Wide dims: a size of 2^32 or more. Wide slots: a body at 32 GiB or beyond,
 //!   or a 0-d text of 2 GiB or more.
 //!
@@ -53,14 +60,14 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
+use super::changes::Changes;
 use super::cursor::Cursor;
 use super::encoding::{decode_scalar, decode_value};
-use super::layout::{
-    Class, Geometry, INLINE, INLINE_MARK, INLINE_TEXT, Place, align_up, flag, presence,
-    validity_len,
-};
+use super::layout::{Class, Geometry, Place, flag, presence};
 use super::limits::MAX_EXTENT;
 use super::schema::{AttrInfo, Schema, parse_array_attrs};
+use super::slot::{BLOCK, Slot, storage_defect};
+use super::stats::ArrayStats;
 use super::{Attrs, DType};
 use crate::format::Defect;
 
@@ -72,6 +79,36 @@ pub(crate) type Shape = SmallVec<[u64; 4]>;
 pub(crate) struct FieldPlace {
     /// Length of each axis. The product with the item size is below 2^63.
     pub(crate) shape: Shape,
+    /// Whether the array has a mask.
+    pub(crate) masked: bool,
+    pub(crate) storage: Storage,
+}
+
+#[cfg(test)]
+impl FieldPlace {
+    /// Of one that is stored as it is.
+    pub(super) fn plain(&self) -> &PlainPlace {
+        match &self.storage {
+            Storage::Plain(place) => place,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// How the elements of an array are stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// As they are.
+    Plain(PlainPlace),
+    /// In a [block](super::block) that begins here.
+    Block(usize),
+    /// In chunks: what is said of them.
+    Chunks(Range<usize>),
+}
+
+/// Where elements lie that are stored as they are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlainPlace {
     /// The elements.
     pub(crate) data: Range<usize>,
     /// `String` and `Bytes` of one axis or more: one more than elements, all
@@ -79,6 +116,14 @@ pub(crate) struct FieldPlace {
     pub(crate) offsets: Option<Range<usize>>,
     /// Arrow validity bits, if the array is masked.
     pub(crate) validity: Option<Range<usize>>,
+}
+
+impl PlainPlace {
+    /// All parts that there are.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = &Range<usize>> {
+        let more = self.offsets.iter().chain(&self.validity);
+        std::iter::once(&self.data).chain(more)
+    }
 }
 
 /// Id of the schema of a frame.
@@ -122,9 +167,24 @@ pub(crate) fn locate(
             };
             let shape = shape(&geometry, frame, axes)?;
             let elements = elements(&shape, info.dtype).ok_or(OVERFLOW)?;
-            slot.array(info.dtype, elements, shape).map(Some)
+            let storage = match info.chunked {
+                true => slot.chunks(axes.len()),
+                false => slot.array(info.dtype, elements),
+            };
+            Ok(Some(FieldPlace {
+                shape,
+                masked,
+                storage: storage?,
+            }))
         }
-        _ => locate_0d(&geometry, frame, place, info.dtype, masked).map(Some),
+        _ => {
+            let place = locate_0d(&geometry, frame, place, info.dtype, masked)?;
+            Ok(Some(FieldPlace {
+                shape: Shape::new(),
+                masked,
+                storage: Storage::Plain(place),
+            }))
+        }
     }
 }
 
@@ -189,13 +249,7 @@ pub(crate) fn array_attrs(schema: &Schema, frame: &[u8], field: usize) -> Result
             .map(|info| info.attrs.clone())
             .unwrap_or_default());
     }
-    let geometry = schema.layout.with_flags(flags(frame)?);
-    let mut extra = extra_part(&geometry, frame)?.ok_or(NO_EXTRA)?;
-    for (attr, info) in attr_fields(schema) {
-        if info.dtype.is_none() && state(&geometry, frame, attr)?.is_some() {
-            decode_value(&mut extra, 0)?;
-        }
-    }
+    let mut extra = behind_values(schema, frame)?;
     let count = extra.u32()?;
     let mut found = Attrs::new();
     parse_array_attrs(&mut extra, count, |number, attrs| {
@@ -205,6 +259,65 @@ pub(crate) fn array_attrs(schema: &Schema, frame: &[u8], field: usize) -> Result
         (number < schema.fields.len()).then_some(())
     })?;
     Ok(found)
+}
+
+/// What an amendment does; `None`: the frame is that of a whole entry.
+pub(crate) fn changes(schema: &Schema, frame: &[u8]) -> Result<Option<Changes>, Defect> {
+    let flags = flags(frame)?;
+    if flags & flag::AMENDS == 0 {
+        return Ok(None);
+    }
+    let mut extra = behind_values(schema, frame)?;
+    if flags & flag::ARRAY_ATTRS != 0 {
+        let count = extra.u32()?;
+        parse_array_attrs(&mut extra, count, |_, _| Some(()))?;
+    }
+    Changes::parse(&mut extra).map(Some)
+}
+
+/// Where the statistics stand that begin in the frame, with their length; `None`: there are
+/// none. Reads the frame header.
+pub(crate) fn stats_place(frame: &[u8]) -> Result<Option<usize>, Defect> {
+    let eighths = u32::from_le_bytes(bytes_at(frame, 8, "entry frame")?);
+    match (eighths as usize).saturating_mul(8) {
+        0 => Ok(None),
+        at => range(frame, at as u64, 4, "statistics").map(|range| Some(range.start)),
+    }
+}
+
+/// The statistics of array `field`, from those that begin at `at`; `None`: it has none
+/// there.
+pub(crate) fn stats_of(
+    frame: &[u8],
+    at: usize,
+    field: usize,
+    dtype: DType,
+) -> Result<Option<ArrayStats>, Defect> {
+    let len = u32::from_le_bytes(bytes_at(frame, at, "statistics")?);
+    let start = at.saturating_add(4) as u64;
+    let part = range(frame, start, len.into(), "statistics")?;
+    let mut from = Cursor::new("statistics", frame.get(part).unwrap_or_default());
+    while from.remaining() > 0 {
+        let number = usize::from(from.u16()?);
+        let len = usize::from(from.u8()?);
+        let bytes = from.take(len)?;
+        if number == field {
+            return ArrayStats::decode(dtype, bytes).map(Some);
+        }
+    }
+    Ok(None)
+}
+
+/// The extra part behind the values of attributes.
+fn behind_values<'a>(schema: &Schema, frame: &'a [u8]) -> Result<Cursor<'a>, Defect> {
+    let geometry = schema.layout.with_flags(flags(frame)?);
+    let mut extra = extra_part(&geometry, frame)?.ok_or(NO_EXTRA)?;
+    for (attr, info) in attr_fields(schema) {
+        if info.dtype.is_none() && state(&geometry, frame, attr)?.is_some() {
+            decode_value(&mut extra, 0)?;
+        }
+    }
+    Ok(extra)
 }
 
 const OVERFLOW: Defect = Defect::Field {
@@ -230,7 +343,7 @@ pub(super) fn flags(frame: &[u8]) -> Result<u16, Defect> {
         return Err(Defect::Field {
             what: "flags of an entry frame",
             found: u64::from(u32::from_le_bytes([low, high, zero, zeros])),
-            expected: "a sum of 1, 2 and 4",
+            expected: "a sum of 1, 2, 4 and 8",
         });
     }
     Ok(flags)
@@ -296,7 +409,7 @@ fn locate_0d(
     place: Place,
     dtype: DType,
     masked: bool,
-) -> Result<FieldPlace, Defect> {
+) -> Result<PlainPlace, Defect> {
     let validity = match (masked, geometry.validity_at(place)) {
         (false, None) => None,
         (true, Some(at)) => Some(range(frame, at as u64, 1, "validity of a scalar")?),
@@ -318,168 +431,17 @@ fn locate_0d(
     let data = match place.class {
         Class::Scalar(width) => range(frame, at as u64, u64::from(width), "scalar")?,
         Class::Text => slot.text()?,
-        Class::Slot => slot.array(dtype, 1, Shape::new())?.data,
+        Class::Slot => match slot.array(dtype, 1)? {
+            Storage::Plain(place) => place.data,
+            Storage::Block(_) | Storage::Chunks(_) => return Err(storage_defect(BLOCK)),
+        },
         Class::Extra => 0..0,
     };
-    Ok(FieldPlace {
-        shape: Shape::new(),
+    Ok(PlainPlace {
         data,
         offsets: None,
         validity,
     })
-}
-
-/// A slot of the fixed part and what is known of its array.
-#[derive(Clone, Copy)]
-struct Slot<'a> {
-    frame: &'a [u8],
-    geometry: Geometry<'a>,
-    at: usize,
-    /// Validity bits follow the elements.
-    masked: bool,
-}
-
-impl Slot<'_> {
-    fn array(self, dtype: DType, elements: u64, shape: Shape) -> Result<FieldPlace, Defect> {
-        let bits = if self.masked {
-            validity_len(elements)
-        } else {
-            0
-        };
-        let Some(item) = dtype.item_bytes() else {
-            return self.texts(elements, bits, shape);
-        };
-        let len = elements.saturating_mul(item);
-        let (start, bits_at) = if len.saturating_add(bits) <= INLINE {
-            let start = self.at as u64;
-            (start, start.saturating_add(len))
-        } else {
-            let (start, info) = self.reference()?;
-            if info != 0 {
-                return Err(storage_defect(info));
-            }
-            (start, align_up(start.saturating_add(len), 8))
-        };
-        Ok(FieldPlace {
-            shape,
-            data: range(self.frame, start, len, "array")?,
-            offsets: None,
-            validity: self.validity(bits_at, bits)?,
-        })
-    }
-
-    fn texts(self, elements: u64, bits: u64, shape: Shape) -> Result<FieldPlace, Defect> {
-        let (start, info) = if elements == 0 {
-            (self.at as u64, 0)
-        } else {
-            self.reference()?
-        };
-        let width = match info {
-            0 => 4,
-            WIDE_OFFSETS => 8,
-            _ => return Err(storage_defect(info)),
-        };
-        let count = elements.saturating_add(1);
-        let offsets = range(
-            self.frame,
-            start,
-            count.saturating_mul(width),
-            "offsets of an array",
-        )?;
-        let last = offsets.end.saturating_sub(width as usize);
-        let len = if width == 8 {
-            u64::from_le_bytes(bytes_at(self.frame, last, "offsets of an array")?)
-        } else {
-            u64::from(u32::from_le_bytes(bytes_at(
-                self.frame,
-                last,
-                "offsets of an array",
-            )?))
-        };
-        if elements == 0 && len != 0 {
-            return Err(storage_defect(len));
-        }
-        let data_at = if elements == 0 {
-            offsets.end as u64
-        } else {
-            align_up(offsets.end as u64, 8)
-        };
-        let data = range(self.frame, data_at, len, "elements of an array")?;
-        let bits_at = align_up(data.end as u64, 8);
-        Ok(FieldPlace {
-            shape,
-            data,
-            offsets: Some(offsets),
-            validity: self.validity(bits_at, bits)?,
-        })
-    }
-
-    fn validity(self, at: u64, len: u64) -> Result<Option<Range<usize>>, Defect> {
-        if !self.masked {
-            return Ok(None);
-        }
-        range(self.frame, at, len, "validity bits of an array").map(Some)
-    }
-
-    fn text(self) -> Result<Range<usize>, Defect> {
-        let width = if self.geometry.wide_slots {
-            16_usize
-        } else {
-            8
-        };
-        let [last] = bytes_at(
-            self.frame,
-            self.at.saturating_add(width).saturating_sub(1),
-            "slot",
-        )?;
-        let start = self.at as u64;
-        if last & INLINE_MARK == 0 {
-            let (start, len) = self.reference()?;
-            return range(self.frame, start, len, "text");
-        }
-        let len = usize::from(last & !INLINE_MARK);
-        if len > INLINE_TEXT {
-            return Err(Defect::Field {
-                what: "length of a text in its slot",
-                found: len as u64,
-                expected: "at most 7",
-            });
-        }
-        range(self.frame, start, len as u64, "text")
-    }
-
-    /// Offset of the body from the start of the frame, and the info beside it.
-    fn reference(self) -> Result<(u64, u64), Defect> {
-        let (eighths, info) = if self.geometry.wide_slots {
-            let [low, high] = self.words::<8>()?;
-            (u64::from_le_bytes(low), u64::from_le_bytes(high))
-        } else {
-            let [low, high] = self.words::<4>()?;
-            (
-                u64::from(u32::from_le_bytes(low)),
-                u64::from(u32::from_le_bytes(high)),
-            )
-        };
-        Ok((eighths.saturating_mul(8), info))
-    }
-
-    fn words<const N: usize>(self) -> Result<[[u8; N]; 2], Defect> {
-        Ok([
-            bytes_at(self.frame, self.at, "slot")?,
-            bytes_at(self.frame, self.at.saturating_add(N), "slot")?,
-        ])
-    }
-}
-
-/// Info of a slot: the offsets of its array are u64.
-pub(super) const WIDE_OFFSETS: u64 = 1 << 8;
-
-fn storage_defect(info: u64) -> Defect {
-    Defect::Field {
-        what: "storage of an array",
-        found: info,
-        expected: "0, or 256 for text (codecs are not known to this version)",
-    }
 }
 
 /// Where the extra part is, if there is one: only right behind the fixed part.
@@ -527,7 +489,12 @@ pub(super) fn bytes_at<const N: usize>(
 }
 
 /// The range of `len` bytes at `start`, if the frame has them.
-fn range(frame: &[u8], start: u64, len: u64, what: &'static str) -> Result<Range<usize>, Defect> {
+pub(super) fn range(
+    frame: &[u8],
+    start: u64,
+    len: u64,
+    what: &'static str,
+) -> Result<Range<usize>, Defect> {
     let end = start.saturating_add(len);
     if end > frame.len() as u64 {
         return Err(Defect::Truncated {

@@ -19,8 +19,10 @@ pub(super) mod flag {
     pub(in crate::array) const WIDE_SLOTS: u16 = 2;
     /// Array attributes stand in the extra part, not in the schema.
     pub(in crate::array) const ARRAY_ATTRS: u16 = 4;
+    /// The frame amends an entry; how stands in the extra part.
+    pub(in crate::array) const AMENDS: u16 = 8;
     /// All that this version knows.
-    pub(in crate::array) const KNOWN: u16 = WIDE_DIMS | WIDE_SLOTS | ARRAY_ATTRS;
+    pub(in crate::array) const KNOWN: u16 = WIDE_DIMS | WIDE_SLOTS | ARRAY_ATTRS | AMENDS;
 }
 
 /// State of a field in the presence bits.

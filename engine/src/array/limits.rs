@@ -5,7 +5,7 @@ pub(super) const MAX_NAME: usize = 255;
 /// Longest name of an attribute, in bytes of UTF-8.
 pub(super) const MAX_ATTR_NAME: usize = 65_535;
 /// Most axes of an array.
-pub(super) const MAX_RANK: usize = 32;
+pub(crate) const MAX_RANK: usize = 32;
 /// Most arrays in an entry; most attributes in an entry, too.
 pub(super) const MAX_FIELDS: usize = 65_535;
 /// Most lists and mappings inside each other in an attribute.

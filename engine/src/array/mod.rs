@@ -17,6 +17,10 @@ compile_error!(
 );
 
 mod attr;
+mod block;
+mod changes;
+mod checks;
+mod chunks;
 mod cursor;
 mod dims;
 mod dtype;
@@ -29,12 +33,9 @@ mod map;
 mod names;
 mod pieces;
 mod plan;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "chunks are to be stored by it")
-)]
 mod region;
 mod schema;
+mod slot;
 mod spec;
 mod stats;
 mod view;
@@ -45,15 +46,24 @@ mod tests;
 pub use attr::{AttrArray, AttrValue, Attrs};
 pub use dtype::{BFloat16, DType, Element, Float8E4M3, Float8E5M2, Half, TimeUnit};
 pub use region::{Selection, Span};
-pub use spec::{ArrayBytes, ArraySpec, Mask};
+pub use spec::{ArrayBytes, ArraySpec, Chunking, Mask, StoredBytes};
 pub use stats::ArrayStats;
 pub use view::{ArrayView, FieldInfo};
 
+pub(crate) use block::{BLOCK_HEADER, BlockPlace, Content, Raw, Source, empty_block, encode_block};
+pub(crate) use changes::Changes;
+pub(crate) use checks::{check_array_name, check_shape, validity_bits};
+pub(crate) use chunks::{ArrayId, Chunks, Coords, array_of_key};
+pub(crate) use dtype::plain_dtype;
 pub(crate) use frame::{
-    FieldPlace, array_attrs, attrs_in_frame, entry_attr_places, entry_attrs, entry_attrs_but,
-    locate, schema_id,
+    FieldPlace, PlainPlace, Shape, Storage, array_attrs, attrs_in_frame, changes,
+    entry_attr_places, entry_attrs, entry_attrs_but, locate, schema_id, stats_of, stats_place,
 };
 pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};
+pub(crate) use limits::MAX_RANK;
 pub(crate) use map::{decode_attrs, encode_attrs};
-pub(crate) use plan::{ArrayAttrs, Plan, plan};
+pub(crate) use plan::{ArrayAttrs, Cut, Plan, plan, plan_with};
+pub(crate) use region::{ChunkGrid, Touched, gather, gather_bits, pairs, scatter, scatter_bits};
 pub(crate) use schema::Schema;
+pub(crate) use spec::{ArrayDefaults, StoredAs};
+pub(crate) use view::fill_bytes;

@@ -1,12 +1,12 @@
 //! Writes a plan as a frame: what is small in owned buffers, large arrays borrowed.
 use std::borrow::Cow;
 
-use super::frame::WIDE_OFFSETS;
 use super::layout::{
     Class, Geometry, INLINE, INLINE_MARK, INLINE_TEXT, Place, align_up, body_align, flag, pad8,
     presence,
 };
 use super::plan::{ArrayAttrs, Data, Field, Plan};
+use super::slot::{BLOCK, CHUNKS, WIDE_OFFSETS};
 use crate::format::ALIGN_FROM;
 
 /// Parts of at least this many bytes stay borrowed: below it a copy costs less
@@ -38,6 +38,10 @@ impl Plan<'_> {
         } else {
             flags
         };
+        let flags = match self.changes {
+            None => flags,
+            Some(_) => flags | flag::AMENDS,
+        };
         let extra = self.extra(in_frame);
         let narrow = Draft::new(self, flags, extra.len());
         let draft = if narrow.fits() {
@@ -60,12 +64,23 @@ impl Plan<'_> {
         }
     }
 
+    /// Bytes of the statistics with their length; 0 if there are none.
+    fn stats_len(&self) -> usize {
+        match self.stats.len() {
+            0 => 0,
+            len => len.saturating_add(4),
+        }
+    }
+
     /// The extra part; empty if there is none.
     fn extra(&self, array_attrs: bool) -> Vec<u8> {
         let mut out = self.extra_values.clone();
         if array_attrs {
             out.extend(u32::from(self.with_attrs).to_le_bytes());
             out.extend_from_slice(self.attrs_in_frame());
+        }
+        if let Some(changes) = &self.changes {
+            out.extend_from_slice(changes);
         }
         if out.is_empty() {
             return out;
@@ -111,7 +126,8 @@ impl<'p> Draft<'p> {
             })
             .collect();
         bodies.sort_by_key(|body| body.align);
-        let mut end = geometry.fixed_end().saturating_add(pad8(extra)) as u64;
+        let stats_at = geometry.fixed_end().saturating_add(pad8(extra));
+        let mut end = stats_at.saturating_add(pad8(plan.stats_len())) as u64;
         for body in &mut bodies {
             body.at = align_up(end, body.align);
             end = body.at.saturating_add(body.field.body_len());
@@ -140,13 +156,25 @@ impl<'p> Draft<'p> {
         // Small bodies are copied behind it.
         let room = usize::try_from(self.end).unwrap_or(BORROW).min(BORROW);
         let mut bytes = Vec::with_capacity(room);
-        bytes.resize(extra_at.saturating_add(pad8(extra.len())), 0);
+        let stats = pad8(self.plan.stats_len());
+        bytes.resize(
+            extra_at
+                .saturating_add(pad8(extra.len()))
+                .saturating_add(stats),
+            0,
+        );
         let mut head = Head { bytes };
         head.put(0, &schema_id.to_le_bytes());
         head.put(4, &self.flags.to_le_bytes());
         if !extra.is_empty() {
             head.put(12, &((extra_at / 8) as u32).to_le_bytes());
             head.put(extra_at, extra);
+        }
+        if !self.plan.stats.is_empty() {
+            let at = extra_at.saturating_add(pad8(extra.len()));
+            head.put(8, &((at / 8) as u32).to_le_bytes());
+            head.put(at, &(self.plan.stats.len() as u32).to_le_bytes());
+            head.put(at.saturating_add(4), &self.plan.stats);
         }
         for (slot, size) in self.plan.dims.iter().enumerate() {
             let size = size.to_le_bytes();
@@ -185,9 +213,9 @@ impl Head {
     }
 
     fn put_state(&mut self, bits_at: usize, number: usize, field: &Field<'_>) {
-        let state = match field.validity {
-            None => presence::PRESENT,
-            Some(_) => presence::MASKED,
+        let state = match field.masked {
+            false => presence::PRESENT,
+            true => presence::MASKED,
         };
         if let Some(byte) = self.bytes.get_mut(bits_at.saturating_add(number / 4)) {
             *byte |= state.wrapping_shl((number as u32 & 3).saturating_mul(2));
@@ -222,6 +250,8 @@ impl Head {
         let info = match &body.field.data {
             Data::Flat(text) if body.field.class == Class::Text => text.len() as u64,
             Data::Texts { wide: true, .. } => WIDE_OFFSETS,
+            Data::Block(_) => BLOCK,
+            Data::Chunks(_) => CHUNKS,
             _ => 0,
         };
         let (eighths, info) = ((body.at / 8).to_le_bytes(), info.to_le_bytes());
@@ -233,7 +263,7 @@ impl Head {
 
 impl Field<'_> {
     /// Whether it lies wholly in the fixed part.
-    fn is_inline(&self) -> bool {
+    pub(super) fn is_inline(&self) -> bool {
         match (&self.data, self.class) {
             (_, Class::Scalar(_) | Class::Extra) => true,
             (Data::Flat(text), Class::Text) => text.len() <= INLINE_TEXT,
@@ -242,6 +272,7 @@ impl Field<'_> {
                 data.len().saturating_add(bits) as u64 <= INLINE
             }
             (Data::Texts { offsets, .. }, _) => offsets.len() <= 1,
+            (Data::Block(_) | Data::Chunks(_), _) => false,
         }
     }
 
@@ -261,6 +292,8 @@ impl Field<'_> {
                 let width = if *wide { 8 } else { 4 };
                 pad8(offsets.len().saturating_mul(width)).saturating_add(data.len())
             }
+            Data::Block(block) => block.len(),
+            Data::Chunks(descriptor) => descriptor.len(),
         };
         match self.body_validity() {
             None => data as u64,
@@ -288,7 +321,8 @@ impl<'p> Builder<'p> {
     fn push_body(&mut self, body: &Body<'p>) {
         self.pad(body.align);
         match &body.field.data {
-            Data::Flat(data) => self.push(data),
+            Data::Flat(data) | Data::Block(data) => self.push(data),
+            Data::Chunks(descriptor) => self.copy(descriptor),
             Data::Texts {
                 offsets,
                 data,

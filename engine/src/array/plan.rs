@@ -3,16 +3,21 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::dims::Dims;
-use super::encoding::{
-    check_bools, check_name, check_offsets, check_size, encode_map, encode_named, encode_scalar,
+use super::block::{Raw, Source, encode_block};
+use super::changes::Changes;
+use super::checks::{
+    check_array_name, check_chunks, check_codec, check_data, check_extent, check_mask, check_stored,
 };
-use super::frame::elements;
-use super::layout::{Class, Item, Layout, validity_len};
-use super::limits::{MAX_FIELDS, MAX_RANK, array_name_fault};
+use super::chunks::{ArrayId, Chunks};
+use super::dims::Dims;
+use super::encoding::{check_name, check_size, encode_map, encode_named, encode_scalar};
+use super::layout::{Class, Item, Layout};
+use super::limits::MAX_FIELDS;
 use super::names::Names;
-use super::schema::{Axes, EXTRA, FILLED, MASKED, VERSION, fill_fault};
-use super::{ArrayBytes, ArraySpec, AttrValue, Attrs, Mask};
+use super::schema::{Axes, CHUNKED, CODED, EXTRA, FILLED, MASKED, VERSION, fill_fault};
+use super::stats::{ArrayStats, Ends};
+use super::{ArrayDefaults, ArraySpec, AttrValue, Attrs};
+use crate::codec::Pipeline;
 use crate::{Error, Result};
 
 /// Where the attributes of the arrays go.
@@ -45,6 +50,24 @@ pub(crate) struct Plan<'a> {
     in_frame: Vec<u8>,
     /// Least alignment of the larger bodies.
     pub(super) align: u64,
+    /// The arrays whose elements go into chunks.
+    pub(super) cuts: Vec<Cut<'a>>,
+    /// What an amendment does, encoded.
+    pub(super) changes: Option<Vec<u8>>,
+    /// Statistics of the larger arrays that are stored as they are.
+    pub(super) stats: Vec<u8>,
+}
+
+/// An array whose elements go into chunks.
+#[derive(Debug)]
+pub(crate) struct Cut<'a> {
+    field: usize,
+    pub(crate) name: &'a str,
+    pub(crate) spec: &'a ArraySpec<'a>,
+    /// Arrow validity bits, if it has a mask.
+    pub(crate) validity: Option<Cow<'a, [u8]>>,
+    pub(crate) chunks: Chunks,
+    pub(crate) codec: Option<Pipeline>,
 }
 
 /// An array or entry attribute of a plan.
@@ -54,6 +77,8 @@ pub(super) struct Field<'a> {
     /// Validity of a 0-d array lies in the fixed part, else after the elements.
     pub(super) is_0d: bool,
     pub(super) data: Data<'a>,
+    pub(super) masked: bool,
+    /// Of an array with a mask, unless its elements are stored with it.
     pub(super) validity: Option<Cow<'a, [u8]>>,
 }
 
@@ -69,6 +94,10 @@ pub(super) enum Data<'a> {
         /// Offsets are stored as u64.
         wide: bool,
     },
+    /// Encoded, with the mask.
+    Block(Cow<'a, [u8]>),
+    /// Elsewhere: what says where.
+    Chunks(Vec<u8>),
 }
 
 /// Checks `arrays` and `attrs`: names, dims, shapes, lengths, offsets, masks,
@@ -78,6 +107,15 @@ pub(super) enum Data<'a> {
 pub(crate) fn plan<'a>(
     arrays: &'a [(&'a str, ArraySpec<'a>)],
     attrs: &'a Attrs,
+) -> Result<Plan<'a>> {
+    plan_with(arrays, attrs, &ArrayDefaults::default())
+}
+
+/// As [`plan`], with what the partition asks for arrays that do not say it.
+pub(crate) fn plan_with<'a>(
+    arrays: &'a [(&'a str, ArraySpec<'a>)],
+    attrs: &'a Attrs,
+    defaults: &ArrayDefaults,
 ) -> Result<Plan<'a>> {
     check_count("arrays", arrays.len())?;
     check_count("attributes", attrs.len())?;
@@ -91,7 +129,7 @@ pub(crate) fn plan<'a>(
             });
         }
         names.add(name, ());
-        draft.add_array(name, spec)?;
+        draft.add_array(name, spec, defaults)?;
     }
     for (name, value) in attrs.iter() {
         draft.add_attr(name, value)?;
@@ -115,6 +153,29 @@ impl Plan<'_> {
             }
         };
         set_with_attrs(&mut self.schema, with_attrs);
+    }
+
+    /// Names the chunks of the arrays that are cut, which have to be written along with
+    /// the frame.
+    pub(crate) fn cut(&mut self, mut id: impl FnMut() -> Result<ArrayId>) -> Result<&[Cut<'_>]> {
+        for cut in &mut self.cuts {
+            cut.chunks.id = id()?;
+            if let Some(field) = self.fields.get_mut(cut.field) {
+                field.data = Data::Chunks(cut.chunks.descriptor());
+            }
+        }
+        Ok(&self.cuts)
+    }
+
+    pub(crate) fn is_amendment(&self) -> bool {
+        self.changes.is_some()
+    }
+
+    /// Makes it an amendment.
+    pub(crate) fn amend(&mut self, changes: &Changes) {
+        let mut bytes = Vec::new();
+        changes.encode(&mut bytes);
+        self.changes = Some(bytes);
     }
 
     /// Aligns arrays of 256 bytes and more to 2^`log2` at least, if the frame is.
@@ -169,6 +230,8 @@ struct Draft<'a> {
     fields: Vec<Field<'a>>,
     items: Vec<Item>,
     dims: Dims<'a>,
+    cuts: Vec<Cut<'a>>,
+    stats: Vec<u8>,
     /// Schema sections of arrays and of attributes.
     arrays: Vec<u8>,
     attrs: Vec<u8>,
@@ -188,21 +251,15 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn add_array(&mut self, name: &'a str, spec: &'a ArraySpec<'a>) -> Result<()> {
-        if let Some(detail) = array_name_fault(name) {
-            let shown: String = name.chars().take(40).collect();
-            return Err(Error::Invalid {
-                what: format!("array name {shown:?}"),
-                detail,
-            });
-        }
+    fn add_array(
+        &mut self,
+        name: &'a str,
+        spec: &'a ArraySpec<'a>,
+        defaults: &ArrayDefaults,
+    ) -> Result<()> {
+        check_array_name(name)?;
         let count = check_extent(name, spec)?;
         let axes = self.dims.slots(name, spec)?;
-        let data = check_data(name, spec, count)?;
-        let validity = match &spec.mask {
-            None => None,
-            Some(mask) => Some(check_mask(name, mask, count)?),
-        };
         if let Some(fault) = spec
             .fill_value
             .as_ref()
@@ -213,19 +270,123 @@ impl<'a> Draft<'a> {
                 detail: fault,
             });
         }
+        let codec = check_codec(name, spec, defaults)?;
         let class = Class::of_array(spec.dtype, spec.shape.len());
-        let masked_0d = spec.shape.is_empty() && spec.mask.is_some();
+        let stored = check_stored(name, spec)?;
+        let field = match stored {
+            Some((masked, data)) => Field {
+                class,
+                is_0d: false,
+                data,
+                masked,
+                validity: None,
+            },
+            None => self.new_field(name, spec, count, class, (codec.as_ref(), defaults))?,
+        };
+        let is_chunked = matches!(field.data, Data::Chunks(_));
+        let masked_0d = spec.shape.is_empty() && field.masked;
         self.items.push(Item {
             class,
             validity: masked_0d,
         });
-        self.fields.push(Field {
+        self.fields.push(field);
+        let flags = [
+            (masked_0d, MASKED),
+            (spec.fill_value.is_some(), FILLED),
+            (codec.is_some(), CODED),
+            (is_chunked, CHUNKED),
+        ];
+        let flags = flags.iter().filter(|(set, _)| *set);
+        let flags = flags.fold(0, |flags, (_, flag)| flags | flag);
+        self.describe_array(name, spec, &axes, flags, codec.as_ref())
+    }
+
+    /// The field of an array whose elements are given.
+    fn new_field(
+        &mut self,
+        name: &'a str,
+        spec: &'a ArraySpec<'a>,
+        count: u64,
+        class: Class,
+        (codec, defaults): (Option<&Pipeline>, &ArrayDefaults),
+    ) -> Result<Field<'a>> {
+        let data = check_data(name, spec, count)?;
+        let validity = match &spec.mask {
+            None => None,
+            Some(mask) => Some(check_mask(name, mask, count)?),
+        };
+        let mut field = Field {
             class,
             is_0d: spec.shape.is_empty(),
             data,
+            masked: validity.is_some(),
             validity,
-        });
-        self.describe_array(name, spec, &axes, masked_0d)
+        };
+        if let Some(shape) = check_chunks(name, spec, defaults)? {
+            self.cuts.push(Cut {
+                field: self.fields.len(),
+                name,
+                spec,
+                validity: field.validity.take(),
+                chunks: Chunks {
+                    id: ArrayId::default(),
+                    shape,
+                },
+                codec: codec.cloned(),
+            });
+            // Until they have a name.
+            field.data = Data::Chunks(Vec::new());
+            return Ok(field);
+        }
+        if let Some(codec) = codec.filter(|_| !field.is_inline()) {
+            let elements = match &field.data {
+                Data::Texts { offsets, data, .. } => Raw::Texts { offsets, data },
+                Data::Flat(bytes) => Raw::Fixed(bytes),
+                Data::Block(_) | Data::Chunks(_) => return Ok(field),
+            };
+            let source = Source {
+                dtype: spec.dtype,
+                elements,
+                validity: field.validity.as_deref(),
+                fill: spec.fill_value.as_ref(),
+            };
+            if let Some(block) = encode_block(source, Some(codec), name, false)? {
+                field.data = Data::Block(block.into());
+                field.validity = None;
+                return Ok(field);
+            }
+        }
+        self.add_stats(&field, spec, count);
+        Ok(field)
+    }
+
+    /// Notes the statistics of an array, if they are worth their room.
+    fn add_stats(&mut self, field: &Field<'_>, spec: &ArraySpec<'_>, count: u64) {
+        let (data, ends) = match &field.data {
+            Data::Flat(data) if !field.is_0d => (&**data, Ends::None),
+            Data::Texts { offsets, data, .. } => (*data, Ends::Given(offsets)),
+            _ => return,
+        };
+        if data.len() < STATS_FROM {
+            return;
+        }
+        let fill = spec.fill_value.as_ref();
+        let stats = ArrayStats::of(
+            spec.dtype,
+            count,
+            data,
+            ends,
+            field.validity.as_deref(),
+            fill,
+        );
+        if let Some(stats) = stats {
+            let mut bytes = Vec::new();
+            stats.encode(&mut bytes);
+            // An entry has fewer than 65,536 arrays, statistics fewer than 256 bytes.
+            self.stats.extend((self.fields.len() as u16).to_le_bytes());
+            self.stats.push(bytes.len() as u8);
+            self.stats.append(&mut bytes);
+        }
     }
 
     /// Appends the array to the schema.
@@ -234,7 +395,8 @@ impl<'a> Draft<'a> {
         name: &str,
         spec: &ArraySpec<'_>,
         axes: &Axes,
-        masked_0d: bool,
+        flags: u8,
+        codec: Option<&Pipeline>,
     ) -> Result<()> {
         let out = &mut self.arrays;
         // Names of arrays have at most 255 bytes, ranks are at most 32.
@@ -242,15 +404,19 @@ impl<'a> Draft<'a> {
         out.extend_from_slice(name.as_bytes());
         spec.dtype.encode(out);
         out.push(axes.len() as u8);
-        let masked = if masked_0d { MASKED } else { 0 };
-        let filled = if spec.fill_value.is_some() { FILLED } else { 0 };
-        out.push(masked | filled);
+        out.push(flags);
         for slot in axes {
             out.extend(slot.to_le_bytes());
         }
         if let Some(fill) = &spec.fill_value {
             encode_named("fill value", fill, out)
                 .map_err(|fault| fault.of(&format!("array {name:?}")))?;
+        }
+        if let Some(codec) = codec {
+            let text = codec.to_string();
+            // A spec has at most some hundred bytes.
+            out.push(text.len() as u8);
+            out.extend_from_slice(text.as_bytes());
         }
         Ok(())
     }
@@ -280,6 +446,7 @@ impl<'a> Draft<'a> {
             class,
             is_0d: true,
             data: Data::Flat(data),
+            masked: false,
             validity: None,
         });
         Ok(())
@@ -305,6 +472,9 @@ impl<'a> Draft<'a> {
             skeleton_len,
             in_frame: Vec::new(),
             align: 1,
+            cuts: self.cuts,
+            changes: None,
+            stats: self.stats,
         })
     }
 
@@ -327,6 +497,10 @@ impl<'a> Draft<'a> {
         out.extend_from_slice(&self.attrs);
     }
 }
+
+/// Statistics are stored of arrays of so many bytes: below it finding them anew costs no more
+/// than reading them.
+pub(super) const STATS_FROM: usize = 256;
 
 /// Bytes of a schema before its sections.
 const SCHEMA_HEAD: usize = 12;
@@ -364,137 +538,4 @@ fn encode_array_attrs(arrays: &[(&str, ArraySpec<'_>)], out: &mut Vec<u8>) -> Re
         encode_map(&spec.attrs, out, 0).map_err(|fault| fault.of(&format!("array {name:?}")))?;
     }
     Ok(count)
-}
-
-/// Number of elements, if dtype, rank and shape can be stored.
-fn check_extent(name: &str, spec: &ArraySpec<'_>) -> Result<u64> {
-    if !spec.dtype.fits() {
-        return Err(Error::DType {
-            array: name.to_owned(),
-            detail: format!("an element of {} is longer than 2^31 - 1 bytes", spec.dtype),
-        });
-    }
-    let rank = spec.shape.len();
-    if rank > MAX_RANK {
-        return Err(shape_error(
-            name,
-            format!("an array has at most {MAX_RANK} axes, this one {rank}"),
-        ));
-    }
-    elements(&spec.shape, spec.dtype).ok_or_else(|| {
-        shape_error(
-            name,
-            format!(
-                "shape {:?} of {} has 2^63 bytes or more",
-                spec.shape, spec.dtype
-            ),
-        )
-    })
-}
-
-fn check_data<'a>(name: &str, spec: &'a ArraySpec<'a>, count: u64) -> Result<Data<'a>> {
-    let dtype = spec.dtype;
-    match (&spec.data, dtype.item_bytes()) {
-        (ArrayBytes::Fixed(data), Some(item)) => {
-            let expected = count.saturating_mul(item);
-            if expected != data.len() as u64 {
-                return Err(shape_error(
-                    name,
-                    format!(
-                        "shape {:?} of {dtype} needs {expected} bytes, {} were given",
-                        spec.shape,
-                        data.len()
-                    ),
-                ));
-            }
-            check_bools(dtype, data).map_err(|detail| Error::DType {
-                array: name.to_owned(),
-                detail,
-            })?;
-            Ok(Data::Flat(Cow::Borrowed(data)))
-        }
-        (ArrayBytes::Variable { offsets, data }, None) => {
-            check_offsets(dtype, count, offsets, data)
-                .map_err(|detail| shape_error(name, detail))?;
-            if spec.shape.is_empty() {
-                return Ok(Data::Flat(Cow::Borrowed(data)));
-            }
-            let wide = u32::try_from(data.len()).is_err();
-            Ok(Data::Texts {
-                offsets,
-                data,
-                wide,
-            })
-        }
-        (ArrayBytes::Fixed(_), None) => Err(Error::DType {
-            array: name.to_owned(),
-            detail: format!("{dtype} takes offsets and data, bytes without offsets were given"),
-        }),
-        (ArrayBytes::Variable { .. }, Some(_)) => Err(Error::DType {
-            array: name.to_owned(),
-            detail: format!("{dtype} is of fixed width, bytes with offsets were given"),
-        }),
-    }
-}
-
-/// The validity bits, those after the last element zero.
-fn check_mask<'a>(name: &str, mask: &'a Mask<'a>, count: u64) -> Result<Cow<'a, [u8]>> {
-    match mask {
-        Mask::Missing(missing) => {
-            if missing.len() as u64 != count {
-                return Err(shape_error(
-                    name,
-                    format!(
-                        "a mask of {count} elements has as many bytes, {} were given",
-                        missing.len()
-                    ),
-                ));
-            }
-            Ok(Cow::Owned(missing.chunks(8).map(present_bits).collect()))
-        }
-        Mask::Validity(bits) => {
-            let expected = validity_len(count);
-            if bits.len() as u64 != expected {
-                return Err(shape_error(
-                    name,
-                    format!(
-                        "validity bits of {count} elements are {expected} bytes, {} were given",
-                        bits.len()
-                    ),
-                ));
-            }
-            Ok(without_rest(bits, count))
-        }
-    }
-}
-
-fn present_bits(missing: &[u8]) -> u8 {
-    missing
-        .iter()
-        .rev()
-        .fold(0, |bits, byte| bits << 1 | u8::from(*byte == 0))
-}
-
-fn without_rest(bits: &[u8], count: u64) -> Cow<'_, [u8]> {
-    let used = (count % 8) as u32;
-    let rest = if used == 0 {
-        0
-    } else {
-        u8::MAX.wrapping_shl(used)
-    };
-    match bits.split_last() {
-        Some((last, before)) if last & rest != 0 => {
-            let mut clean = before.to_vec();
-            clean.push(last & !rest);
-            Cow::Owned(clean)
-        }
-        _ => Cow::Borrowed(bits),
-    }
-}
-
-pub(super) fn shape_error(array: &str, detail: String) -> Error {
-    Error::Shape {
-        array: array.to_owned(),
-        detail,
-    }
 }

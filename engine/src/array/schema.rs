@@ -11,9 +11,11 @@
 //!     arrays:     u8 length of the name, name
 //!                 u8 dtype code, its parameter (time unit u8; width of S, U u32)
 //!                 u8 rank
-//!                 u8 flags: 1 masked (0-d only), 2 has a fill value
+//!                 u8 flags: 1 masked (0-d only), 2 has a fill value, 4 has a
+//!                 codec, 8 chunked (both of one axis and more only)
 //!                 u32 dim slot, one per axis
 //!                 fill value, if any: a value
+//!                 codec, if any: u8 length, text
 //!     attributes: u16 length of the name, name
 //!                 u8 dtype code, its parameter; 0xff = in the extra part
 //!     array attributes: u16 number of the array, a map
@@ -40,6 +42,7 @@ use super::encoding::{decode_map, decode_value};
 use super::layout::{Class, Item, Layout};
 use super::limits::{MAX_RANK, array_name_fault};
 use super::{AttrValue, Attrs, DType, FieldInfo};
+use crate::codec::Pipeline;
 use crate::format::Defect;
 
 /// First byte of the schemas that this version reads and writes.
@@ -48,6 +51,10 @@ pub(super) const VERSION: u8 = 1;
 pub(super) const MASKED: u8 = 1;
 /// Flag of an array: a fill value follows.
 pub(super) const FILLED: u8 = 2;
+/// Flag of an array: the codec that it is written with follows.
+pub(super) const CODED: u8 = 4;
+/// Flag of an array: its elements are in chunks.
+pub(super) const CHUNKED: u8 = 8;
 /// Dtype code of an entry attribute whose value is in the extra part.
 pub(super) const EXTRA: u8 = 0xff;
 
@@ -153,6 +160,10 @@ impl Parts {
             0 => None,
             _ => Some(parse_fill(dtype, from)?),
         };
+        let codec = match flags & CODED {
+            0 => None,
+            _ => Some(parse_codec(from)?),
+        };
         self.items.push(Item {
             class: Class::of_array(dtype, rank),
             validity: flags & MASKED != 0,
@@ -163,6 +174,8 @@ impl Parts {
             dtype,
             dims,
             fill_value,
+            codec,
+            chunked: flags & CHUNKED != 0,
             attrs: Attrs::new(),
         });
         Ok(())
@@ -238,12 +251,15 @@ fn check_shape(rank: usize, flags: u8) -> Result<(), Defect> {
             expected: "at most 32",
         });
     }
-    let known = if rank == 0 { MASKED | FILLED } else { FILLED };
+    let known = match rank {
+        0 => MASKED | FILLED,
+        _ => FILLED | CODED | CHUNKED,
+    };
     if flags & !known != 0 {
         return Err(Defect::Field {
             what: "flags of an array",
             found: u64::from(flags),
-            expected: "1 (0-d only), 2 or their sum",
+            expected: "a sum of 1 and 2 if it is 0-d, else of 2, 4 and 8",
         });
     }
     Ok(())
@@ -270,6 +286,13 @@ fn parse_fill(dtype: DType, from: &mut Cursor<'_>) -> Result<AttrValue, Defect> 
             expected: "one of the dtype of the array",
         }),
     }
+}
+
+fn parse_codec(from: &mut Cursor<'_>) -> Result<String, Defect> {
+    let len = usize::from(from.u8()?);
+    let text = from.text(len, "codec of an array")?;
+    Pipeline::stored(text)?;
+    Ok(text.to_owned())
 }
 
 /// Why `value` cannot be the fill value of an array of `dtype`.

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 
 use zerocopy::IntoBytes;
 
+use super::chunks::Chunks;
 use super::{AttrValue, Attrs, DType, Element};
 
 /// Bytes of the elements, C order, little-endian.
@@ -17,6 +18,23 @@ pub enum ArrayBytes<'a> {
         /// The elements, back to back.
         data: Cow<'a, [u8]>,
     },
+    /// As another entry has them, which are copied as they are: what the store itself writes
+    /// when it copies an entry whose arrays are encoded or chunked.
+    Stored(StoredBytes<'a>),
+}
+
+/// The elements, and the mask, of an array as an entry has them.
+#[derive(Clone, Debug)]
+pub struct StoredBytes<'a> {
+    pub(crate) masked: bool,
+    pub(crate) bytes: StoredAs<'a>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum StoredAs<'a> {
+    Block(Cow<'a, [u8]>),
+    /// Of an array of the same partition.
+    Chunks(Chunks),
 }
 
 /// Which elements are missing.
@@ -26,6 +44,26 @@ pub enum Mask<'a> {
     Missing(Cow<'a, [u8]>),
     /// Arrow validity bits, LSB first, set = present.
     Validity(Cow<'a, [u8]>),
+}
+
+/// How an array is cut into chunks, each a record of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Chunking {
+    /// Into chunks of about a mebibyte; a smaller array is one chunk.
+    Auto,
+    /// Into chunks of this length along each axis. They may be longer than the axes, which
+    /// can grow.
+    Shape(Vec<u64>),
+}
+
+/// What a partition asks for arrays that do not say it themselves.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ArrayDefaults {
+    /// For arrays of one axis and more that it can encode.
+    pub(crate) codec: Option<String>,
+    /// For arrays of as many axes that are longer than a chunk along one of them; if they are
+    /// chosen, for arrays of more than one chunk.
+    pub(crate) chunks: Option<Chunking>,
 }
 
 /// An array to be stored, borrowed where possible, with all its options in one place.
@@ -47,6 +85,12 @@ pub struct ArraySpec<'a> {
     pub mask: Option<Mask<'a>>,
     /// A scalar of the array's dtype; for `S<n>` bytes and for `U<n>` text that fit.
     pub fill_value: Option<AttrValue>,
+    /// Whether it is cut into chunks, so that parts of it can be written, and the axes
+    /// grow; of one axis and more.
+    pub chunks: Option<Chunking>,
+    /// What the elements are encoded with: `"zstd:3"`, `"shuffle+lz4"`. A 0-d array, and one
+    /// of at most 8 bytes, stands as it is; so does what a codec does not make smaller.
+    pub codec: Option<String>,
     /// Attributes of the array.
     pub attrs: Attrs,
 }
@@ -111,10 +155,61 @@ impl<'a> ArraySpec<'a> {
         self
     }
 
+    /// Cuts it into chunks of this length along each axis.
+    pub fn chunks(mut self, lengths: &[u64]) -> Self {
+        self.chunks = Some(Chunking::Shape(lengths.to_vec()));
+        self
+    }
+
+    /// Cuts it into chunks of about a mebibyte.
+    pub fn auto_chunks(mut self) -> Self {
+        self.chunks = Some(Chunking::Auto);
+        self
+    }
+
+    /// Encodes the elements: `"zstd:3"`, `"shuffle+lz4"`.
+    pub fn codec(mut self, codec: &str) -> Self {
+        self.codec = Some(codec.to_owned());
+        self
+    }
+
     /// Sets an attribute of the array.
     pub fn attr(mut self, name: &str, value: AttrValue) -> Self {
         self.attrs.set(name, value);
         self
+    }
+
+    /// The same, borrowed: costs no copy of the elements.
+    pub(crate) fn borrowed(&self) -> ArraySpec<'_> {
+        let data = match &self.data {
+            ArrayBytes::Fixed(bytes) => ArrayBytes::Fixed(Cow::Borrowed(bytes)),
+            ArrayBytes::Variable { offsets, data } => ArrayBytes::Variable {
+                offsets: offsets.clone(),
+                data: Cow::Borrowed(data),
+            },
+            ArrayBytes::Stored(stored) => ArrayBytes::Stored(StoredBytes {
+                masked: stored.masked,
+                bytes: match &stored.bytes {
+                    StoredAs::Block(block) => StoredAs::Block(Cow::Borrowed(block)),
+                    StoredAs::Chunks(chunks) => StoredAs::Chunks(chunks.clone()),
+                },
+            }),
+        };
+        let mask = self.mask.as_ref().map(|mask| match mask {
+            Mask::Missing(bytes) => Mask::Missing(Cow::Borrowed(bytes)),
+            Mask::Validity(bits) => Mask::Validity(Cow::Borrowed(bits)),
+        });
+        ArraySpec {
+            dtype: self.dtype,
+            shape: self.shape.clone(),
+            dims: self.dims.clone(),
+            data,
+            mask,
+            fill_value: self.fill_value.clone(),
+            chunks: self.chunks.clone(),
+            codec: self.codec.clone(),
+            attrs: self.attrs.clone(),
+        }
     }
 
     fn from_bytes(dtype: DType, shape: Vec<u64>, data: ArrayBytes<'a>) -> Self {
@@ -125,6 +220,8 @@ impl<'a> ArraySpec<'a> {
             data,
             mask: None,
             fill_value: None,
+            chunks: None,
+            codec: None,
             attrs: Attrs::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! An array that is stored.
 use zerocopy::TryFromBytes;
 
+use super::encoding::encode_scalar;
 use super::stats::Ends;
 use super::{ArrayStats, AttrValue, Attrs, DType, Element};
 use crate::{Error, Result};
@@ -17,6 +18,10 @@ pub struct FieldInfo {
     pub dims: Vec<Option<String>>,
     /// Value of elements that were never written.
     pub fill_value: Option<AttrValue>,
+    /// The codec that it was written with: `"shuffle+zstd:3"`.
+    pub codec: Option<String>,
+    /// Whether its elements are in chunks.
+    pub chunked: bool,
     /// Attributes of the array.
     pub attrs: Attrs,
 }
@@ -183,4 +188,25 @@ impl<'a> ArrayView<'a> {
             detail,
         }
     }
+}
+
+/// Bytes of the fill value of an array, `item` bytes an element (0: of any length); `None`
+/// if they are zeros, or nothing.
+pub(crate) fn fill_bytes(info: &FieldInfo, item: usize) -> Option<Vec<u8>> {
+    let value = info.fill_value.as_ref()?;
+    let mut bytes = Vec::new();
+    match (info.dtype, value) {
+        // NumPy's U: four bytes a character.
+        (DType::FixedString(_), AttrValue::String(text)) => {
+            bytes.extend(
+                text.chars()
+                    .flat_map(|letter| u32::from(letter).to_le_bytes()),
+            );
+        }
+        _ => encode_scalar(value, &mut bytes),
+    }
+    if item > 0 {
+        bytes.resize(item, 0);
+    }
+    bytes.iter().any(|&byte| byte != 0).then_some(bytes)
 }

@@ -5,7 +5,6 @@ mod partition;
 use parking_lot::Mutex;
 
 use crate::catalog::check_name;
-use crate::condition::Version;
 use crate::error::Result;
 use crate::options::Durability;
 use crate::staged::Staged;
@@ -79,11 +78,10 @@ impl Batch {
         self.store.on_newest(|inner| {
             let mut writer = inner.log.writer("commit a batch")?;
             let checked = staged.check(|target, hash, key, condition| {
-                let found = match inner.resolve(target)? {
-                    Some(state) => writer.find(&state.index, hash, key)?,
+                let version = match inner.resolve(target)? {
+                    Some(state) => inner.version(&writer, &state, hash, key)?,
                     None => None,
                 };
-                let version = found.map(|located| Version::of(&inner.log, &located));
                 condition.check(key, version)
             });
             if checked.is_err() {

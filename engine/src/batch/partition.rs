@@ -1,7 +1,9 @@
 //! What a batch writes to one partition.
 
 use super::Batch;
-use crate::array::{ArraySpec, Attrs};
+use crate::array::{ArrayDefaults, ArraySpec, Attrs};
+use crate::catalog::Side;
+use crate::chunks::{NewChunk, cut_all};
 use crate::condition::Condition;
 use crate::entry::Entry;
 use crate::error::{Result, no_key};
@@ -60,8 +62,15 @@ impl BatchPartition<'_> {
         condition: Condition,
     ) -> Result<()> {
         let inner = self.batch.store.inner();
-        let mut plan = crate::array::plan(arrays, attrs)?;
-        plan.align_arrays(self.align(&inner)?);
+        let (align, defaults) = self.asked(&inner)?;
+        let mut plan = crate::array::plan_with(arrays, attrs, &defaults)?;
+        plan.align_arrays(align);
+        for NewChunk { key, block } in cut_all(&mut plan, &inner.array_ids, inner.log.path())? {
+            let hash = inner.hash(&key)?;
+            let mut staged = self.batch.staged.lock();
+            let pushed = staged.push_beside(self.target, Side::Chunks, hash, &key, &[&block]);
+            pushed.map_err(|source| self.batch.no_room(source))?;
+        }
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
@@ -116,6 +125,9 @@ impl BatchPartition<'_> {
             None => {
                 let inner = self.batch.store.inner();
                 let stored = self.stored(&inner, key)?.ok_or_else(|| no_key(key))?;
+                if stored.is_amended() && key != new {
+                    return self.rename_amended(&stored, new, overwrite);
+                }
                 let (kind, value) = stored.record()?;
                 self.note_schema(&inner, kind, &value)?;
                 (kind, value.to_vec())
@@ -131,11 +143,22 @@ impl BatchPartition<'_> {
         self.push(RecordKind::Tombstone, key, &[], Condition::Always)
     }
 
+    /// An entry of more than one record is written whole.
+    fn rename_amended(&self, entry: &Entry, new: &[u8], overwrite: bool) -> Result<()> {
+        if !overwrite && self.holds(new)? {
+            return Err(Condition::Absent.conflict(new, "an entry"));
+        }
+        if let Some(parts) = entry.parts(true)? {
+            self.write(new, &parts.specs(), &parts.attrs)?;
+        }
+        self.push(RecordKind::Tombstone, entry.key(), &[], Condition::Always)
+    }
+
     /// Copies an entry, of any store, to `key`.
     pub fn copy(&self, key: impl AsRef<[u8]>, entry: &Entry) -> Result<()> {
         let inner = self.batch.store.inner();
-        if !entry.is_of(&inner.log)
-            && let Some(parts) = entry.parts()?
+        if !(entry.is_of(&inner.log) && entry.is_one_record())
+            && let Some(parts) = entry.parts(false)?
         {
             let specs: Vec<_> = parts.specs();
             return self.write(key, &specs, &parts.attrs);
@@ -161,14 +184,14 @@ impl BatchPartition<'_> {
         Ok(())
     }
 
-    /// Log2 of the alignment that the partition asks for, if it is there and does.
-    fn align(&self, inner: &Inner) -> Result<Option<u8>> {
+    /// What the partition asks for, if it is there: log2 of the alignment, and of arrays.
+    fn asked(&self, inner: &Inner) -> Result<(Option<u8>, ArrayDefaults)> {
         let staged = self.batch.staged.lock();
         let Some(target) = staged.target_at(self.target) else {
-            return Ok(None);
+            return Ok((None, ArrayDefaults::default()));
         };
         let state = inner.resolve(target)?;
-        Ok(state.and_then(|state| state.align()))
+        Ok(state.map_or_else(Default::default, |state| (state.align(), state.defaults())))
     }
 
     fn push(

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::ids::RESERVED;
 use super::rows::{Row, RowValue, collection_key, partition_key};
+use super::sides::FIRST_SIDE;
 use super::{Catalog, PartitionState};
 use crate::error::{Error, Result};
 use crate::log::Log;
@@ -84,7 +84,8 @@ impl<'a> Drafts<'a> {
         )?;
         value.id = id;
         let state = catalog.state(log, id)?;
-        state.note(collection_id, value.align().unwrap_or_default());
+        let defaults = value.array_defaults().ok();
+        state.note(collection_id, value.align().unwrap_or_default(), defaults);
         self.rows.push(Row {
             key: partition_key(collection_id, name),
             value: Some(value.to_bytes()),
@@ -114,12 +115,12 @@ fn free(what: &str, next: u32, drafted: usize) -> Result<u32> {
     let id = u32::try_from(drafted)
         .ok()
         .and_then(|drafted| next.checked_add(drafted));
-    id.filter(|&id| id < RESERVED)
+    id.filter(|&id| id < FIRST_SIDE)
         .ok_or_else(|| Error::Invalid {
             what: what.to_owned(),
             detail: format!(
                 "a store makes at most {} of them in its life, and has",
-                RESERVED - 1
+                FIRST_SIDE - 1
             ),
         })
 }
@@ -129,11 +130,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_store_makes_up_to_2_to_the_31_partitions_less_one() {
-        let last = RESERVED - 1;
+    fn a_store_makes_up_to_2_to_the_30_partitions_less_one() {
+        let last = FIRST_SIDE - 1;
         assert_eq!(free("partitions", last, 0).expect("the last"), last);
         assert_eq!(free("partitions", last - 3, 3).expect("the last"), last);
-        for (next, drafted) in [(RESERVED, 0), (last, 1), (1, usize::MAX)] {
+        for (next, drafted) in [(FIRST_SIDE, 0), (last, 1), (1, usize::MAX)] {
             let refused = free("partitions", next, drafted);
             assert!(matches!(refused, Err(Error::Invalid { .. })));
         }

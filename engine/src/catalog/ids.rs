@@ -4,9 +4,6 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::format::checkpoint;
 
-/// First id that is reserved, for partitions and collections alike.
-pub(super) const RESERVED: u32 = 1 << 31;
-
 /// For each kind the lowest id that was never given out. They only grow: an id is not
 /// used twice, also after what had it is gone. Readers follow them by replaying rows; a
 /// log whose start is not replayed has to have them saved.

@@ -27,6 +27,7 @@ mod lost;
 mod names;
 mod rows;
 mod schemas;
+mod sides;
 mod state;
 
 use std::collections::HashMap;
@@ -47,6 +48,7 @@ pub(crate) use lost::NamesFound;
 pub(crate) use names::Listed;
 pub(crate) use rows::{Row, RowValue, check_name, collection_key, partition_key, store_key};
 pub(crate) use schemas::Interning;
+pub(crate) use sides::{Beside, SIDES, Side};
 pub(crate) use state::{Kept, PartitionState, Resolved};
 
 use rows::{COLLECTION, PARTITION, SCHEMA};
@@ -186,13 +188,29 @@ impl Catalog {
 
     /// Lets go of a partition that was dropped. Who holds its state keeps it.
     pub(crate) fn forget_partition(&self, id: u32) {
-        self.states.write().remove(&id);
+        self.forget(|state| state.id == id);
+    }
+
+    fn forget(&self, is_gone: impl Fn(&PartitionState) -> bool) {
+        let mut states = self.states.write();
+        let mut gone = Vec::new();
+        states.retain(|&id, state| {
+            let keep = !is_gone(state);
+            if !keep {
+                gone.push(id);
+            }
+            keep
+        });
+        for id in gone {
+            for side in SIDES {
+                states.remove(&side.id(id));
+            }
+        }
     }
 
     /// Lets go of the partitions in use of a collection that was dropped.
     pub(crate) fn forget_collection(&self, id: u32) {
-        let mut states = self.states.write();
-        states.retain(|_, state| state.collection() != id);
+        self.forget(|state| Side::split(state.id).0.is_none() && state.collection() == id);
     }
 
     /// Makes handles look their names up again if names were dropped or given to others
@@ -210,8 +228,9 @@ impl Catalog {
         self.show_changes();
     }
 
-    /// Whether a partition may have `id`: records of others are dead.
+    /// Whether a partition, or a side of one, may have `id`: records of others are dead.
     pub(crate) fn knows(&self, id: u32) -> bool {
+        let (_, id) = Side::split(id);
         id != CATALOG && id < self.next.partition()
     }
 
@@ -235,21 +254,53 @@ impl Catalog {
     pub(crate) fn fork(&self) -> Self {
         let states = self.states.read();
         let fork = |(&id, state): (&u32, &Arc<PartitionState>)| (id, Arc::new(state.fork()));
+        let forks: HashMap<_, _> = states.iter().map(fork).collect();
+        for state in forks.values() {
+            link(&forks, state);
+        }
         Self {
             index: self.index.fork(),
             saved_end: self.saved_end,
             next: Arc::new(NextIds::saved(&self.next.to_saved())),
-            states: RwLock::new(states.iter().map(fork).collect()),
+            states: RwLock::new(forks),
             ..Self::default()
         }
     }
 
-    /// The state of the partition with `id`. If it was not in use its index is opened as
-    /// the newest checkpoint saved it.
+    /// The state of the partition with `id`, or of a side of one. If it was not in use its
+    /// index is opened as the newest checkpoint saved it.
     pub(crate) fn state(&self, log: &Arc<Log>, id: u32) -> Result<Arc<PartitionState>> {
         if let Some(state) = self.states.read().get(&id) {
             return Ok(Arc::clone(state));
         }
+        let opened = self.open_state(log, id)?;
+        let mut sides = Vec::new();
+        match Side::split(id) {
+            // A side is in use as long as its partition is.
+            (Some(_), partition) => drop(self.state(log, partition)?),
+            (None, _) => {
+                for side in SIDES.map(|side| side.id(id)) {
+                    if self.root(log, side)?.is_some() {
+                        sides.push(self.open_state(log, side)?);
+                    }
+                }
+            }
+        }
+        let mut states = self.states.write();
+        let mut insert = |opened: PartitionState| {
+            let state = states.entry(opened.id).or_insert_with(|| Arc::new(opened));
+            let state = Arc::clone(state);
+            link(&states, &state);
+            state
+        };
+        let state = insert(opened);
+        for side in sides {
+            insert(side);
+        }
+        Ok(state)
+    }
+
+    fn open_state(&self, log: &Arc<Log>, id: u32) -> Result<PartitionState> {
         let opened = match self.root(log, id)? {
             Some((place, root)) => PartitionState::new(id, log.load_index(id, &root)?, place),
             None => PartitionState::new(id, PartitionIndex::default(), 0),
@@ -257,9 +308,7 @@ impl Catalog {
         if self.follows {
             opened.index.follow();
         }
-        let mut states = self.states.write();
-        let state = states.entry(id).or_insert_with(|| Arc::new(opened));
-        Ok(Arc::clone(state))
+        Ok(opened)
     }
 
     /// The place and the root of the index of a partition, if a checkpoint saved it.
@@ -294,6 +343,15 @@ impl Catalog {
     fn row_value_at(&self, log: &Arc<Log>, key: &[u8], end: u64) -> Result<Option<RowValue>> {
         let row = self.row(log, key, end)?;
         row.map(|row| parse(&row)).transpose()
+    }
+}
+
+/// Makes a partition know `state`, if that is a side of it.
+fn link(states: &HashMap<u32, Arc<PartitionState>>, state: &Arc<PartitionState>) {
+    if let (Some(side), id) = Side::split(state.id)
+        && let Some(partition) = states.get(&id)
+    {
+        partition.sides.set(side, state);
     }
 }
 

@@ -36,9 +36,11 @@ impl Catalog {
             return Ok(None);
         };
         let state = self.state(log, name_id(&row)?)?;
-        let align = parse(&row)?.align();
-        let align = align.map_err(|defect| row.corrupt(0, defect))?;
-        state.note(collection, align);
+        let value = parse(&row)?;
+        let corrupt = |defect| row.corrupt(0, defect);
+        let align = value.align().map_err(corrupt)?;
+        let defaults = value.array_defaults().map_err(corrupt)?;
+        state.note(collection, align, Some(defaults));
         Ok(Some(state))
     }
 

@@ -5,12 +5,14 @@
 //! field            u8 tag, u32 length, content
 //!   1              attributes: a map as in the frame of an entry
 //!   2              of a partition: log2 of the alignment of its values, u8
+//!   3              of a partition: codec of its arrays, text
+//!   4              of a partition: length of a chunk along each axis, u64; none: chosen
 //! ```
 //!
 //! A field stands there once and only if it says something. Readers pass over tags that
 //! they do not know, writers keep them. The row of the store has 0 for the id.
 
-use crate::array::{self, Attrs};
+use crate::array::{self, ArrayDefaults, Attrs, Chunking};
 use crate::error::{Error, Result};
 use crate::format::Defect;
 
@@ -26,6 +28,8 @@ const MAX_NAME: usize = 255;
 
 const ATTRS: u8 = 1;
 const ALIGN: u8 = 2;
+const CODEC: u8 = 3;
+const CHUNKS: u8 = 4;
 
 /// A key of partition 0 and its value; `None`: the row goes.
 #[derive(Debug)]
@@ -177,6 +181,51 @@ impl RowValue {
                 expected: "a log2 from 3 to 30, in one byte",
             }),
         }
+    }
+
+    /// What the partition asks for arrays.
+    pub(crate) fn array_defaults(&self) -> Result<ArrayDefaults, Defect> {
+        let codec = match self.field(CODEC) {
+            None => None,
+            Some(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => Some(text.to_owned()),
+                Err(_) => {
+                    let what = "the codec of a partition";
+                    return Err(Defect::NotUtf8 { what });
+                }
+            },
+        };
+        let chunks = match self.field(CHUNKS) {
+            None => None,
+            Some([]) => Some(Chunking::Auto),
+            Some(bytes) => {
+                let (lengths, rest) = bytes.as_chunks::<8>();
+                if !rest.is_empty() {
+                    return Err(Defect::Field {
+                        what: "bytes of the chunks of a partition",
+                        found: bytes.len() as u64,
+                        expected: "a multiple of 8",
+                    });
+                }
+                let lengths = lengths.iter().map(|length| u64::from_le_bytes(*length));
+                Some(Chunking::Shape(lengths.collect()))
+            }
+        };
+        Ok(ArrayDefaults { codec, chunks })
+    }
+
+    /// Sets what the partition asks for arrays.
+    pub(crate) fn set_array_defaults(&mut self, defaults: &ArrayDefaults) {
+        let codec = defaults.codec.as_ref();
+        self.set_field(CODEC, codec.map(|text| text.as_bytes().to_vec()));
+        let chunks = defaults.chunks.as_ref().map(|chunks| match chunks {
+            Chunking::Auto => Vec::new(),
+            Chunking::Shape(lengths) => {
+                let bytes = lengths.iter().flat_map(|length| length.to_le_bytes());
+                bytes.collect()
+            }
+        });
+        self.set_field(CHUNKS, chunks);
     }
 
     /// Sets the log2 of the alignment.

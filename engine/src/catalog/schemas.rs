@@ -124,6 +124,16 @@ impl Catalog {
         Ok(interning)
     }
 
+    /// The schema of a plan, if the store has it.
+    pub(crate) fn known_schema(
+        &self,
+        log: &Arc<Log>,
+        plan: &Plan<'_>,
+    ) -> Result<Option<Interning>> {
+        let id = self.stored_schema(log, plan.schema_bytes())?;
+        id.map(|id| self.interning(log, id)).transpose()
+    }
+
     /// The schema of a plan. Array attributes that differ from entry to entry are put
     /// into the entries, so that they do not make a schema for each.
     pub(crate) fn intern_plan(&self, log: &Arc<Log>, plan: &mut Plan<'_>) -> Result<Interning> {

@@ -8,6 +8,8 @@ use arc_swap::{ArcSwap, Guard};
 use parking_lot::Mutex;
 
 use super::Catalog;
+use super::sides::Sides;
+use crate::array::ArrayDefaults;
 use crate::error::Result;
 use crate::index::PartitionIndex;
 use crate::log::Log;
@@ -23,6 +25,9 @@ pub(crate) struct PartitionState {
     pub(crate) index: PartitionIndex,
     /// Place of the root that the segments of the index are from; 0 = none.
     root: AtomicU64,
+    pub(super) sides: Sides,
+    /// What it asks for arrays; a partition keeps what it was made with.
+    defaults: OnceLock<ArrayDefaults>,
 }
 
 impl PartitionState {
@@ -33,13 +38,19 @@ impl PartitionState {
             align: AtomicU8::new(0),
             index,
             root: AtomicU64::new(root),
+            sides: Sides::default(),
+            defaults: OnceLock::new(),
         }
     }
 
     /// The partition as it is now: what is written later is told to the original.
     pub(super) fn fork(&self) -> Self {
         let fork = Self::new(self.id, self.index.fork(), self.root());
-        fork.note(self.collection(), self.align());
+        fork.note(
+            self.collection(),
+            self.align(),
+            self.defaults.get().cloned(),
+        );
         fork
     }
 
@@ -54,7 +65,10 @@ impl PartitionState {
     }
 
     /// Notes what its row says.
-    pub(super) fn note(&self, collection: u32, align: Option<u8>) {
+    pub(super) fn note(&self, collection: u32, align: Option<u8>, defaults: Option<ArrayDefaults>) {
+        if let Some(defaults) = defaults {
+            self.defaults.get_or_init(|| defaults);
+        }
         // A row that was read before a move, of which `note_move` told meanwhile, counts
         // no more.
         let known = &self.collection;
@@ -68,6 +82,11 @@ impl PartitionState {
 
     pub(super) fn collection(&self) -> u32 {
         self.collection.load(Ordering::Acquire)
+    }
+
+    /// What it asks for arrays.
+    pub(crate) fn defaults(&self) -> ArrayDefaults {
+        self.defaults.get().cloned().unwrap_or_default()
     }
 
     /// Log2 of the alignment of its values of 256 bytes and more, if it asks for one.

@@ -9,7 +9,7 @@ use std::thread;
 
 use super::pace::Pace;
 use super::reading::{Goal, Left, Load, Reading, Source};
-use crate::catalog::CATALOG;
+use crate::catalog::{CATALOG, Side};
 use crate::checkpoint::{FOR_LONG, save};
 use crate::error::Result;
 use crate::format::frame::FrameKind;
@@ -76,7 +76,8 @@ impl<'s> Copier<'s> {
         let mut bytes = 0u64;
         for listed in catalog.partitions(log)? {
             let state = catalog.state(log, listed.id)?;
-            bytes = bytes.saturating_add(state.index.live_bytes());
+            let live = state.with_sides().map(|state| state.index.live_bytes());
+            bytes = live.fold(bytes, u64::saturating_add);
             goals.push(Goal { listed, state });
         }
         self.pace().total = bytes;
@@ -164,13 +165,16 @@ impl Writing<'_> {
         // How many entries there are is from the file: they are records of it.
         let mut most = from.log.published() / HEAD_LEN;
         for Goal { listed, state } in goals {
-            let entries = state.index.len().min(most);
-            most = most.saturating_sub(entries);
-            let entries = usize::try_from(entries).unwrap_or_default();
-            to.catalog
-                .state(&to.log, listed.id)?
-                .index
-                .reserve(entries, end);
+            let chunks = state
+                .side(Side::Chunks)
+                .map(|side| (Side::Chunks.id(listed.id), side));
+            let parts = [Some((listed.id, state)), chunks];
+            for (id, part) in parts.into_iter().flatten() {
+                let entries = part.index.len().min(most);
+                most = most.saturating_sub(entries);
+                let entries = usize::try_from(entries).unwrap_or_default();
+                to.catalog.state(&to.log, id)?.index.reserve(entries, end);
+            }
         }
         Ok(())
     }

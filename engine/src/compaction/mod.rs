@@ -292,6 +292,7 @@ fn make(
         log: Arc::new(log),
         catalog: Arc::new(catalog),
         pool: Arc::clone(&of.pool),
+        array_ids: Arc::clone(&of.array_ids),
         background: Background::new(options.replay_bound, 0, 0),
         mode: match of.mode.writes() {
             true => of.mode,

@@ -5,11 +5,14 @@ use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use crate::catalog::{CATALOG, Catalog, Listed, PartitionState, Row};
+use crate::array::ArrayId;
+use crate::catalog::{Beside, CATALOG, Catalog, Listed, PartitionState, Row, Side};
+use crate::entry::Entry;
+pub(super) use crate::entry::Source;
 use crate::error::{Error, Result, describe_key};
 use crate::format::record::RecordKind;
 use crate::format::{Defect, offset, place};
-use crate::index::Hash;
+use crate::index::{Hash, Pinned};
 use crate::log::{Found, Located, Log, Walk};
 use crate::staged::Sums;
 use crate::storage::Bytes;
@@ -81,13 +84,6 @@ impl<'a> Load<'a> {
         self.bytes = 0;
         self
     }
-}
-
-/// What is copied from: a log that nothing is added to as far as it is copied.
-#[derive(Clone, Copy)]
-pub(super) struct Source<'a> {
-    pub(super) log: &'a Arc<Log>,
-    pub(super) catalog: &'a Catalog,
 }
 
 /// A partition that is copied.
@@ -163,6 +159,14 @@ impl<'s> Reading<'s> {
         let log = from.log;
         let partition = &format!("{:?}/{:?}", listed.collection, listed.name);
         let (pinned, end) = state.index.pin(|| place(log.published()));
+        let beside = state.beside(end);
+        if beside.chunks.is_some() {
+            // Before the entries that they belong to, as a commit writes them.
+            let arrays = self.chunked_arrays(from, &pinned, &beside)?;
+            if !self.read_chunks(from, goal, &beside, &arrays, load, take)? {
+                return Ok(false);
+            }
+        }
         let mut walk = Walk::uncompared(Some(pinned), end);
         loop {
             let window = walk.next_window(log);
@@ -177,7 +181,7 @@ impl<'s> Reading<'s> {
                 if let Some(&next) = coming.next() {
                     Log::prefetch_value(lender, next);
                 }
-                self.read_entry(from, goal, partition, offset(found), load)?;
+                self.read_entry(from, goal, partition, offset(found), &beside, load)?;
                 if load.is_full() && !pass_on(load, take) {
                     return Ok(false);
                 }
@@ -192,6 +196,7 @@ impl<'s> Reading<'s> {
         Goal { listed, state }: &Goal,
         partition: &str,
         at: u64,
+        beside: &Beside,
         load: &mut Load<'a>,
     ) -> Result<()> {
         let log = from.log;
@@ -209,9 +214,10 @@ impl<'s> Reading<'s> {
             };
             Err(log.corrupt(at, defect))
         };
-        let read = record
-            .and_then(of_partition)
-            .and_then(|record| self.push_with_schema(from, record, load));
+        let read = record.and_then(of_partition).and_then(|record| {
+            let located = Located { at, head };
+            self.push_entry(from, record, located, beside, load)
+        });
         match (read, &mut self.left) {
             (Err(error @ Error::Corrupt { .. }), Some(left)) => left.push(Left {
                 collection: Arc::clone(&listed.collection),
@@ -223,6 +229,127 @@ impl<'s> Reading<'s> {
             (read, _) => read.map_err(|error| unreadable(error, described(), partition))?,
         }
         Ok(())
+    }
+
+    /// Loads the record of an entry, with its amendments folded into it.
+    fn push_entry<'a>(
+        &mut self,
+        from: Source<'_>,
+        record: Moving<'a>,
+        located: Located,
+        beside: &Beside,
+        load: &mut Load<'a>,
+    ) -> Result<()> {
+        let nothing = beside.amendments.is_none() && beside.chunks.is_none();
+        if nothing || record.kind != RecordKind::Entry {
+            return self.push_with_schema(from, record, load);
+        }
+        let entry = from.entry(&record.key, located, beside)?;
+        // What lacks a chunk is not taken for whole, and its arrays are looked at one by one.
+        if self.left.is_some() {
+            chunked(&entry, true)?;
+        }
+        match entry.is_amended() {
+            true => self.push_folded(from, record, &entry, load),
+            false => self.push_with_schema(from, record, load),
+        }
+    }
+
+    /// The arrays of a partition that are chunked.
+    fn chunked_arrays(
+        &self,
+        from: Source<'_>,
+        pinned: &Pinned,
+        beside: &Beside,
+    ) -> Result<HashSet<ArrayId>> {
+        let (log, leaves) = (from.log, self.left.is_some());
+        let mut arrays = HashSet::new();
+        let mut walk = Walk::uncompared(Some(pinned.clone()), beside.end);
+        loop {
+            let found = match walk.next(log) {
+                None => return Ok(arrays),
+                // Told when its turn comes.
+                Some(Err(Error::Corrupt { .. })) if leaves => continue,
+                Some(found) => offset(found?),
+            };
+            let ids = log.head_and_key(found).and_then(|(head, key)| {
+                let located = Located { at: found, head };
+                chunked(&from.entry(&key, located, beside)?, leaves)
+            });
+            match ids {
+                Err(Error::Corrupt { .. }) if leaves => {}
+                ids => arrays.extend(ids?),
+            }
+        }
+    }
+
+    fn push_folded<'a>(
+        &mut self,
+        from: Source<'_>,
+        record: Moving<'a>,
+        entry: &Entry,
+        load: &mut Load<'a>,
+    ) -> Result<()> {
+        let Some(parts) = entry.parts(true)? else {
+            return self.push_with_schema(from, record, load);
+        };
+        let specs = parts.specs();
+        let mut plan = crate::array::plan(&specs, &parts.attrs)?;
+        plan.align_arrays(Some(record.align));
+        let known = from.catalog.known_schema(from.log, &plan)?;
+        let to = self.to;
+        let schema = match known {
+            Some(known) => known,
+            // What is read from is a state that gives out no ids.
+            None => to.catalog.intern_plan(&to.log, &mut plan)?,
+        };
+        if self.schemas.insert(schema.id) {
+            // The old file may not have it.
+            for row in schema.rows() {
+                load.push(self.row(row)?);
+            }
+        }
+        let value = plan.pieces(schema.id).parts.concat();
+        load.push(Moving {
+            sums: Sums::of(&[&value], value.len() as u64),
+            value: Content::Made(value),
+            ..record
+        });
+        Ok(())
+    }
+
+    /// Reads the chunks of a partition that are of these arrays; whether more is wanted.
+    fn read_chunks<'a>(
+        &mut self,
+        from: Source<'a>,
+        Goal { state, .. }: &Goal,
+        beside: &Beside,
+        arrays: &HashSet<ArrayId>,
+        load: &mut Load<'a>,
+        take: Take<'_, 'a>,
+    ) -> Result<bool> {
+        let log = from.log;
+        let mut walk = Walk::uncompared(beside.chunks.clone(), beside.end);
+        loop {
+            let window = walk.next_window(log)?;
+            if window.is_empty() {
+                return Ok(true);
+            }
+            for &found in window {
+                let at = offset(found);
+                let (head, key) = log.head_and_key(at)?;
+                let array = crate::array::array_of_key(&key);
+                if head.partition != Side::Chunks.id(state.id)
+                    || !array.is_some_and(|array| arrays.contains(&array))
+                {
+                    continue;
+                }
+                load.push(self.read(log, Located { at, head }, key)?);
+                if load.is_full() && !pass_on(load, take) {
+                    return Ok(false);
+                }
+            }
+        }
     }
 
     /// Reads a batch, which stays whole.
@@ -295,7 +422,7 @@ impl<'s> Reading<'s> {
         load: &mut Load<'a>,
     ) -> Result<()> {
         let log = from.log;
-        if record.kind == RecordKind::Entry {
+        if let RecordKind::Entry | RecordKind::Amendment = record.kind {
             let id = crate::array::schema_id(&record.value);
             let id = id.map_err(|defect| log.corrupt(log.published(), defect))?;
             if self.schemas.insert(id) {
@@ -321,6 +448,21 @@ impl<'s> Reading<'s> {
             bytes: 0,
         })
     }
+}
+
+/// The chunked arrays of an entry; with `whole` an error, if a chunk cannot be read.
+fn chunked(entry: &Entry, whole: bool) -> Result<Vec<ArrayId>> {
+    let mut ids = Vec::new();
+    for position in 0..entry.len() {
+        let array = entry.array_at(position)?;
+        if let Some(chunks) = array.cut()? {
+            if whole {
+                array.nbytes_stored()?;
+            }
+            ids.push(chunks.id);
+        }
+    }
+    Ok(ids)
 }
 
 /// Gives `take` what was loaded; whether more is wanted.

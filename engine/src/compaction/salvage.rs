@@ -9,6 +9,7 @@ use super::failed;
 use super::pace::Pace;
 use super::reading::{Left, Source};
 use crate::damage::{Damage, Part};
+use crate::entry::Parts;
 use crate::error::{Error, Result};
 use crate::format::Defect;
 use crate::open;
@@ -111,8 +112,8 @@ fn copy_parts(from: &Store, to: &Store, left: &Left) -> Result<Option<Lacks>> {
         let (mut arrays, mut lacks) = (Vec::new(), Lacks::default());
         lacks.attrs = damaged;
         for (position, name) in entry.names().enumerate() {
-            match entry.array_at(position) {
-                Ok(array) => arrays.push((name.to_owned(), array)),
+            match entry.part_at(position) {
+                Ok(part) => arrays.push(part),
                 Err(Error::Corrupt { .. }) => lacks.arrays.push(name.to_owned()),
                 Err(error) => return Err(error),
             }
@@ -127,11 +128,9 @@ fn copy_parts(from: &Store, to: &Store, left: &Left) -> Result<Option<Lacks>> {
     if arrays.is_empty() {
         return Ok(None);
     }
-    let specs: Vec<_> = arrays
-        .iter()
-        .map(|(name, array)| (name.as_str(), array.to_spec()))
-        .collect();
-    Partition::new(to, &left.collection, &left.partition).write(&left.key, &specs, &attrs)?;
+    let parts = Parts { arrays, attrs };
+    let part = Partition::new(to, &left.collection, &left.partition);
+    part.write(&left.key, &parts.specs(), &parts.attrs)?;
     Ok(Some(lacks))
 }
 

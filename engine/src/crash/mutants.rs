@@ -102,12 +102,6 @@ fn orders() -> Option<(String, String)> {
     Some((ORDERS.to_owned(), what))
 }
 
-/// The number of a workload.
-fn number_of(ops: &[Op]) -> usize {
-    let number = (0..WORKLOADS).find(|number| workload(*number) == ops);
-    number.expect("of at most three operations")
-}
-
 impl By {
     /// How a report of it starts.
     fn place(self) -> String {
@@ -120,20 +114,22 @@ impl By {
 
     fn look(self, base: &Base) -> Option<(String, String)> {
         match self {
-            Self::Crash(ops, _) => crash(base, number_of(ops)),
+            Self::Crash(ops, _) => {
+                let number = (0..WORKLOADS).find(|number| workload(*number) == ops);
+                crash(base, number.expect("of at most three operations"))
+            }
             Self::Fault(_) => fault(base),
             Self::Orders => orders(),
         }
     }
 }
 
-/// Where it was found that a rule is broken.
-fn told(rule: Rule, found: Option<(String, String)>) -> String {
+fn assert_found(rule: Rule, by: By, found: Option<(String, String)>) {
     let Some((place, what)) = found else {
         panic!("{rule:?} is broken and nothing shows it");
     };
     say(format!("{rule:?} is broken: {place}: {what}"));
-    place
+    assert!(place.starts_with(&by.place()), "{rule:?}: {place}");
 }
 
 #[test]
@@ -141,8 +137,7 @@ fn each_broken_rule_is_found_out_by_the_crash_that_is_named() {
     let base = Base::new(1);
     for (rule, by) in FOUND {
         let found = with(Some(rule), || by.look(&base));
-        let place = told(rule, found);
-        assert!(place.starts_with(&by.place()), "{rule:?}: {place}");
+        assert_found(rule, by, found);
         // It is the rule that makes the difference.
         assert_eq!(by.look(&base), None, "with every rule kept");
     }
@@ -150,25 +145,20 @@ fn each_broken_rule_is_found_out_by_the_crash_that_is_named() {
 
 #[test]
 #[ignore = "make torture-mutants: two minutes"]
-fn each_broken_rule_is_found_out_by_a_search_up_to_the_crash_that_is_named() {
+fn each_broken_rule_is_found_out_and_nothing_before_the_crash_that_is_named_shows_it() {
     let base = Base::new(1);
     let clock = torture::Clock::start();
     for (rule, by) in FOUND {
-        // Of the workloads up to the one that is named. Which crashes are looked at depends
-        // on a random epoch, so that one before it may show the rule as well.
-        let last = match by {
-            By::Crash(ops, _) => number_of(ops).saturating_add(1),
-            By::Fault(_) | By::Orders => SHORT,
-        };
         let found = with(Some(rule), || {
-            let (mut short, mut long) = (0..last.min(SHORT), SHORT..last.max(SHORT));
+            let mut short = 0..SHORT;
+            let mut long = SHORT..WORKLOADS;
             let first = short.find_map(|number| crash(&base, number));
             first
                 .or_else(|| fault(&base))
                 .or_else(orders)
                 .or_else(|| long.find_map(|number| crash(&base, number)))
         });
-        told(rule, found);
+        assert_found(rule, by, found);
     }
     clock.say(&format!("{} broken rules, all found out", FOUND.len()));
 }

@@ -61,6 +61,11 @@ pub(crate) fn over(parts: Parts, options: &OpenOptions) -> Result<Store> {
         let detail = "was durable and is cut off";
         opening.hits.push(Hit::of(missing, Part::Missing, detail));
     }
+    let hits = opening.hits.iter();
+    let hits = hits.filter(|hit| hit.damage.part != Part::Index);
+    let mut offsets: Vec<u64> = hits.map(|hit| hit.damage.at).collect();
+    offsets.sort_unstable();
+    log.note_damage(offsets);
     let end = opening.give_names(&extended, len)?;
     log.publish(Tip {
         end,
@@ -87,6 +92,7 @@ pub(crate) fn over(parts: Parts, options: &OpenOptions) -> Result<Store> {
         log,
         catalog: Arc::new(opening.catalog),
         pool: Arc::default(),
+        array_ids: Arc::default(),
         background: Background::new(u64::MAX, 0, 0),
         automatic: Automatic::default(),
         mode: Mode::Read,

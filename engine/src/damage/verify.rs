@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::index::{Compared, SavedIndex};
 use super::{Damage, Hit, Part, header, named};
-use crate::array;
+use crate::array::{self, Storage};
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, first_predecessor, frame_sum};
 use crate::format::record::{Head, RecordKind};
@@ -372,9 +372,16 @@ impl Scrub<'_> {
                 let Some(place) = array::locate(schema, frame, field).ok()? else {
                     continue;
                 };
-                let parts = [Some(place.data), place.offsets, place.validity];
-                let parts = parts.into_iter().flatten();
-                let parts = parts.map(|part| part.start as u64..part.end as u64);
+                let parts: Vec<Range<usize>> = match place.storage {
+                    Storage::Plain(place) => place.parts().cloned().collect(),
+                    // How long it is stands in it; the next array starts behind it.
+                    Storage::Block(at) => {
+                        let start = at..at.saturating_add(1);
+                        Vec::from([start])
+                    }
+                    Storage::Chunks(place) => vec![place],
+                };
+                let parts = parts.iter().map(|part| part.start as u64..part.end as u64);
                 arrays.push((info.name.clone(), parts.collect()));
             }
             Some(arrays)

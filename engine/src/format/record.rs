@@ -73,12 +73,16 @@ pub(crate) enum RecordKind {
     Tombstone = 2,
     /// The key maps to an entry of arrays.
     Entry = 3,
+    /// A chunk of an array; in a side of a partition.
+    Chunk = 4,
     /// A part of an index.
     Segment = 5,
     /// The segments of a partition.
     Root = 6,
     /// Where replay starts.
     Checkpoint = 7,
+    /// The entry at the key, with changes; in a side of a partition.
+    Amendment = 8,
     /// What of a segment was superseded.
     Dead = 10,
 }
@@ -89,9 +93,11 @@ impl RecordKind {
             1 => Some(Self::Put),
             2 => Some(Self::Tombstone),
             3 => Some(Self::Entry),
+            4 => Some(Self::Chunk),
             5 => Some(Self::Segment),
             6 => Some(Self::Root),
             7 => Some(Self::Checkpoint),
+            8 => Some(Self::Amendment),
             10 => Some(Self::Dead),
             _ => None,
         }
@@ -99,7 +105,10 @@ impl RecordKind {
 
     /// Whether records of this kind say what a key maps to, rather than where it stands.
     pub(crate) fn is_data(self) -> bool {
-        matches!(self, Self::Put | Self::Tombstone | Self::Entry)
+        matches!(
+            self,
+            Self::Put | Self::Tombstone | Self::Entry | Self::Chunk | Self::Amendment
+        )
     }
 }
 

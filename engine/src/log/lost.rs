@@ -26,6 +26,8 @@ pub(crate) struct LostRecord {
 pub(super) struct Lost {
     /// By offset.
     records: RwLock<BTreeMap<u64, LostRecord>>,
+    /// Offsets of damage among records, rising.
+    damage: RwLock<Vec<u64>>,
     /// Where the file ends; behind it stands what is known without being in it.
     file_end: u64,
 }
@@ -34,8 +36,11 @@ impl Log {
     /// Has reads pass over what is damaged in a file that ends at `file_end`; before anything
     /// is read. Reads have to copy.
     pub(crate) fn tolerate(&mut self, file_end: u64) {
-        let records = RwLock::default();
-        self.lost = Some(Arc::new(Lost { records, file_end }));
+        self.lost = Some(Arc::new(Lost {
+            records: RwLock::default(),
+            damage: RwLock::default(),
+            file_end,
+        }));
     }
 
     /// Where the file ended when its damage was passed over, if it was.
@@ -54,6 +59,22 @@ impl Log {
         if let Some(lost) = &self.lost {
             lost.records.write().insert(at, record);
         }
+    }
+
+    /// Notes where records are damaged, in rising order.
+    pub(crate) fn note_damage(&self, offsets: Vec<u64>) {
+        if let Some(lost) = &self.lost {
+            *lost.damage.write() = offsets;
+        }
+    }
+
+    /// Whether a record between two offsets may have been lost without a word of its key.
+    pub(crate) fn is_damaged_between(&self, from: u64, to: u64) -> bool {
+        self.lost.as_ref().is_some_and(|lost| {
+            let damage = lost.damage.read();
+            let next = damage.partition_point(|&at| at < from);
+            damage.get(next).is_some_and(|&at| at < to)
+        })
     }
 
     /// The record at offset `at`, if it is one that does not hold.

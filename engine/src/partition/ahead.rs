@@ -41,7 +41,7 @@ impl Partition {
         let view = View {
             log,
             lender: log.lender(),
-            pinned: &pinned,
+            pinned: &pinned.0,
             end,
         };
         let mut found = Vec::with_capacity(keys.len());

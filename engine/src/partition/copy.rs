@@ -53,15 +53,16 @@ impl Partition {
     ) -> Result<()> {
         let key = key.as_ref();
         self.store.on_newest(|inner| {
-            // The schema of an entry has its number in the file of the entry.
-            if !entry.is_of(&inner.log)
-                && let Some(parts) = entry.parts()?
+            // The schema of an entry has its number in the file of the entry, and a copy has
+            // chunks of its own.
+            if !(entry.is_of(&inner.log) && entry.is_one_record())
+                && let Some(parts) = entry.parts(false)?
             {
                 return self.write_if(key, &parts.specs(), &parts.attrs, condition);
             }
             let (kind, value) = entry.record()?;
-            let action = "copy an entry";
-            self.commit(inner, action, kind, key, &[&value], &[], condition)
+            let (action, record) = ("copy an entry", (kind, None));
+            self.commit(inner, action, record, key, &[&value], &[], condition, &[])
         })
     }
 
@@ -95,8 +96,43 @@ impl Partition {
         if !self.store.is_same(&target.store) {
             return self.move_between_stores(key, target, new, condition);
         }
+        let entry = self.entry(key)?.ok_or_else(|| no_key(key))?;
+        let to_itself = key == new && self.is_same(target);
+        if !to_itself && (entry.is_amended() || !(entry.is_one_record() || self.is_same(target))) {
+            return self.move_anew(&entry, target, new, overwrite);
+        }
         self.store
             .on_newest(|inner| self.move_in(inner, key, target, new, condition))
+    }
+
+    /// Moves an entry of more than one record: it is written whole under the new key.
+    fn move_anew(&self, entry: &Entry, target: &Self, new: &[u8], overwrite: bool) -> Result<()> {
+        let mut entry = entry.clone();
+        loop {
+            let batch = self.store.batch()?;
+            let from = batch.partition(self.collection(), self.name())?;
+            let to = batch.partition(target.collection(), target.name())?;
+            let key = entry.key().to_vec();
+            let version = entry.version();
+            let condition = Condition::overwriting(overwrite);
+            from.require(&key, Condition::Version(version))?;
+            match entry.parts(self.is_same(target))? {
+                Some(parts) => to.write_if(new, &parts.specs(), &parts.attrs, condition)?,
+                None => to.put_if(new, entry.value()?, condition)?,
+            }
+            from.remove(&key)?;
+            match batch.commit() {
+                Err(Error::Conflict { .. }) => {
+                    let newest = self.entry(&key)?.ok_or_else(|| no_key(&key))?;
+                    if newest.version() == version {
+                        // It is the new key that stands in the way.
+                        return Err(condition.conflict(new, "an entry"));
+                    }
+                    entry = newest;
+                }
+                committed => return committed.map(drop),
+            }
+        }
     }
 
     fn move_in(
@@ -126,6 +162,7 @@ impl Partition {
         let sums = Sums::of(&pieces, bytes.len() as u64);
         let put = Change {
             target: &target.target,
+            side: None,
             kind: located.head.kind,
             key: new,
             hash: new_hash,

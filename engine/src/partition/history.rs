@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::Partition;
-use crate::catalog::CATALOG;
+use crate::catalog::{Beside, CATALOG};
 use crate::condition::Version;
 use crate::entry::Entry;
 use crate::error::Result;
@@ -34,6 +34,11 @@ pub struct History {
     id: u32,
     key: Vec<u8>,
     next: Next,
+    /// The next whole version, which amendments may stand before.
+    whole: Option<(u64, bool)>,
+    /// The next amendment.
+    amendment: Option<Located>,
+    beside: Option<Beside>,
     /// Made when it is first needed.
     commits: Option<Commits>,
 }
@@ -71,6 +76,9 @@ impl Partition {
             id: CATALOG,
             key: key.to_vec(),
             next: Next::Listed(Vec::new()),
+            whole: None,
+            amendment: None,
+            beside: None,
             commits: None,
         };
         let Some(state) = self.state(&inner, "list versions")? else {
@@ -79,6 +87,9 @@ impl Partition {
         history.id = state.id;
         let published = inner.log.published();
         let newest = inner.log.find(&state.index, hash, key, place(published))?;
+        let beside = state.beside(place(published));
+        history.amendment = beside.newest_of(&inner.log, key)?;
+        history.beside = Some(beside);
         history.next = newest.map_or(Next::Before(published), |newest| Next::At(newest.place()));
         Ok(history)
     }
@@ -113,12 +124,52 @@ impl History {
     }
 
     fn step(&mut self) -> Result<Option<KeyVersion>> {
-        let Some((this, led)) = self.find()? else {
+        let whole = match self.whole.take() {
+            Some(whole) => Some(whole),
+            None => self.find()?,
+        };
+        let Some((this, led)) = whole else {
             return Ok(None);
         };
         let inner = &self.inner;
         let (log, at) = (&inner.log, offset(this));
         let (head, key) = log.head_and_key(at)?;
+        let beside = self.beside.as_ref();
+        let beside_at = |end: u64| Beside {
+            end: end.saturating_add(1),
+            ..beside.cloned().unwrap_or_default()
+        };
+        if let Some(amendment) = self.amendment
+            && amendment.place() > this
+        {
+            let located = Located { at, head };
+            let entry = inner.stored_entry(&self.key, located, &beside_at(amendment.place()))?;
+            let commits = match &mut self.commits {
+                Some(commits) => commits,
+                none => none.insert(Commits::of(log)?),
+            };
+            let seqno = commits.commit(log, amendment.at)?.seqno;
+            self.whole = whole;
+            self.amendment = match amendment.head.previous {
+                0 => None,
+                previous if previous < amendment.place() => Some(log.locate(previous)?),
+                previous => {
+                    let (what, expected) = ("the place of the version before", "one before");
+                    let found = previous;
+                    let defect = Defect::Field {
+                        what,
+                        found,
+                        expected,
+                    };
+                    return Err(log.corrupt(amendment.at, defect));
+                }
+            };
+            return Ok(Some(KeyVersion {
+                version: Version::of(log, &amendment),
+                seqno,
+                entry: Some(entry),
+            }));
+        }
         let fault = |found, expected| {
             let what = "the place of the version before";
             let field = Defect::Field {
@@ -145,7 +196,7 @@ impl History {
         };
         let commit = commits.commit(log, at)?;
         let entry = match located.is_live() {
-            true => Some(inner.stored_entry(&self.key, located)?),
+            true => Some(inner.stored_entry(&self.key, located, &beside_at(this))?),
             false => None,
         };
         let version = Version::of(log, &located);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Partition;
 use crate::array::Schema;
+use crate::catalog::Beside;
 use crate::entry::{Array, Entry};
 use crate::error::Result;
 use crate::format::record::{RecordKind, key_hash};
@@ -79,19 +80,19 @@ impl Partition {
     /// references.
     pub fn get_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Value>>> {
         let inner = self.inner();
-        self.find_many(&inner, keys, |key, located| {
+        self.find_many(&inner, keys, |key, located, beside| {
             if located.head.kind == RecordKind::Put {
                 return Ok(Value::new(inner.log.value(&located)?));
             }
-            inner.stored_entry(key, located)?.value()
+            inner.stored_entry(key, located, beside)?.value()
         })
     }
 
     /// The entries of many keys, as [`get_many`](Self::get_many) the values.
     pub fn entry_many<K: AsRef<[u8]>>(&self, keys: &[K]) -> Result<Vec<Option<Entry>>> {
         let inner = self.inner();
-        self.find_many(&inner, keys, |key, located| {
-            inner.stored_entry(key, located)
+        self.find_many(&inner, keys, |key, located, beside| {
+            inner.stored_entry(key, located, beside)
         })
     }
 
@@ -102,8 +103,8 @@ impl Partition {
         let inner = self.inner();
         // Entries of a partition tend to share their schema.
         let mut last: Option<(&Arc<Schema>, usize)> = None;
-        self.find_many(&inner, keys, |key, located| {
-            if located.head.kind == RecordKind::Entry {
+        self.find_many(&inner, keys, |key, located, beside| {
+            if located.head.kind == RecordKind::Entry && beside.amendments.is_none() {
                 let stored = Stored::new(&inner.log, located)?;
                 let schema = inner.schema(&stored)?;
                 let field = match last {
@@ -111,14 +112,15 @@ impl Partition {
                     _ => schema.position(name),
                 };
                 last = field.map(|field| (schema, field));
+                let chunks = beside.chunks(&inner.log, located.place());
                 if let Some(field) = field
-                    && let Some(array) = Array::locate(&stored, schema, field)?
+                    && let Some(array) = Array::locate(&stored, schema, field, chunks.as_ref())?
                 {
                     return Ok(array);
                 }
             }
             // Says what is there instead.
-            inner.stored_entry(key, located)?.array(name)
+            inner.stored_entry(key, located, beside)?.array(name)
         })
     }
 
@@ -126,11 +128,11 @@ impl Partition {
         &self,
         inner: &Inner,
         keys: &[K],
-        mut read: impl FnMut(&[u8], Located) -> Result<T>,
+        mut read: impl FnMut(&[u8], Located, &Beside) -> Result<T>,
     ) -> Result<Vec<Option<T>>> {
         let log = &inner.log;
         let mut out = Vec::with_capacity(keys.len());
-        let (Some(pinned), end) = self.pin(inner, "read keys")? else {
+        let (Some((pinned, beside)), end) = self.pin(inner, "read keys")? else {
             for key in keys {
                 inner.hash(key.as_ref())?;
                 out.push(None);
@@ -145,7 +147,8 @@ impl Partition {
         };
         view.find(keys, |key, place| {
             let located = log.seen(place, key, end)?.filter(Located::is_live);
-            out.push(located.map(|located| read(key, located)).transpose()?);
+            let read = located.map(|located| read(key, located, &beside));
+            out.push(read.transpose()?);
             Ok(())
         })?;
         Ok(out)

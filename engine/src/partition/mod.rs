@@ -1,11 +1,13 @@
 //! A mapping of keys to entries.
 
 mod ahead;
+mod assign;
 mod copy;
 mod history;
 mod many;
 mod read;
 mod reader;
+mod region;
 mod walk;
 mod write;
 
@@ -13,13 +15,14 @@ use std::sync::Arc;
 
 use arc_swap::Guard;
 
-use crate::catalog::Resolved;
+use crate::catalog::{Beside, Resolved};
 use crate::error::Result;
 use crate::format::place;
 use crate::index::Pinned;
 use crate::staged::Target;
 use crate::store::{Inner, Store};
 
+pub use assign::Assignment;
 pub use history::{History, KeyVersion};
 pub use reader::Reader;
 pub use walk::{Entries, Keys};
@@ -85,13 +88,13 @@ impl Partition {
         Ok(self.len()? == 0)
     }
 
-    /// The state of the partition, if it exists, and its end.
-    fn pin(&self, inner: &Inner, action: &'static str) -> Result<(Option<Pinned>, u64)> {
+    /// The state of the partition, with what stands beside it, if it exists, and its end.
+    fn pin(&self, inner: &Inner, action: &'static str) -> Result<(Option<(Pinned, Beside)>, u64)> {
         let published = || place(inner.log.published());
         let Some(state) = self.state(inner, action)? else {
             return Ok((None, published()));
         };
         let (pinned, end) = state.index.pin(published);
-        Ok((Some(pinned), end))
+        Ok((Some((pinned, state.beside(end))), end))
     }
 }

@@ -1,5 +1,6 @@
 //! Reading one entry.
 
+use crate::catalog::Beside;
 use crate::entry::{Array, Entry};
 use crate::error::{Result, no_key};
 use crate::format::record::RecordKind;
@@ -13,16 +14,15 @@ use super::Partition;
 impl Partition {
     /// What a reader sees at `key` now.
     #[inline]
-    pub(crate) fn find(&self, inner: &Inner, key: &[u8]) -> Result<Option<Located>> {
+    pub(crate) fn find(&self, inner: &Inner, key: &[u8]) -> Result<Option<(Located, Beside)>> {
         let Some(state) = self.state(inner, "read a key")? else {
             return Ok(None);
         };
         let hash = inner.hash(key)?;
         let end = place(inner.log.published());
-        Ok(inner
-            .log
-            .find(&state.index, hash, key, end)?
-            .filter(Located::is_live))
+        let found = inner.log.find(&state.index, hash, key, end)?;
+        let found = found.filter(Located::is_live);
+        Ok(found.map(|located| (located, state.beside(end))))
     }
 
     /// Whether `key` is there.
@@ -58,7 +58,8 @@ impl Partition {
             let stored = inner.log.value(&located)?;
             return Ok(Some(Value::new(stored)));
         }
-        inner.stored_entry(key, located)?.value().map(Some)
+        let beside = state.beside(end);
+        inner.stored_entry(key, located, &beside)?.value().map(Some)
     }
 
     /// The entry of `key`, value or arrays.
@@ -67,7 +68,7 @@ impl Partition {
         let inner = self.inner();
         let found = self.find(&inner, key)?;
         found
-            .map(|located| inner.stored_entry(key, located))
+            .map(|(located, beside)| inner.stored_entry(key, located, &beside))
             .transpose()
     }
 
@@ -80,7 +81,7 @@ impl Partition {
     pub fn nth(&self, nth: u64) -> Result<Option<Entry>> {
         let inner = self.inner();
         let log = &inner.log;
-        let (Some(pinned), end) = self.pin(&inner, "read a position")? else {
+        let (Some((pinned, beside)), end) = self.pin(&inner, "read a position")? else {
             return Ok(None);
         };
         let Some(place) = pinned.nth(nth, end, &log.keyed(&[]))? else {
@@ -88,7 +89,9 @@ impl Partition {
         };
         let at = offset(place);
         let (head, key) = log.head_and_key(at)?;
-        inner.stored_entry(&key, Located { at, head }).map(Some)
+        inner
+            .stored_entry(&key, Located { at, head }, &beside)
+            .map(Some)
     }
 
     /// One array of one entry. `Error::NotFound` names the key or the array,
@@ -98,17 +101,18 @@ impl Partition {
     pub fn array(&self, key: impl AsRef<[u8]>, name: &str) -> Result<Array> {
         let key = key.as_ref();
         let inner = self.inner();
-        let located = self.find(&inner, key)?.ok_or_else(|| no_key(key))?;
-        if located.head.kind == RecordKind::Entry {
+        let (located, beside) = self.find(&inner, key)?.ok_or_else(|| no_key(key))?;
+        if located.head.kind == RecordKind::Entry && beside.amendments.is_none() {
             let stored = Stored::new(&inner.log, located)?;
             let schema = inner.schema(&stored)?;
+            let chunks = beside.chunks(&inner.log, located.place());
             if let Some(field) = schema.position(name)
-                && let Some(array) = Array::locate(&stored, schema, field)?
+                && let Some(array) = Array::locate(&stored, schema, field, chunks.as_ref())?
             {
                 return Ok(array);
             }
         }
         // Says what is there instead.
-        inner.stored_entry(key, located)?.array(name)
+        inner.stored_entry(key, located, &beside)?.array(name)
     }
 }

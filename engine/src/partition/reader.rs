@@ -17,6 +17,7 @@ impl Partition {
     pub fn reader(&self) -> Result<Reader> {
         let inner = self.inner();
         let (pinned, end) = self.pin(&inner, "read keys")?;
+        let pinned = pinned.map(|(pinned, _)| pinned);
         // After the end was fixed: it reaches as far.
         let lent = inner.log.lent_by_now().ok_or_else(|| Error::Invalid {
             what: "reader".to_owned(),

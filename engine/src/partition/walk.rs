@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::Guard;
 
 use super::Partition;
+use crate::catalog::Beside;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::log::{Located, Log, Walk};
@@ -13,9 +14,11 @@ use crate::store::Inner;
 impl Partition {
     pub(super) fn records(&self, inner: &Inner) -> Result<Records> {
         let (pinned, end) = self.pin(inner, "list keys")?;
+        let (pinned, beside) = pinned.unzip();
         Ok(Records {
             log: Arc::clone(&inner.log),
             walk: Walk::new(pinned, end),
+            beside,
         })
     }
 
@@ -40,6 +43,8 @@ impl Partition {
 pub(super) struct Records {
     log: Arc<Log>,
     walk: Walk,
+    /// `None`: there is no record.
+    beside: Option<Beside>,
 }
 
 impl Records {
@@ -78,6 +83,7 @@ impl Iterator for Entries {
 
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.records.next()?;
-        Some(record.and_then(|(located, key)| self.inner.stored_entry(&key, located)))
+        let beside = self.records.beside.as_ref()?;
+        Some(record.and_then(|(located, key)| self.inner.stored_entry(&key, located, beside)))
     }
 }

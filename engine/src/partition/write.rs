@@ -3,8 +3,9 @@
 use std::collections::HashSet;
 
 use super::Partition;
-use crate::array::{ArraySpec, Attrs};
-use crate::catalog::Interning;
+use crate::array::{ArraySpec, Attrs, Plan};
+use crate::catalog::{Interning, Side};
+use crate::chunks::{NewChunk, cut_all};
 use crate::condition::{Condition, Version};
 use crate::error::Result;
 use crate::format::record::RecordKind;
@@ -46,7 +47,8 @@ impl Partition {
         let (key, pieces) = (key.as_ref(), [value.as_ref()]);
         self.store.on_newest(|inner| {
             let action = "store a value";
-            self.commit(inner, action, RecordKind::Put, key, &pieces, &[], condition)
+            let record = (RecordKind::Put, None);
+            self.commit(inner, action, record, key, &pieces, &[], condition, &[])
         })
     }
 
@@ -86,10 +88,41 @@ impl Partition {
         attrs: &Attrs,
         condition: Condition,
     ) -> Result<()> {
-        let action = "store arrays";
-        let mut plan = crate::array::plan(arrays, attrs)?;
+        const ACTION: &str = "store arrays";
+        // What is wrong with the arrays is said first, and then that the store is closed.
+        let state = inner.resolve(&self.target)?;
+        let defaults = state.map(|state| state.defaults()).unwrap_or_default();
+        let plan = crate::array::plan_with(arrays, attrs, &defaults)?;
+        self.write_plan(inner, ACTION, key, plan, condition)
+    }
+
+    /// Commits the record of a plan, with the chunks and the schema that it needs: a whole
+    /// entry, or an amendment.
+    pub(super) fn write_plan(
+        &self,
+        inner: &Inner,
+        action: &'static str,
+        key: &[u8],
+        mut plan: Plan<'_>,
+        condition: Condition,
+    ) -> Result<()> {
         let state = self.state(inner, action)?;
         plan.align_arrays(state.and_then(|state| state.align()));
+        let chunks = cut_all(&mut plan, &inner.array_ids, inner.log.path())?;
+        let chunks: Vec<&NewChunk> = chunks.iter().collect();
+        self.write_with(inner, action, key, plan, &chunks, condition)
+    }
+
+    /// As [`Self::write_plan`], with these chunks.
+    pub(super) fn write_with(
+        &self,
+        inner: &Inner,
+        action: &'static str,
+        key: &[u8],
+        mut plan: Plan<'_>,
+        chunks: &[&NewChunk],
+        condition: Condition,
+    ) -> Result<()> {
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
@@ -105,35 +138,62 @@ impl Partition {
         } else {
             parts
         };
-        let kind = RecordKind::Entry;
-        self.commit(inner, action, kind, key, &parts, &needed, condition)
+        let record = match plan.is_amendment() {
+            true => (RecordKind::Amendment, Some(Side::Amendments)),
+            false => (RecordKind::Entry, None),
+        };
+        self.commit(
+            inner, action, record, key, &parts, &needed, condition, chunks,
+        )
     }
 
-    /// Commits one record. Pieces of values below 64 KiB have to be one.
+    /// Commits one record, behind the chunks that it needs. Pieces of values below 64 KiB
+    /// have to be one.
     #[expect(clippy::too_many_arguments, reason = "what a record is made of")]
     pub(super) fn commit(
         &self,
         inner: &Inner,
         action: &'static str,
-        kind: RecordKind,
+        (kind, side): (RecordKind, Option<Side>),
         key: &[u8],
         pieces: &[&[u8]],
         interned: &[Interning],
         condition: Condition,
+        chunks: &[&NewChunk],
     ) -> Result<()> {
         let hash = inner.hash(key)?;
         let len = pieces.iter().map(|piece| piece.len() as u64).sum();
         let sums = Sums::of(pieces, len);
-        let change = Change {
+        let blocks: Vec<[&[u8]; 1]> = chunks
+            .iter()
+            .map(|chunk| [chunk.block.as_slice()])
+            .collect();
+        let block_sums: Vec<Sums> = blocks
+            .iter()
+            .map(|block| Sums::of(block, block[0].len() as u64))
+            .collect();
+        let mut changes = Vec::with_capacity(chunks.len().saturating_add(1));
+        for ((chunk, block), sums) in chunks.iter().zip(&blocks).zip(&block_sums) {
+            changes.push(Change {
+                target: &self.target,
+                side: Some(Side::Chunks),
+                kind: RecordKind::Chunk,
+                key: &chunk.key,
+                hash: inner.hash(&chunk.key)?,
+                value: sums.value(block, block[0].len() as u64),
+            });
+        }
+        changes.push(Change {
             target: &self.target,
+            side,
             kind,
             key,
             hash,
             value: sums.value(pieces, len),
-        };
+        });
         let mut writer = inner.log.writer(action)?;
         self.check(inner, &mut writer, action, hash, key, condition)?;
-        inner.commit(writer, &[change], interned, inner.log.durability())?;
+        inner.commit(writer, &changes, interned, inner.log.durability())?;
         Ok(())
     }
 
@@ -170,8 +230,7 @@ impl Partition {
         let Some(state) = self.state(inner, action)? else {
             return Ok(None);
         };
-        let found = writer.find(&state.index, hash, key)?;
-        Ok(found.map(|located| Version::of(&inner.log, &located)))
+        inner.version(writer, &state, hash, key)
     }
 
     /// Removes an entry; false if it was not there.
@@ -230,6 +289,7 @@ impl Partition {
     pub(super) fn tombstone<'a>(&'a self, hash: Hash, key: &'a [u8]) -> Change<'a> {
         Change {
             target: &self.target,
+            side: None,
             kind: RecordKind::Tombstone,
             key,
             hash,

@@ -50,13 +50,13 @@ impl Partition {
     pub fn open_value(&self, key: impl AsRef<[u8]>) -> Result<Option<ValueReader>> {
         let key = key.as_ref();
         let inner = self.store().inner();
-        let Some(located) = self.find(&inner, key)? else {
+        let Some((located, beside)) = self.find(&inner, key)? else {
             return Ok(None);
         };
         let log = &inner.log;
         if located.head.kind != RecordKind::Put {
             // Says what is there instead.
-            let value = inner.stored_entry(key, located)?.value()?;
+            let value = inner.stored_entry(key, located, &beside)?.value()?;
             return Ok(Some(value.reader()));
         }
         let len = located.head.value_len();

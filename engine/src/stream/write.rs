@@ -79,6 +79,7 @@ impl Partition {
         self.store().on_newest(|inner| {
             let change = Change {
                 target: &self.target,
+                side: None,
                 kind: RecordKind::Put,
                 key,
                 hash,

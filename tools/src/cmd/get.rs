@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{self, BufRead, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 
-use arraylog::{Array, Entry, Kind, Partition, ValueReader};
+use arraylog::{Array, Entry, Kind, Partition, Value, ValueReader};
 use clap::ValueEnum;
 
 use super::line;
@@ -180,18 +180,19 @@ fn write_array(args: &Args, array: &Array, out: &mut dyn Write, target: Target) 
             export::array(out, array)?;
             line(out, "")
         }
-        Format::Raw => write_bytes(args, raw(array)?, out, target),
+        Format::Raw => write_bytes(args, &raw(array)?, out, target),
         Format::Npy => {
             let header = npy::header(array)?;
             refuse_terminal(args, target, b"\x93NUMPY")?;
             out.write_all(&header).map_err(Failure::output)?;
-            out.write_all(array.view().data()).map_err(Failure::output)
+            let read = array.read()?;
+            out.write_all(read.data()).map_err(Failure::output)
         }
     }
 }
 
 /// The bytes of an array, if bytes alone say it.
-fn raw(array: &Array) -> Outcome<&[u8]> {
+fn raw(array: &Array) -> Outcome<Value> {
     let info = array.info();
     if info.dtype.item_size().is_none() && !array.shape().is_empty() {
         return Err(Failure::Usage(format!(
@@ -199,7 +200,7 @@ fn raw(array: &Array) -> Outcome<&[u8]> {
             info.name, info.dtype
         )));
     }
-    Ok(array.view().data())
+    Ok(array.read()?.data().clone())
 }
 
 fn write_bytes(args: &Args, bytes: &[u8], out: &mut dyn Write, target: Target) -> Outcome {

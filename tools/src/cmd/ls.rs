@@ -105,24 +105,29 @@ pub(crate) struct ArrayLine<'a> {
     pub(crate) dims: &'a [Option<String>],
     pub(crate) masked: bool,
     pub(crate) bytes: u64,
+    pub(crate) codec: Option<&'a str>,
+    pub(crate) chunks: Option<Vec<u64>>,
 }
 
 impl<'a> ArrayLine<'a> {
-    pub(crate) fn of(array: &'a Array) -> Self {
+    pub(crate) fn of(array: &'a Array) -> Outcome<Self> {
         let info = array.info();
-        Self {
+        Ok(Self {
             array: &info.name,
             dtype: info.dtype.to_string(),
             shape: array.shape(),
             dims: &info.dims,
-            masked: array.validity().is_some(),
-            bytes: array.view().data().len() as u64,
-        }
+            masked: array.is_masked(),
+            bytes: array.nbytes()?,
+            codec: info.codec.as_deref(),
+            chunks: array.chunks()?.map(|lengths| lengths.to_vec()),
+        })
     }
 
     /// Titles of [`cells`](Self::cells); the fourth holds numbers.
-    pub(crate) const TITLES: [&'static str; 6] =
-        ["array", "dtype", "shape", "bytes", "dims", "masked"];
+    pub(crate) const TITLES: [&'static str; 8] = [
+        "array", "dtype", "shape", "bytes", "dims", "masked", "chunks", "codec",
+    ];
 
     pub(crate) fn cells(&self) -> Vec<String> {
         vec![
@@ -132,6 +137,8 @@ impl<'a> ArrayLine<'a> {
             text::grouped(self.bytes),
             text::dims(self.dims),
             if self.masked { "masked" } else { "" }.to_owned(),
+            self.chunks.as_deref().map(text::shape).unwrap_or_default(),
+            self.codec.unwrap_or_default().to_owned(),
         ]
     }
 }
@@ -249,7 +256,7 @@ impl Listing<'_> {
         }
         for position in 0..entry.len().min(self.args.limit) {
             let array = entry.array_at(position)?;
-            let answer = ArrayLine::of(&array);
+            let answer = ArrayLine::of(&array)?;
             self.put(
                 answer.array.as_bytes(),
                 &ArrayLine::TITLES,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use arraylog::{ArraySpec, AttrValue, Attrs, DType, Mask};
+use arraylog::{ArraySpec, AttrValue, Attrs, Chunking, DType, Mask};
 use simd_json::{Node, StaticNode};
 
 use super::attrs;
@@ -31,6 +31,8 @@ const DEFAULTABLE: [&str; 6] = ["dtype", "dims", "chunks", "codec", "fill_value"
 pub(crate) struct ArrayDefaults {
     pub(crate) dtype: Option<DType>,
     dims: Option<Vec<Option<String>>>,
+    chunks: Option<Chunking>,
+    codec: Option<String>,
     fill_value: Option<AttrValue>,
     attrs: Option<Attrs>,
 }
@@ -44,6 +46,8 @@ struct Stated<'t, 'i> {
     dtype: Option<Value<'t, 'i>>,
     dims: Option<Value<'t, 'i>>,
     mask: Option<Value<'t, 'i>>,
+    chunks: Option<Value<'t, 'i>>,
+    codec: Option<Value<'t, 'i>>,
     fill_value: Option<Value<'t, 'i>>,
     attrs: Option<Value<'t, 'i>>,
 }
@@ -68,6 +72,8 @@ impl<'t, 'i> Stated<'t, 'i> {
             "dtype" => &mut self.dtype,
             "dims" => &mut self.dims,
             "mask" => &mut self.mask,
+            "chunks" => &mut self.chunks,
+            "codec" => &mut self.codec,
             "fill_value" => &mut self.fill_value,
             "attrs" => &mut self.attrs,
             name => {
@@ -92,6 +98,8 @@ pub(crate) fn read_defaults(value: Value<'_, '_>) -> Parsed<ArrayDefaults> {
     Ok(ArrayDefaults {
         dtype,
         dims: stated.dims.map(dims).transpose()?,
+        chunks: stated.chunks.map(chunks).transpose().within("chunks")?,
+        codec: stated.codec.map(codec).transpose().within("codec")?,
         fill_value,
         attrs: stated.attrs.map(attrs::read).transpose().within("attrs")?,
     })
@@ -127,6 +135,8 @@ pub(crate) fn read(
         data,
         mask: mask.map(|missing| Mask::Missing(Cow::Owned(missing))),
         fill_value: None,
+        chunks: None,
+        codec: None,
         attrs: Attrs::new(),
         shape,
     };
@@ -232,6 +242,14 @@ fn describe(
         );
         return Err(stated.dims.unwrap_or(value).fault(message).within("dims"));
     }
+    spec.chunks = match stated.chunks {
+        Some(value) => Some(chunks(value).within("chunks")?),
+        None => defaults.and_then(|defaults| defaults.chunks.clone()),
+    };
+    spec.codec = match stated.codec {
+        Some(value) => Some(codec(value).within("codec")?),
+        None => defaults.and_then(|defaults| defaults.codec.clone()),
+    };
     spec.fill_value = match (
         stated.fill_value,
         defaults.and_then(|d| d.fill_value.as_ref()),
@@ -273,6 +291,20 @@ fn dims(value: Value<'_, '_>) -> Parsed<Vec<Option<String>>> {
         _ => Err(element.expected("a name or null")),
     });
     names.collect::<Parsed<_>>().within("dims")
+}
+
+/// "auto", or a length an axis.
+fn chunks(value: Value<'_, '_>) -> Parsed<Chunking> {
+    match value.node() {
+        Node::String("auto") => Ok(Chunking::Auto),
+        Node::String(_) => Err(value.expected("\"auto\" or a list of lengths")),
+        _ => shape(value).map(Chunking::Shape),
+    }
+}
+
+/// What a codec is, is for the store to say.
+fn codec(value: Value<'_, '_>) -> Parsed<String> {
+    value.expect_text().map(str::to_owned)
 }
 
 fn shape(value: Value<'_, '_>) -> Parsed<Vec<u64>> {

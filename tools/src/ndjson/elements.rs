@@ -170,6 +170,8 @@ impl Elements {
         let (data, offsets) = match self.data {
             ArrayBytes::Fixed(data) => (data, Vec::new()),
             ArrayBytes::Variable { offsets, data } => (data, offsets),
+            // What is read from text is given as it is.
+            ArrayBytes::Stored(_) => Default::default(),
         };
         AttrArray {
             dtype: self.dtype,
@@ -190,7 +192,9 @@ fn is_ambiguous(dtype: DType) -> bool {
 }
 
 fn scalar_of(dtype: DType, data: &ArrayBytes<'_>) -> Option<AttrValue> {
-    let (ArrayBytes::Fixed(bytes) | ArrayBytes::Variable { data: bytes, .. }) = data;
+    let (ArrayBytes::Fixed(bytes) | ArrayBytes::Variable { data: bytes, .. }) = data else {
+        return None;
+    };
     let bytes: &[u8] = bytes;
     let eight = || bytes.try_into().ok().map(i64::from_le_bytes);
     Some(match dtype {

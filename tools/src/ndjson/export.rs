@@ -66,7 +66,8 @@ fn text_or_base64(out: &mut dyn Write, name: &str, bytes: &[u8]) -> Outcome {
 
 /// Writes the object of one array.
 pub(crate) fn array(out: &mut dyn Write, array: &Array) -> Outcome {
-    let view = array.view();
+    let read = array.read()?;
+    let view = read.view();
     let info = view.info();
     raw(out, &format!("{{\"dtype\": \"{}\"", info.dtype))?;
     if !info.dims.is_empty() {
@@ -110,6 +111,13 @@ pub(crate) fn array(out: &mut dyn Write, array: &Array) -> Outcome {
                 },
             )
         })?;
+    }
+    if let Some(chunks) = array.chunks()? {
+        raw(out, &format!(", \"chunks\": {:?}", chunks.as_slice()))?;
+    }
+    if let Some(codec) = &info.codec {
+        raw(out, ", \"codec\": ")?;
+        string(out, codec)?;
     }
     if let Some(fill) = &info.fill_value {
         raw(out, ", \"fill_value\": ")?;

@@ -2,7 +2,9 @@
 use smallvec::SmallVec;
 
 use super::super::frame::Shape;
-use super::selection::{Selection, Span, elements};
+#[cfg(test)]
+use super::selection::elements;
+use super::selection::{Selection, Span};
 
 /// Most chunks along an axis: coordinates are `u32`.
 pub(super) const MAX_COUNT: u64 = 1 << 32;
@@ -60,6 +62,7 @@ impl<'a> ChunkGrid<'a> {
     }
 
     /// All chunks; `u64::MAX` if there are more.
+    #[cfg(test)]
     pub(crate) fn number(&self) -> u64 {
         elements(self.axes().map(count)).unwrap_or(u64::MAX)
     }

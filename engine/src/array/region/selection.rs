@@ -17,6 +17,22 @@ pub struct Span {
 }
 
 impl Span {
+    /// All of an axis.
+    #[must_use]
+    pub fn all(length: u64) -> Self {
+        Self::range(0..length)
+    }
+
+    /// The indices of `range`, one after the other.
+    #[must_use]
+    pub fn range(range: std::ops::Range<u64>) -> Self {
+        Self {
+            start: range.start,
+            step: 1,
+            count: range.end.saturating_sub(range.start),
+        }
+    }
+
     /// The last index, if there is any. Two words wide: what is asked for may lie beyond
     /// every axis.
     pub(super) fn last(&self) -> Option<u128> {

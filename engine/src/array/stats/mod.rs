@@ -14,10 +14,6 @@
 //! * Without min or max either no element counts for them, or flag 4 or 8 says that no
 //!   bound is known. These flags stand with text and bytes alone.
 //! * At most 163 bytes; 17 for a float32 of which all elements count.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "frames and chunks store statistics by it")
-)]
 mod encoding;
 mod numbers;
 mod texts;
@@ -29,7 +25,7 @@ use std::cmp::Ordering;
 
 use self::numbers::{Number, Short, Spread, Time};
 use super::encoding::encode_scalar;
-use super::{AttrValue, DType};
+use super::{AttrValue, DType, FieldInfo};
 
 /// Most bytes of a min or max that is text or bytes.
 const MAX_TEXT: usize = 64;
@@ -76,10 +72,6 @@ pub(crate) enum Ends<'a> {
     /// Offsets as they are stored: u32 or u64, which of them follows from their number.
     Stored(&'a [u8]),
     /// Offsets as they are given to be stored.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "frames and chunks store statistics by it")
-    )]
     Given(&'a [u64]),
 }
 
@@ -138,11 +130,26 @@ impl ArrayStats {
         })
     }
 
+    /// The statistics of one element of an array; missing, if `masked`.
+    pub(crate) fn of_one(info: &FieldInfo, element: &[u8], masked: bool) -> Option<Self> {
+        let validity: Option<&[u8]> = masked.then_some(&[0]);
+        let fill = info.fill_value.as_ref();
+        Self::of(info.dtype, 1, element, Ends::None, validity, fill)
+    }
+
+    /// The statistics of so many of the one element that these are of.
+    #[must_use]
+    pub(crate) fn repeated(self, times: u64) -> Self {
+        Self {
+            count: self.count.saturating_mul(times),
+            nulls: self.nulls.saturating_mul(times),
+            nans: self.nans.saturating_mul(times),
+            fills: self.fills.saturating_mul(times),
+            ..self
+        }
+    }
+
     /// The statistics of both parts of one array together.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "frames and chunks store statistics by it")
-    )]
     #[must_use]
     pub(crate) fn merge(self, other: &Self) -> Self {
         let (min, min_exact) = first_of(

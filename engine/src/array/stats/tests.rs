@@ -401,6 +401,8 @@ fn a_zero_has_no_sign_in_statistics() {
 #[test]
 fn one_text_is_an_array_of_no_axis() {
     let info = FieldInfo {
+        codec: None,
+        chunked: false,
         name: String::new(),
         dtype: DType::String,
         dims: Vec::new(),

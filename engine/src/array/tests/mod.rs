@@ -178,9 +178,9 @@ fn view<'a>(
     ArrayView::new(
         &schema.fields[field],
         &place.shape,
-        &frame[place.data.clone()],
-        place.offsets.clone().map(|range| &frame[range]),
-        place.validity.clone().map(|range| &frame[range]),
+        &frame[place.plain().data.clone()],
+        place.plain().offsets.clone().map(|range| &frame[range]),
+        place.plain().validity.clone().map(|range| &frame[range]),
     )
 }
 
@@ -203,7 +203,7 @@ fn assert_same(schema: &Schema, frame: &[u8], field: usize, name: &str, spec: &A
     match &spec.data {
         ArrayBytes::Fixed(data) => {
             assert_eq!(found.data(), &data[..], "{what}");
-            assert_eq!(place.offsets, None, "{what}");
+            assert_eq!(place.plain().offsets, None, "{what}");
         }
         ArrayBytes::Variable { offsets, data } => {
             assert_eq!(found.data(), &data[..], "{what}");
@@ -212,6 +212,7 @@ fn assert_same(schema: &Schema, frame: &[u8], field: usize, name: &str, spec: &A
                 assert_eq!(found.item(i as u64).unwrap(), item, "{what}, element {i}");
             }
         }
+        ArrayBytes::Stored(_) => panic!("not here"),
     }
     assert!(
         found.item(found.size()).is_err(),

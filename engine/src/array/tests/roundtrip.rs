@@ -153,7 +153,7 @@ fn numbers_come_back_as_slices_without_a_copy() {
     assert_eq!(found.as_bytes(), floats.as_bytes());
     assert_eq!(
         found.as_bytes().as_ptr(),
-        frame[places[0].data.clone()].as_ptr()
+        frame[places[0].plain().data.clone()].as_ptr()
     );
     assert_eq!(view(1).as_slice::<i64>().unwrap(), [-7]);
     assert_eq!(view(2).as_slice::<bool>().unwrap(), [true, false]);
@@ -222,7 +222,7 @@ fn validity_bits_are_taken_as_given_but_for_the_rest_of_the_last_byte() {
     };
     let (schema, frame) = stored(&[("t", spec)], &Attrs::new());
     let place = locate(&schema, &frame, 0).unwrap().unwrap();
-    assert_eq!(frame[place.validity.unwrap()], [0xff, 0x01]);
+    assert_eq!(frame[place.plain().validity.clone().unwrap()], [0xff, 0x01]);
 }
 
 #[test]
@@ -271,9 +271,9 @@ fn large_arrays_stay_borrowed_and_bodies_are_aligned_by_their_length() {
     let frame = join(&pieces);
     for (field, align) in [(0, 4096), (1, 8), (2, 64), (3, 64)] {
         let place = locate(&schema, &frame, field).unwrap().unwrap();
-        assert_eq!(place.data.start % align, 0, "field {field}");
+        assert_eq!(place.plain().data.start % align, 0, "field {field}");
         assert_eq!(
-            body_align(place.data.len() as u64),
+            body_align(place.plain().data.len() as u64),
             align as u64,
             "field {field}"
         );

@@ -33,6 +33,7 @@ fn profile() -> Vec<(String, ArraySpec<'static>)> {
 fn raw(spec: &ArraySpec<'_>) -> usize {
     match &spec.data {
         ArrayBytes::Fixed(data) | ArrayBytes::Variable { data, .. } => data.len(),
+        ArrayBytes::Stored(_) => panic!("not here"),
     }
 }
 

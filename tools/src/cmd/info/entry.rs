@@ -31,6 +31,7 @@ struct EntryAnswer<'a> {
 struct ArrayAnswer<'a> {
     #[serde(flatten)]
     line: ArrayLine<'a>,
+    bytes_stored: u64,
     fill_value: Option<Box<RawValue>>,
     attrs: Box<RawValue>,
 }
@@ -44,10 +45,21 @@ impl<'a> ArrayAnswer<'a> {
             raw_json(String::from_utf8_lossy(&text).into_owned())
         });
         Ok(Self {
-            line: ArrayLine::of(array),
+            line: ArrayLine::of(array)?,
+            bytes_stored: array.nbytes_stored()?,
             fill_value: fill_value.transpose()?,
             attrs: attrs_json(&info.attrs)?,
         })
+    }
+}
+
+impl ArrayAnswer<'_> {
+    /// How many bytes of elements each stored byte holds.
+    fn ratio(&self) -> String {
+        match self.bytes_stored {
+            0 => String::new(),
+            stored => format!("{:.2}", self.line.bytes as f64 / stored as f64),
+        }
     }
 }
 
@@ -93,9 +105,17 @@ pub(super) fn info(args: &Args, entry: &Entry, out: &mut dyn Write) -> Outcome {
     if arrays.is_empty() {
         return Ok(());
     }
-    let mut table = Table::new(&ArrayLine::TITLES, &[3]);
+    let titles: Vec<&str> = ArrayLine::TITLES
+        .into_iter()
+        .chain(["stored", "ratio"])
+        .collect();
+    let mut table = Table::new(&titles, &[3, 8, 9]);
     for array in &arrays {
-        table.row(ArrayLine::of(array).cells());
+        let answer = ArrayAnswer::of(array)?;
+        let mut cells = answer.line.cells();
+        cells.push(text::grouped(answer.bytes_stored));
+        cells.push(answer.ratio());
+        table.row(cells);
     }
     line(out, "")?;
     table.lines().try_for_each(|row| line(out, &row))?;
@@ -133,6 +153,8 @@ pub(super) fn array_info(args: &Args, array: &Array, out: &mut dyn Write) -> Out
         masked,
         bytes,
         array: name,
+        codec,
+        chunks,
     } = &answer.line;
     line(
         out,
@@ -156,6 +178,21 @@ pub(super) fn array_info(args: &Args, array: &Array, out: &mut dyn Write) -> Out
             text::grouped(*bytes)
         ),
     )?;
+    line(
+        out,
+        &format!(
+            "stored       {} ({} bytes), ratio {}",
+            text::bytes(answer.bytes_stored),
+            text::grouped(answer.bytes_stored),
+            answer.ratio()
+        ),
+    )?;
+    if let Some(chunks) = chunks {
+        line(out, &format!("chunks       {}", text::shape(chunks)))?;
+    }
+    if let Some(codec) = codec {
+        line(out, &format!("codec        {codec}"))?;
+    }
     if let Some(fill) = &answer.fill_value {
         line(out, &format!("fill value   {}", fill.get()))?;
     }

@@ -78,7 +78,7 @@ impl Sample {
             let form = Form {
                 dtype: info.dtype,
                 rank: array.shape().len(),
-                masked: array.validity().is_some(),
+                masked: array.is_masked(),
             };
             self.drift.meet(&info.name, form, || entry.key().to_vec());
         }

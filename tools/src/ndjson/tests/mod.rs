@@ -118,6 +118,7 @@ fn bytes(spec: &ArraySpec<'_>) -> Vec<u8> {
     match &spec.data {
         ArrayBytes::Fixed(data) => data.to_vec(),
         ArrayBytes::Variable { data, .. } => data.to_vec(),
+        ArrayBytes::Stored(_) => panic!("read from text"),
     }
 }
 

@@ -1,0 +1,377 @@
+//! A block: elements as they are stored, with the codec that stored them.
+//!
+//! ```text
+//!  0  u16 bytes of the codec; 0 = the elements stand as they are
+//!  2  u16 bytes of the statistics; 0 = none
+//!  4  u32 flags: 1 validity bits follow, 2 offsets are u64, 4 nothing is stored
+//!  8  u64 bytes of the elements
+//! 16  u64 bytes of the elements as they are stored
+//! 24  codec, as a user writes it: "shuffle+zstd:3"
+//!     statistics
+//!     zeros up to a multiple of 8; of 64, if no codec and 256 bytes or more
+//!     the elements as they are stored
+//!     with flag 1: zeros up to a multiple of 8, Arrow validity bits
+//! ```
+//!
+//! * The elements are those of a body: of `String` and `Bytes` n + 1 offsets,
+//!   u32 or u64, zeros up to a multiple of 8, the elements back to back.
+//! * Each block names its codec, so that a reader needs nothing else, and a
+//!   chunk that a codec does not make smaller stands as it is.
+//! * Validity bits are never encoded: a codec for numbers could not take them,
+//!   and they are a thirty-second part of float32.
+//! * Flag 4: a chunk that was cut off; all of it reads as the fill value.
+use std::ops::Range;
+
+use super::frame::bytes_at;
+use super::layout::{align_up, pad8, validity_len};
+use super::plan::STATS_FROM;
+use super::stats::{ArrayStats, Ends};
+use super::{AttrValue, DType};
+use crate::codec::{Elements, Pipeline};
+use crate::format::{ALIGN_FROM, Defect};
+use crate::{Error, Result};
+
+/// Bytes of a block that say how long its head is.
+pub(crate) const BLOCK_HEADER: usize = 24;
+
+const MASKED: u32 = 1;
+const WIDE: u32 = 2;
+const NOTHING: u32 = 4;
+
+/// Alignment of elements of 256 bytes and more that stand as they are.
+const LINE: u64 = 64;
+
+/// What a block is of, as its array says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Content {
+    pub(crate) dtype: DType,
+    /// Number of elements.
+    pub(crate) elements: u64,
+    /// Whether the array has a mask.
+    pub(crate) masked: bool,
+}
+
+impl Content {
+    fn validity_len(self) -> u64 {
+        match self.masked {
+            true => validity_len(self.elements),
+            false => 0,
+        }
+    }
+}
+
+/// Where the parts of a block lie in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BlockPlace {
+    /// Whether nothing is stored: all is fill value. The rest then says nothing.
+    pub(crate) empty: bool,
+    pub(crate) codec: Range<usize>,
+    pub(crate) stats: Range<usize>,
+    /// Offsets of texts are u64.
+    wide: bool,
+    /// Bytes of the elements.
+    pub(crate) decoded: u64,
+    /// The elements as they are stored.
+    pub(crate) stored: Range<usize>,
+    pub(crate) validity: Option<Range<usize>>,
+}
+
+/// Where the parts of texts lie in their elements.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TextPlace {
+    pub(crate) offsets: Range<usize>,
+    pub(crate) data: Range<usize>,
+}
+
+impl BlockPlace {
+    /// Reads the head, the first [`BLOCK_HEADER`] bytes of `block`. All ranges are checked
+    /// against `len`, the bytes that the block may have.
+    pub(crate) fn parse(block: &[u8], len: usize, content: Content) -> Result<Self, Defect> {
+        let word = |at| bytes_at::<8>(block, at, "block").map(u64::from_le_bytes);
+        let codec_len = u64::from(u16::from_le_bytes(bytes_at(block, 0, "block")?));
+        let stats_len = u64::from(u16::from_le_bytes(bytes_at(block, 2, "block")?));
+        let flags = u32::from_le_bytes(bytes_at(block, 4, "block")?);
+        let (decoded, stored_len) = (word(8)?, word(16)?);
+        let fault = |what, found, expected| {
+            Err(Defect::Field {
+                what,
+                found,
+                expected,
+            })
+        };
+        if flags & !(MASKED | WIDE | NOTHING) != 0 {
+            return fault("flags of a block", flags.into(), "a sum of 1, 2 and 4");
+        }
+        if flags & NOTHING != 0 {
+            return Ok(Self {
+                empty: true,
+                codec: 0..0,
+                stats: 0..0,
+                wide: false,
+                decoded: 0,
+                stored: 0..0,
+                validity: None,
+            });
+        }
+        if (flags & MASKED != 0) != content.masked {
+            let expected = "1 exactly if the array has a mask";
+            return fault("mask of a block", flags.into(), expected);
+        }
+        match content.dtype.item_bytes() {
+            Some(item) if decoded != content.elements.saturating_mul(item) => {
+                let expected = "the elements of the array times their size";
+                return fault("bytes of the elements of a block", decoded, expected);
+            }
+            Some(_) if flags & WIDE != 0 => {
+                return fault("flags of a block", flags.into(), "2 of texts alone");
+            }
+            _ => {}
+        }
+        let plain = codec_len == 0;
+        if plain && decoded != stored_len {
+            let expected = "that of the elements, as there is no codec";
+            return fault("stored bytes of a block", stored_len, expected);
+        }
+        let codec = BLOCK_HEADER as u64..(BLOCK_HEADER as u64).saturating_add(codec_len);
+        let stats = codec.end..codec.end.saturating_add(stats_len);
+        let at = align_up(stats.end, payload_align(plain, stored_len));
+        let stored = at..at.saturating_add(stored_len);
+        let bits_at = align_up(stored.end, 8);
+        let validity = bits_at..bits_at.saturating_add(content.validity_len());
+        let end = match content.masked {
+            true => validity.end,
+            false => stored.end,
+        };
+        if end > len as u64 {
+            return Err(Defect::Truncated {
+                what: "block",
+                need: end,
+                have: len as u64,
+            });
+        }
+        // Not beyond the length of a slice, thus within the address space.
+        let range = |range: Range<u64>| range.start as usize..range.end as usize;
+        Ok(Self {
+            empty: false,
+            codec: range(codec),
+            stats: range(stats),
+            wide: flags & WIDE != 0,
+            decoded,
+            stored: range(stored),
+            validity: content.masked.then(|| range(validity)),
+        })
+    }
+
+    /// Bytes of the whole block.
+    pub(crate) fn len(&self) -> usize {
+        let end = self.stored.end;
+        self.validity.as_ref().map_or(end, |bits| bits.end)
+    }
+
+    /// The codec; `None`: the elements stand as they are.
+    pub(crate) fn pipeline(&self, block: &[u8]) -> Result<Option<Pipeline>, Defect> {
+        let text = block.get(self.codec.clone()).unwrap_or_default();
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let text = std::str::from_utf8(text);
+        let text = text.map_err(|_| Defect::NotUtf8 {
+            what: "codec of a block",
+        })?;
+        Pipeline::stored(text).map(Some)
+    }
+
+    /// Where offsets and data lie in the elements of a text array.
+    pub(crate) fn texts(&self, elements: &[u8], count: u64) -> Result<TextPlace, Defect> {
+        let width = if self.wide { 8_u64 } else { 4 };
+        let offsets = count.saturating_add(1).saturating_mul(width);
+        let data = align_up(offsets, 8);
+        if data > elements.len() as u64 {
+            return Err(Defect::Truncated {
+                what: "offsets of a block",
+                need: data,
+                have: elements.len() as u64,
+            });
+        }
+        let (offsets, data) = (0..offsets as usize, data as usize..elements.len());
+        let last = offsets.end.saturating_sub(width as usize);
+        let end = if self.wide {
+            u64::from_le_bytes(bytes_at(elements, last, "offsets of a block")?)
+        } else {
+            u32::from_le_bytes(bytes_at(elements, last, "offsets of a block")?).into()
+        };
+        if end != data.len() as u64 {
+            return Err(Defect::Field {
+                what: "last offset of a block",
+                found: end,
+                expected: "the bytes of its texts",
+            });
+        }
+        Ok(TextPlace { offsets, data })
+    }
+}
+
+fn payload_align(plain: bool, len: u64) -> u64 {
+    match plain && len >= ALIGN_FROM {
+        true => LINE,
+        false => 8,
+    }
+}
+
+/// A block that says that all is fill value.
+pub(crate) fn empty_block() -> Vec<u8> {
+    let mut out = vec![0; BLOCK_HEADER];
+    if let Some(flags) = out.get_mut(4..8) {
+        flags.copy_from_slice(&NOTHING.to_le_bytes());
+    }
+    out
+}
+
+/// Elements that become a block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Source<'a> {
+    pub(crate) dtype: DType,
+    pub(crate) elements: Raw<'a>,
+    /// Arrow validity bits, those after the last element zero.
+    pub(crate) validity: Option<&'a [u8]>,
+    /// The fill value of the array, which statistics leave out.
+    pub(crate) fill: Option<&'a AttrValue>,
+}
+
+/// Elements as a caller has them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Raw<'a> {
+    Fixed(&'a [u8]),
+    Texts { offsets: &'a [u64], data: &'a [u8] },
+}
+
+/// The block of `source`; `None` instead of a block that `codec` does not make smaller,
+/// unless `always`. The error names `array`.
+pub(crate) fn encode_block(
+    source: Source<'_>,
+    codec: Option<&Pipeline>,
+    array: &str,
+    always: bool,
+) -> Result<Option<Vec<u8>>> {
+    let stats = source.stats();
+    let mut joined = Vec::new();
+    let (elements, wide) = match source.elements {
+        Raw::Fixed(bytes) => (bytes, false),
+        Raw::Texts { offsets, data } => {
+            let wide = u32::try_from(data.len()).is_err();
+            join_texts(offsets, data, wide, &mut joined);
+            (joined.as_slice(), wide)
+        }
+    };
+    if let Some(codec) = codec.filter(|codec| !codec.is_none()) {
+        let text = codec.to_string();
+        let mut out = head(&source, elements.len(), wide, &text, &stats);
+        pad(&mut out, 8);
+        let before = out.len();
+        let kind = Elements {
+            dtype: source.dtype,
+        };
+        let encoded = codec.encode(elements, kind, &mut out);
+        encoded.map_err(|error| of_array(error, array))?;
+        let stored = out.len().saturating_sub(before);
+        if stored < elements.len() {
+            put(&mut out, 16, &(stored as u64).to_le_bytes());
+            push_validity(&mut out, source.validity);
+            return Ok(Some(out));
+        }
+    }
+    if !always {
+        return Ok(None);
+    }
+    let mut out = head(&source, elements.len(), wide, "", &stats);
+    pad(
+        &mut out,
+        payload_align(true, elements.len() as u64) as usize,
+    );
+    put(&mut out, 16, &(elements.len() as u64).to_le_bytes());
+    out.extend_from_slice(elements);
+    push_validity(&mut out, source.validity);
+    Ok(Some(out))
+}
+
+/// Offsets and data of texts as a body has them.
+pub(super) fn join_texts(offsets: &[u64], data: &[u8], wide: bool, out: &mut Vec<u8>) {
+    for offset in offsets {
+        let offset = offset.to_le_bytes();
+        let width = if wide { 8 } else { 4 };
+        out.extend_from_slice(offset.get(..width).unwrap_or(&offset));
+    }
+    pad(out, 8);
+    out.extend_from_slice(data);
+}
+
+impl Source<'_> {
+    /// Encoded statistics; none for a dtype that has none.
+    fn stats(&self) -> Vec<u8> {
+        let (data, ends, count) = match self.elements {
+            Raw::Fixed(data) => {
+                let item = self.dtype.item_bytes().unwrap_or(1).max(1);
+                let count = (data.len() as u64).checked_div(item).unwrap_or(0);
+                (data, Ends::None, count)
+            }
+            Raw::Texts { offsets, data } => {
+                let count = offsets.len().saturating_sub(1) as u64;
+                (data, Ends::Given(offsets), count)
+            }
+        };
+        let mut bytes = Vec::new();
+        if data.len() >= STATS_FROM
+            && let Some(stats) =
+                ArrayStats::of(self.dtype, count, data, ends, self.validity, self.fill)
+        {
+            stats.encode(&mut bytes);
+        }
+        bytes
+    }
+}
+
+fn head(source: &Source<'_>, decoded: usize, wide: bool, codec: &str, stats: &[u8]) -> Vec<u8> {
+    let room = decoded.saturating_add(BLOCK_HEADER).saturating_add(256);
+    let mut out = Vec::with_capacity(room);
+    let masked = if source.validity.is_some() { MASKED } else { 0 };
+    let wide = if wide { WIDE } else { 0 };
+    // A spec has at most some hundred bytes, statistics fewer than 200.
+    out.extend((codec.len() as u16).to_le_bytes());
+    out.extend((stats.len() as u16).to_le_bytes());
+    out.extend((masked | wide).to_le_bytes());
+    out.extend((decoded as u64).to_le_bytes());
+    out.extend([0; 8]);
+    out.extend_from_slice(codec.as_bytes());
+    out.extend_from_slice(stats);
+    out
+}
+
+fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = out.get_mut(at..at.saturating_add(bytes.len())) {
+        place.copy_from_slice(bytes);
+    }
+}
+
+fn push_validity(out: &mut Vec<u8>, validity: Option<&[u8]>) {
+    if let Some(bits) = validity {
+        out.resize(pad8(out.len()), 0);
+        out.extend_from_slice(bits);
+    }
+}
+
+fn pad(out: &mut Vec<u8>, align: usize) {
+    let end = align_up(out.len() as u64, align as u64);
+    // Less than one alignment more.
+    out.resize(end as usize, 0);
+}
+
+/// The error of a codec with the array that it was to encode.
+fn of_array(error: Error, array: &str) -> Error {
+    match error {
+        Error::Invalid { what, detail } => Error::Invalid {
+            what: format!("array {array:?}: {what}"),
+            detail,
+        },
+        other => other,
+    }
+}

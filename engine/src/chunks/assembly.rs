@@ -1,0 +1,445 @@
+//! From chunks to the elements that were selected.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::ChunkIndex;
+use super::decode::{check_len, decode, decode_into};
+use crate::array::{
+    ArrayStats, BLOCK_HEADER, BlockPlace, ChunkGrid, Chunks, Content, Selection, Shape, Touched,
+    fill_bytes,
+};
+use crate::entry::{Described, Elements};
+use crate::error::{Error, Result};
+use crate::format::Defect;
+use crate::log::Stored;
+use crate::value::Value;
+
+/// From so many bytes on chunks are decoded by several threads: below it a thread costs
+/// more than it saves.
+const MUCH: u64 = 1 << 20;
+
+/// Most threads that decode for one call.
+const MOST_THREADS: usize = 8;
+
+/// A chunked array and where its chunks are.
+#[derive(Debug)]
+pub(crate) struct Assembly {
+    described: Described,
+    shape: Shape,
+    masked: bool,
+    pub(crate) chunks: Chunks,
+    index: Option<ChunkIndex>,
+}
+
+/// A chunk that was found.
+struct Found {
+    stored: Stored,
+    block: Value,
+    place: BlockPlace,
+}
+
+impl Assembly {
+    /// Fails with what is wrong if the chunks do not fit the axes.
+    pub(crate) fn new(
+        described: Described,
+        shape: Shape,
+        masked: bool,
+        chunks: Chunks,
+        index: Option<ChunkIndex>,
+    ) -> Result<Self, String> {
+        ChunkGrid::new(&shape, &chunks.shape)?;
+        Ok(Self {
+            described,
+            shape,
+            masked,
+            chunks,
+            index,
+        })
+    }
+
+    fn touched(&self, selection: &Selection) -> Vec<Touched> {
+        match ChunkGrid::new(&self.shape, &self.chunks.shape) {
+            Ok(grid) => grid.touched(selection).collect(),
+            Err(_) => Vec::new(),
+        }
+    }
+
+    fn content(&self, extent: &Shape) -> Content {
+        let lengths = extent.iter();
+        Content {
+            dtype: self.described.info().dtype,
+            elements: lengths.fold(1, |size, length| size.saturating_mul(*length)),
+            masked: self.masked,
+        }
+    }
+
+    /// A chunk; `None`: nothing is stored, all is fill value.
+    fn find(&self, touched: &Touched) -> Result<Option<Found>> {
+        let Some(index) = &self.index else {
+            return Ok(None);
+        };
+        let Some(stored) = index.find(&self.chunks.key(&touched.coords))? else {
+            return Ok(None);
+        };
+        let value = stored.located().head.value_len();
+        let value = usize::try_from(value).unwrap_or(usize::MAX);
+        let head = stored.verified(0..BLOCK_HEADER.min(value))?;
+        let place = BlockPlace::parse(head, value, self.content(&touched.extent));
+        let place = place.map_err(|defect| stored.corrupt(0, defect))?;
+        if place.empty {
+            return Ok(None);
+        }
+        let block = Value::new(stored.value()?);
+        Ok(Some(Found {
+            stored,
+            block,
+            place,
+        }))
+    }
+
+    /// Bytes of the chunks that have some of a selection, as they are stored.
+    pub(crate) fn stored_bytes(&self, selection: &Selection) -> Result<u64> {
+        let mut bytes = 0u64;
+        for touched in self.touched(selection) {
+            if let Some(found) = self.find(&touched)? {
+                bytes = bytes.saturating_add(found.block.len() as u64);
+            }
+        }
+        Ok(bytes)
+    }
+
+    /// The statistics of all chunks together.
+    pub(crate) fn stats(&self) -> Result<Option<ArrayStats>> {
+        let info = self.described.info();
+        let mut all: Option<ArrayStats> = None;
+        for touched in self.touched(&Selection::all(&self.shape)) {
+            let stats = match self.find(&touched)? {
+                None => self.stats_of_nothing(&touched),
+                Some(found) => {
+                    let bytes = found
+                        .block
+                        .get(found.place.stats.clone())
+                        .unwrap_or_default();
+                    let corrupt = |defect| found.stored.corrupt(0, defect);
+                    match bytes.is_empty() {
+                        false => Some(ArrayStats::decode(info.dtype, bytes).map_err(corrupt)?),
+                        true => self.chunk(&touched)?.and_then(|chunk| chunk.view().stats()),
+                    }
+                }
+            };
+            let Some(stats) = stats else {
+                return Ok(None);
+            };
+            all = Some(match all {
+                None => stats,
+                Some(before) => before.merge(&stats),
+            });
+        }
+        match all {
+            None => Ok(self.read(&Selection::all(&self.shape))?.view().stats()),
+            all => Ok(all),
+        }
+    }
+
+    /// The statistics of a chunk of which nothing is stored: so many times those of one
+    /// element of it.
+    fn stats_of_nothing(&self, touched: &Touched) -> Option<ArrayStats> {
+        let info = self.described.info();
+        let item = info.dtype.item_size().unwrap_or(0);
+        let fill = fill_bytes(info, item).unwrap_or_else(|| vec![0; item]);
+        let one = ArrayStats::of_one(info, &fill, self.masked)?;
+        Some(one.repeated(self.content(&touched.extent).elements))
+    }
+
+    /// The elements of one whole chunk; `None`: nothing is stored.
+    pub(crate) fn chunk(&self, touched: &Touched) -> Result<Option<Elements>> {
+        let Some(found) = self.find(touched)? else {
+            return Ok(None);
+        };
+        let content = self.content(&touched.extent);
+        let corrupt = |defect| found.stored.corrupt(0, defect);
+        decode(
+            &self.described,
+            &found.block,
+            &found.place,
+            content,
+            &touched.extent,
+            &corrupt,
+        )
+        .map(Some)
+    }
+
+    /// The elements of a selection, which lies inside the array.
+    pub(crate) fn read(&self, selection: &Selection) -> Result<Elements> {
+        let touched = self.touched(selection);
+        if let [one] = touched.as_slice()
+            && let Some(chunk) = self.chunk(one)?
+        {
+            let inside = &one.inside;
+            return match one.whole {
+                true => Ok(chunk),
+                false => chunk.select(inside).map_err(|detail| self.misfit(detail)),
+            };
+        }
+        let shape = selection.shape();
+        match self.described.info().dtype.item_size() {
+            Some(item) => self.fixed(&touched, shape, item),
+            None => self.texts(&touched, shape),
+        }
+    }
+
+    fn fixed(&self, touched: &[Touched], shape: Shape, item: usize) -> Result<Elements> {
+        let size = shape
+            .iter()
+            .fold(1u64, |size, length| size.saturating_mul(*length));
+        let len = size.saturating_mul(item as u64);
+        let len = usize::try_from(len).map_err(|_| self.misfit("it is too large".to_owned()))?;
+        let bits = match self.masked {
+            true => size.div_ceil(8) as usize,
+            false => 0,
+        };
+        let mut validity = Ok(None);
+        let data = Value::owned(len, |out| {
+            let target = Target {
+                out: Mutex::new(out),
+                shape: &shape,
+                item,
+            };
+            let mut read = Ok(());
+            validity = match self.masked {
+                false => Ok(None),
+                true => Value::owned(bits, |bits| {
+                    read = self.gather(touched, &target, Some(&Mutex::new(bits)));
+                    Ok(())
+                })
+                .map(Some),
+            };
+            match self.masked {
+                true => read,
+                false => self.gather(touched, &target, None),
+            }
+        })?;
+        Ok(Elements {
+            described: self.described.clone(),
+            shape,
+            data,
+            offsets: None,
+            validity: validity?,
+        })
+    }
+
+    /// Decodes the chunks into their places, by several threads if it is much.
+    fn gather(
+        &self,
+        touched: &[Touched],
+        target: &Target<'_>,
+        validity: Option<&Mutex<&mut [u8]>>,
+    ) -> Result<()> {
+        let next = AtomicUsize::new(0);
+        let work = || -> Result<()> {
+            let mut scratch = Vec::new();
+            while let Some(touched) = touched.get(next.fetch_add(1, Ordering::Relaxed)) {
+                self.place(touched, target, validity, &mut scratch)?;
+            }
+            Ok(())
+        };
+        let elements: u64 = touched
+            .iter()
+            .map(|touched| self.content(&touched.extent).elements)
+            .sum();
+        let threads = match elements.saturating_mul(target.item as u64) >= MUCH {
+            true => std::thread::available_parallelism().map_or(1, usize::from),
+            false => 1,
+        };
+        let threads = threads.min(MOST_THREADS).min(touched.len());
+        if threads <= 1 {
+            return work();
+        }
+        std::thread::scope(|scope| {
+            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+            let mut all = work();
+            for other in others {
+                let done = match other.join() {
+                    Ok(done) => done,
+                    Err(panic) => std::panic::resume_unwind(panic),
+                };
+                all = all.and(done);
+            }
+            all
+        })
+    }
+
+    /// Decodes one chunk into its place.
+    fn place(
+        &self,
+        touched: &Touched,
+        target: &Target<'_>,
+        validity: Option<&Mutex<&mut [u8]>>,
+        scratch: &mut Vec<u8>,
+    ) -> Result<()> {
+        let Some(found) = self.find(touched)? else {
+            return self.fill(touched, target);
+        };
+        let Found {
+            stored,
+            block,
+            place,
+        } = &found;
+        let corrupt = |defect| stored.corrupt(0, defect);
+        let bytes = block.get(place.stored.clone()).unwrap_or_default();
+        let elements = match place.pipeline(block).map_err(corrupt)? {
+            None => bytes,
+            Some(codec) => {
+                let len = check_len(&codec, place, &corrupt)?;
+                if scratch
+                    .try_reserve(len.saturating_sub(scratch.len()))
+                    .is_err()
+                {
+                    return Err(self.misfit(format!("there is no memory for {len} bytes")));
+                }
+                scratch.resize(len, 0);
+                let info = self.described.info();
+                decode_into(&codec, bytes, info.dtype, scratch, &info.name, &corrupt)?;
+                scratch.as_slice()
+            }
+        };
+        let mut fits = target.put(elements, touched);
+        if let (Some(bits), Some(range)) = (validity, &place.validity) {
+            let from = block.get(range.clone()).unwrap_or_default();
+            fits &= crate::array::gather_bits(
+                from,
+                &touched.extent,
+                &touched.inside,
+                &mut bits.lock(),
+                target.shape,
+                &touched.at,
+            );
+        }
+        match fits {
+            true => Ok(()),
+            false => Err(corrupt(MISFIT)),
+        }
+    }
+
+    /// Fills the place of a chunk that is not stored. Its elements are missing if the array
+    /// has a mask: the bits are zero already.
+    fn fill(&self, touched: &Touched, target: &Target<'_>) -> Result<()> {
+        let Some(fill) = fill_bytes(self.described.info(), target.item) else {
+            return Ok(());
+        };
+        let shape = touched.inside.shape();
+        let all = Selection::all(&shape);
+        let elements = self.content(&shape).elements as usize;
+        let filled = fill.repeat(elements);
+        let touched = Touched {
+            extent: shape,
+            inside: all,
+            ..touched.clone()
+        };
+        match target.put(&filled, &touched) {
+            true => Ok(()),
+            false => Err(self.misfit("its fill value does not fit".to_owned())),
+        }
+    }
+
+    /// Texts are put together one by one.
+    fn texts(&self, touched: &[Touched], shape: Shape) -> Result<Elements> {
+        let size = shape
+            .iter()
+            .fold(1u64, |size, length| size.saturating_mul(*length));
+        let count = usize::try_from(size).map_err(|_| self.misfit("it is too large".to_owned()));
+        let fill = fill_bytes(self.described.info(), 0).unwrap_or_default();
+        let chunks: Vec<Option<Elements>> = touched
+            .iter()
+            .map(|touched| self.chunk(touched))
+            .collect::<Result<_>>()?;
+        // Number of the chunk, from 1, and element in it; 0: the fill value.
+        let mut sources: Vec<(usize, u64)> = vec![(0, 0); count?];
+        let mut bits = vec![
+            0u8;
+            if self.masked {
+                sources.len().div_ceil(8)
+            } else {
+                0
+            }
+        ];
+        for (number, (touched, chunk)) in touched.iter().zip(&chunks).enumerate() {
+            let Some(chunk) = chunk else { continue };
+            let fits = crate::array::pairs(
+                &touched.extent,
+                &touched.inside,
+                &shape,
+                &touched.at,
+                |from, to| {
+                    if let Some(source) = sources.get_mut(to as usize) {
+                        *source = (number.saturating_add(1), from);
+                    }
+                },
+            );
+            let bits_fit = match &chunk.validity {
+                Some(from) if self.masked => crate::array::gather_bits(
+                    from,
+                    &touched.extent,
+                    &touched.inside,
+                    &mut bits,
+                    &shape,
+                    &touched.at,
+                ),
+                _ => true,
+            };
+            if !fits || !bits_fit {
+                return Err(self.misfit("its chunks do not fit it".to_owned()));
+            }
+        }
+        let item = |&(number, element): &(usize, u64)| -> Result<&[u8]> {
+            match number.checked_sub(1).and_then(|number| chunks.get(number)) {
+                Some(Some(chunk)) => chunk.view().item(element),
+                _ => Ok(&fill),
+            }
+        };
+        let items: Vec<&[u8]> = sources.iter().map(item).collect::<Result<_>>()?;
+        Elements::of_texts(
+            &self.described,
+            shape,
+            &items,
+            self.masked.then_some(bits.as_slice()),
+        )
+    }
+
+    fn misfit(&self, detail: String) -> Error {
+        Error::Shape {
+            array: self.described.info().name.clone(),
+            detail,
+        }
+    }
+}
+
+const MISFIT: Defect = Defect::Field {
+    what: "bytes of a chunk that do not fit its place, missing",
+    found: 1,
+    expected: "as many elements as the chunk has",
+};
+
+/// Where elements of a fixed width go.
+struct Target<'a> {
+    /// Chunks are decoded without the lock, and only copied with it.
+    out: Mutex<&'a mut [u8]>,
+    shape: &'a Shape,
+    item: usize,
+}
+
+impl Target<'_> {
+    fn put(&self, elements: &[u8], touched: &Touched) -> bool {
+        crate::array::gather(
+            self.item,
+            elements,
+            &touched.extent,
+            &touched.inside,
+            &mut self.out.lock(),
+            self.shape,
+            &touched.at,
+        )
+    }
+}

@@ -1,0 +1,71 @@
+//! Chunks of arrays: records of their own beside the entries of a partition.
+
+mod assembly;
+mod cutting;
+mod decode;
+mod ids;
+
+use std::sync::Arc;
+
+use crate::catalog::Beside;
+use crate::error::Result;
+use crate::format::record::key_hash;
+use crate::format::{Defect, offset};
+use crate::index::{Hash, Pinned};
+use crate::log::{Log, Stored};
+
+pub(crate) use assembly::Assembly;
+pub(crate) use cutting::{NewChunk, cut_all, encode_box};
+pub(crate) use decode::decode;
+pub(crate) use ids::ArrayIds;
+
+/// The chunks of a partition, as one version of an entry has them: a commit writes them
+/// before the version that they belong to.
+#[derive(Clone, Debug)]
+pub(crate) struct ChunkIndex {
+    log: Arc<Log>,
+    pinned: Pinned,
+    /// Place of the version.
+    version: u64,
+}
+
+impl ChunkIndex {
+    pub(crate) fn new(log: &Arc<Log>, pinned: Pinned, version: u64) -> Self {
+        Self {
+            log: Arc::clone(log),
+            pinned,
+            version,
+        }
+    }
+
+    /// The record of a chunk.
+    pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Stored>> {
+        let log = &self.log;
+        let hash = Hash(key_hash(key, log.identity().seed));
+        let place = log.find_place(&self.pinned, hash, &log.keyed(key), self.version)?;
+        let found = log.seen(place, key, self.version)?;
+        if log.is_tolerant() {
+            // Where the log is damaged between the chunk and the version of the entry, a newer
+            // one may have been; where there is no chunk, from the start on.
+            let from = found.map_or(0, |found| found.at);
+            if !log.is_damaged_between(from, offset(self.version)) {
+                return found.map(|located| Stored::new(log, located)).transpose();
+            }
+            let defect = Defect::Lost {
+                what: "a chunk, or a newer one,",
+                because: "the log is damaged where it may have been",
+            };
+            return Err(log.corrupt(offset(self.version), defect));
+        }
+        found.map(|located| Stored::new(log, located)).transpose()
+    }
+}
+
+impl Beside {
+    /// The chunks, for the arrays of the version of an entry at a place.
+    #[inline]
+    pub(crate) fn chunks(&self, log: &Arc<Log>, version: u64) -> Option<ChunkIndex> {
+        let pinned = self.chunks.as_ref()?;
+        Some(ChunkIndex::new(log, pinned.clone(), version))
+    }
+}
