@@ -2,25 +2,34 @@
 
 use std::ffi::CString;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arraylog::{DType, Value};
+use arraylog::{DType, Elements, Selection, Value};
 use pyo3::exceptions::PyBufferError;
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyTuple};
 
 use crate::attrs::{self, RawAttrs};
 use crate::buffer::Layout;
+use crate::change::{self, Spans};
 use crate::entry::Entry;
-use crate::{arrow, dtype, ndarray};
+use crate::errors::OrRaise as _;
+use crate::partition::LARGE;
+use crate::{arrow, dtype, elements, ndarray};
 
 /// The part of `arraylog.Array` that reads.
 #[pyclass(frozen, subclass, weakref, module = "arraylog._core")]
 pub(crate) struct Array {
     /// Set from the beginning, or by the first use of an unpickled array.
     found: OnceLock<arraylog::Array>,
+    /// Kept from the first use of all of them on: buffers point into them, and what was
+    /// decoded once is not decoded again.
+    elements: OnceLock<Elements>,
     entry: Py<Entry>,
     name: String,
     layout: OnceLock<Layout>,
+    /// Bytes of the parts that were read of an array that is stored as it is.
+    seen: AtomicU64,
 }
 
 impl Array {
@@ -33,16 +42,32 @@ impl Array {
         Ok(self.found.get_or_init(|| array))
     }
 
+    /// All elements.
+    #[inline]
+    fn elements(&self, py: Python<'_>) -> PyResult<&Elements> {
+        if let Some(elements) = self.elements.get() {
+            return Ok(elements);
+        }
+        let elements = elements::read(py, self.engine(py)?)?;
+        Ok(self.elements.get_or_init(|| elements))
+    }
+
+    /// Whether so much was read in parts that to compare all `bytes` with their checksums,
+    /// once, costs no more, and makes each part that follows cheaper.
+    fn is_seen(&self, bytes: u64) -> bool {
+        self.seen.load(Ordering::Relaxed) >= bytes
+    }
+
     /// What the buffer protocol lends; BufferError for what it cannot say.
     pub(crate) fn export(&self, py: Python<'_>) -> PyResult<(&Value, &Layout)> {
         let array = self.engine(py)?;
-        if array.validity().is_some() {
+        if array.is_masked() {
             return Err(PyBufferError::new_err(
                 "a buffer has no mask: x[()], x.data or x.filled(v)",
             ));
         }
-        if let Some(layout) = self.layout.get() {
-            return Ok((array.data(), layout));
+        if let (Some(layout), Some(elements)) = (self.layout.get(), self.elements.get()) {
+            return Ok((elements.data(), layout));
         }
         let dtype = array.info().dtype;
         let Some((code, item)) = dtype::buffer_code(dtype).zip(dtype.item_size()) else {
@@ -51,10 +76,36 @@ impl Array {
             )));
         };
         // Compares the bytes with the shape, which is lent as it stands.
-        ndarray::data(py, array, false)?;
-        let layout = layout(&code, item, array.shape())?;
-        Ok((array.data(), self.layout.get_or_init(|| layout)))
+        let elements = self.elements(py)?;
+        ndarray::data(py, elements, false)?;
+        let layout = layout(&code, item, elements.shape())?;
+        Ok((elements.data(), self.layout.get_or_init(|| layout)))
     }
+}
+
+/// Bytes of an array that are as well read as a part of them: a block of checksums.
+const SMALL: u64 = 1 << 16;
+/// Bytes that a text of any length is taken for.
+const TEXT: usize = 16;
+
+/// Bytes of so many elements.
+fn bytes(array: &arraylog::Array, elements: u64) -> u64 {
+    let item = array.info().dtype.item_size().unwrap_or(TEXT);
+    elements.saturating_mul(item as u64)
+}
+
+/// Counts, ends, and whether these are elements.
+type RawStats = (u64, u64, u64, u64, Py<PyAny>, Py<PyAny>, bool, bool);
+
+/// Whether the selected elements follow one another in C order.
+fn lies_together(selection: &Selection, shape: &[u64]) -> bool {
+    let spans = selection.spans();
+    let mut axes = spans
+        .iter()
+        .zip(shape)
+        .skip_while(|(span, _)| span.count == 1);
+    let outer = axes.next().is_none_or(|(span, _)| span.step == 1);
+    selection.size() == 0 || (outer && axes.all(|(span, length)| span.count == *length))
 }
 
 fn layout(code: &str, item: usize, shape: &[u64]) -> PyResult<Layout> {
@@ -86,9 +137,11 @@ impl Array {
         let is_found = entry.get().is_found();
         let this = Self {
             found: OnceLock::new(),
+            elements: OnceLock::new(),
             entry: entry.unbind(),
             name,
             layout: OnceLock::new(),
+            seen: AtomicU64::new(0),
         };
         if is_found {
             this.engine(py)?;
@@ -154,17 +207,110 @@ impl Array {
     /// Whether it was stored with a mask, also one without a missing element.
     #[getter]
     fn masked(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.engine(py)?.validity().is_some())
+        Ok(self.engine(py)?.is_masked())
     }
 
     /// Bytes of the elements.
     #[getter]
     fn nbytes(&self, py: Python<'_>) -> PyResult<usize> {
         let array = self.engine(py)?;
-        Ok(match array.info().dtype {
-            DType::String | DType::Bytes => array.view().data().len(),
-            _ => array.data().len(),
-        })
+        let is_text = matches!(array.info().dtype, DType::String | DType::Bytes);
+        if is_text && elements::is_made(array) {
+            return Ok(self.elements(py)?.data().len());
+        }
+        Ok(usize::try_from(array.nbytes().or_raise(py)?)?)
+    }
+
+    /// Bytes of the elements in the file, encoded, with their mask; of a chunked array a
+    /// look-up of each chunk.
+    #[getter]
+    fn nbytes_stored(&self, py: Python<'_>) -> PyResult<u64> {
+        let array = self.engine(py)?;
+        if array.info().chunked {
+            return py.detach(|| array.nbytes_stored()).or_raise(py);
+        }
+        array.nbytes_stored().or_raise(py)
+    }
+
+    /// Length of a chunk along each axis; None if the array is not chunked.
+    #[getter]
+    fn chunks<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let chunks = self.engine(py)?.chunks().or_raise(py)?;
+        chunks.map(|shape| PyTuple::new(py, shape)).transpose()
+    }
+
+    /// The codec that the elements are encoded with: "zstd:3"; None if there is none.
+    #[getter]
+    fn codec(&self, py: Python<'_>) -> PyResult<Option<&str>> {
+        Ok(self.engine(py)?.info().codec.as_deref())
+    }
+
+    /// What the elements are like; None for dtypes without an order.
+    fn _stats<'py>(&self, py: Python<'py>) -> PyResult<Option<RawStats>> {
+        let array = self.engine(py)?;
+        let kept = self.elements.get();
+        let stats = py.detach(|| match kept {
+            Some(elements) => Ok(elements.view().stats()),
+            None => Ok(array.read()?.view().stats()),
+        });
+        let Some(stats) = stats.or_raise(py)? else {
+            return Ok(None);
+        };
+        let end = |end: &Option<arraylog::AttrValue>| match end {
+            Some(value) => attrs::to_py(py, value),
+            None => Ok(py.None()),
+        };
+        Ok(Some((
+            stats.count,
+            stats.nulls,
+            stats.nans,
+            stats.fills,
+            end(&stats.min)?,
+            end(&stats.max)?,
+            stats.min_exact,
+            stats.max_exact,
+        )))
+    }
+
+    /// What `numpy()` gives, where a part of the array costs no less; else None.
+    fn _whole<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let array = self.engine(py)?;
+        let info = array.info();
+        let bytes = bytes(array, array.size());
+        let is_kept = self.elements.get().is_some();
+        let is_small = bytes < SMALL && (is_kept || !elements::is_made(array));
+        let is_text = info.dtype.item_size().is_none();
+        // Any part of these is decoded with the rest.
+        let is_one_block = info.codec.is_some() && !info.chunked;
+        let is_view = !array.is_masked() && (is_kept || self.is_seen(bytes));
+        if is_small || (!is_text && (is_one_block || is_view)) {
+            return ndarray::build(py, self.elements(py)?, false).map(Some);
+        }
+        Ok(None)
+    }
+
+    /// The elements at start, step and count of each axis, as `numpy()` would give them;
+    /// None where a view of all elements has them without a copy.
+    fn _slice<'py>(&self, py: Python<'py>, spans: Spans) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let array = self.engine(py)?;
+        let selection = change::selection(spans);
+        let is_text = array.info().dtype.item_size().is_none();
+        let is_made = elements::is_made(array);
+        let is_view = !is_text && !is_made && !array.is_masked();
+        if is_view && !lies_together(&selection, array.shape()) {
+            return Ok(None);
+        }
+        let bytes = bytes(array, selection.size());
+        if is_view {
+            self.seen.fetch_add(bytes.max(1), Ordering::Relaxed);
+        }
+        let read = || array.slice(&selection);
+        let elements = if is_made || bytes >= LARGE as u64 {
+            py.detach(read)
+        } else {
+            read()
+        };
+        ndarray::build(py, &elements.or_raise(py)?, false).map(Some)
     }
 
     fn _raw_fill_value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
@@ -181,18 +327,21 @@ impl Array {
     /// The elements as an ndarray, never masked, without a copy where the bytes allow it.
     #[getter]
     fn data<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        ndarray::data(py, self.engine(py)?, false)
+        ndarray::data(py, self.elements(py)?, false)
     }
 
     /// True where an element is missing, one byte an element; None without a mask.
     #[getter]
     fn mask<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        ndarray::mask(py, self.engine(py)?, false)
+        if !self.engine(py)?.is_masked() {
+            return Ok(py.None().into_bound(py));
+        }
+        ndarray::mask(py, self.elements(py)?, false)
     }
 
     /// The type of the elements for Arrow's consumers; as with `__arrow_c_array__`.
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
-        arrow::schema(py, self.engine(py)?)
+        arrow::schema(py, self.elements(py)?)
     }
 
     /// The array for Arrow's consumers (pyarrow, polars, DuckDB), read-only: elements of
@@ -206,12 +355,12 @@ impl Array {
     ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
         // The protocol lets a producer give the type that it has.
         drop(requested_schema);
-        arrow::array(py, self.engine(py)?)
+        arrow::array(py, self.elements(py)?)
     }
 
     /// Always an ndarray, masked if the array is; with `copy` owned and writable.
     #[pyo3(signature = (*, copy=false))]
     fn numpy<'py>(&self, py: Python<'py>, copy: bool) -> PyResult<Bound<'py, PyAny>> {
-        ndarray::build(py, self.engine(py)?, copy)
+        ndarray::build(py, self.elements(py)?, copy)
     }
 }

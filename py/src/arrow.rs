@@ -11,7 +11,7 @@
 use std::ffi::{CStr, c_char, c_void};
 use std::ptr::{null, null_mut};
 
-use arraylog::{ArrayView, DType, TimeUnit};
+use arraylog::{ArrayView, DType, Elements, TimeUnit};
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
@@ -50,7 +50,7 @@ struct ArrowArray {
 struct Owner {
     buffers: Vec<*const c_void>,
     /// In a place of its own, so that it can be pointed into before it is here.
-    _array: Box<arraylog::Array>,
+    _array: Box<Elements>,
     _made: Vec<Vec<u64>>,
 }
 
@@ -62,7 +62,7 @@ unsafe impl Send for ArrowArray {}
 /// The array may go to another thread, as said above.
 const _: fn() = || {
     fn is_send<T: Send>() {}
-    is_send::<Box<arraylog::Array>>();
+    is_send::<Box<Elements>>();
 };
 
 const NULLABLE: i64 = 2;
@@ -104,10 +104,7 @@ impl Drop for ArrowArray {
 }
 
 /// The capsule of the type of the elements.
-pub(crate) fn schema<'py>(
-    py: Python<'py>,
-    array: &arraylog::Array,
-) -> PyResult<Bound<'py, PyCapsule>> {
+pub(crate) fn schema<'py>(py: Python<'py>, array: &Elements) -> PyResult<Bound<'py, PyCapsule>> {
     let format = format(py, array)?;
     let nullable = array.validity().is_some() || is_time(array.info().dtype);
     let schema = ArrowSchema {
@@ -127,7 +124,7 @@ pub(crate) fn schema<'py>(
 /// The capsules of the type and of the elements.
 pub(crate) fn array<'py>(
     py: Python<'py>,
-    array: &arraylog::Array,
+    array: &Elements,
 ) -> PyResult<(Bound<'py, PyCapsule>, Bound<'py, PyCapsule>)> {
     let schema = schema(py, array)?;
     let array = Box::new(array.clone());
@@ -186,7 +183,7 @@ fn is_wide(view: &ArrayView<'_>) -> bool {
 }
 
 /// The type of the elements in Arrow's letters.
-fn format(py: Python<'_>, array: &arraylog::Array) -> PyResult<&'static CStr> {
+fn format(py: Python<'_>, array: &Elements) -> PyResult<&'static CStr> {
     use TimeUnit::{Microsecond, Millisecond, Nanosecond, Second};
     let info = array.info();
     if array.shape().len() != 1 {

@@ -203,6 +203,9 @@ fn typed(mut field: Field<'_>) -> PyResult<AttrValue> {
     let (data, offsets) = match spec.data {
         arraylog::ArrayBytes::Fixed(data) => (data, Vec::new()),
         arraylog::ArrayBytes::Variable { offsets, data } => (data, offsets),
+        arraylog::ArrayBytes::Stored(_) => {
+            return Err(PyTypeError::new_err("an attribute is made of elements"));
+        }
     };
     if let Some(&len) = spec.shape.first() {
         return Ok(AttrValue::Array(AttrArray {

@@ -13,8 +13,8 @@ use crate::buffer::Bytes;
 use crate::errors::{self, OrRaise as _};
 use crate::key::Key;
 use crate::many::Found;
-use crate::ndarray;
 use crate::partition::{self, LARGE, Partition, Place};
+use crate::{elements, ndarray};
 
 /// The part of `arraylog.Entry` that reads.
 #[pyclass(frozen, subclass, weakref, module = "arraylog._core")]
@@ -224,7 +224,8 @@ impl Entry {
         Ok(PyMemoryView::from(bytes.as_any())?.into_any())
     }
 
-    /// Bytes of the record's value in the file.
+    /// Bytes of the entry in the file, with what was changed of it since; those of chunks
+    /// are told by their arrays.
     #[getter]
     fn nbytes_stored(&self, py: Python<'_>) -> PyResult<u64> {
         Ok(self.engine(py)?.nbytes_stored())
@@ -269,13 +270,19 @@ impl Entry {
                 let name = name.cast::<PyString>()?;
                 let text = name.to_str()?;
                 let array = self.read(py, |entry| entry.array(text))?;
-                dict.set_item(name, ndarray::build(py, &array, copy)?)?;
+                dict.set_item(
+                    name,
+                    ndarray::build(py, &elements::read(py, &array)?, copy)?,
+                )?;
             }
             return Ok(dict);
         }
         for (position, name) in entry.names().enumerate() {
             let array = self.read(py, |entry| entry.array_at(position))?;
-            dict.set_item(name, ndarray::build(py, &array, copy)?)?;
+            dict.set_item(
+                name,
+                ndarray::build(py, &elements::read(py, &array)?, copy)?,
+            )?;
         }
         Ok(dict)
     }

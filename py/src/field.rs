@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use arraylog::{ArrayBytes, ArraySpec, AttrValue, Attrs, DType, Mask};
+use arraylog::{ArrayBytes, ArraySpec, AttrValue, Attrs, Chunking, DType, Mask};
 use numpy::{PyArrayDescrMethods as _, PyUntypedArray, PyUntypedArrayMethods as _};
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -24,6 +24,8 @@ pub(crate) struct Field<'py> {
     data: Elements<'py>,
     missing: Missing<'py>,
     fill_value: Option<AttrValue>,
+    chunks: Option<Chunking>,
+    codec: Option<String>,
     attrs: Attrs,
 }
 
@@ -178,6 +180,8 @@ impl<'py> Field<'py> {
             data,
             missing: Missing::Unmasked,
             fill_value: None,
+            chunks: None,
+            codec: None,
             attrs: Attrs::new(),
         }
     }
@@ -213,6 +217,8 @@ impl<'py> Field<'py> {
             } else {
                 Some(attrs::fill_value(&fill_value)?)
             },
+            chunks: chunking(&spec.getattr(intern!(py, "_chunks"))?)?,
+            codec: spec.getattr(intern!(py, "_codec"))?.extract()?,
             attrs: attrs::from_mapping(&spec.getattr(intern!(py, "_attrs"))?, ARRAY_ATTRS)?,
         })
     }
@@ -246,6 +252,8 @@ impl<'py> Field<'py> {
                 Missing::Mask(mask) => Some(Mask::Missing(Cow::Borrowed(mask.bytes()))),
             },
             fill_value: self.fill_value.take(),
+            chunks: self.chunks.take(),
+            codec: self.codec.take(),
             attrs: std::mem::take(&mut self.attrs),
         }
     }
@@ -253,6 +261,17 @@ impl<'py> Field<'py> {
 
 /// Begins the path of an attribute of an array in messages.
 const ARRAY_ATTRS: &str = "attrs of the array";
+
+/// "auto", or the lengths of a chunk; `_convert` has looked at them.
+fn chunking(chunks: &Bound<'_, PyAny>) -> PyResult<Option<Chunking>> {
+    if chunks.is_none() {
+        return Ok(None);
+    }
+    if chunks.is_instance_of::<PyString>() {
+        return Ok(Some(Chunking::Auto));
+    }
+    Ok(Some(Chunking::Shape(chunks.extract()?)))
+}
 
 /// One name, or a list or tuple of names and `None`.
 fn plain_dims(dims: &Bound<'_, PyAny>) -> Option<Vec<Option<String>>> {

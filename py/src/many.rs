@@ -1,14 +1,14 @@
 //! Many keys, and many versions, in one call.
 
-use arraylog::What;
+use arraylog::{Elements, What};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 
-use crate::errors;
 use crate::key::Key;
 use crate::ndarray;
 use crate::partition::{Default, Partition};
+use crate::{elements, errors};
 
 /// From so many keys on other Python threads run meanwhile: the lookups then take
 /// longer than a change of threads.
@@ -84,7 +84,7 @@ pub(crate) fn get<'py>(
     let many = keys.len() >= MANY;
     match wanted {
         Wanted::Entries => {
-            let found = this.read_many(py, many, |engine| engine.entry_many(&keys))?;
+            let found = this.read_work(py, many, |engine| engine.entry_many(&keys))?;
             let make = |(entry, key): (arraylog::Entry, &Bound<'py, PyAny>)| {
                 class.call1((partition, key, py.None(), Found(entry)))
             };
@@ -95,10 +95,20 @@ pub(crate) fn get<'py>(
         Wanted::One(name) => {
             let text = name.to_str()?;
             let found = this
-                .read_many(py, many, |engine| engine.array_many(&keys, text))
+                .read_work(py, many, |engine| engine.array_many(&keys, text))
                 .map_err(|error| at_key(py, this, error, &keys, &[text]))?;
-            this.note_size(py, found.iter().flatten().map(|array| array.data().len()))?;
-            let make = |array: arraylog::Array| ndarray::build(py, &array, false);
+            if many || found.iter().flatten().any(elements::is_work) {
+                let found = this.read_work(py, true, |_| {
+                    let found = found.iter();
+                    let read =
+                        found.map(|array| array.as_ref().map(arraylog::Array::read).transpose());
+                    read.collect::<arraylog::Result<Vec<_>>>()
+                })?;
+                let make = |elements: Elements| ndarray::build(py, &elements, false);
+                return list(py, found, &keys, default, make);
+            }
+            let make =
+                |array: arraylog::Array| ndarray::build(py, &elements::read(py, &array)?, false);
             list(py, found, &keys, default, make)
         }
         Wanted::Named(names) => {
@@ -115,11 +125,19 @@ pub(crate) fn get<'py>(
                 entries.map(|entry| entry.map(arrays).transpose()).collect()
             };
             let found: Vec<Option<Vec<arraylog::Array>>> = this
-                .read_many(py, many, read)
+                .read_work(py, many, read)
                 .map_err(|error| at_key(py, this, error, &keys, &texts))?;
-            let sizes = found.iter().flatten().flatten();
-            this.note_size(py, sizes.map(|array| array.data().len()))?;
-            let make = |arrays: Vec<arraylog::Array>| {
+            let work = many || found.iter().flatten().flatten().any(elements::is_work);
+            let read_all = |arrays: &Vec<arraylog::Array>| {
+                let read = arrays.iter().map(arraylog::Array::read);
+                read.collect::<arraylog::Result<Vec<_>>>()
+            };
+            let found = this.read_work(py, work, |_| {
+                let found = found.iter();
+                let read = found.map(|arrays| arrays.as_ref().map(read_all).transpose());
+                read.collect::<arraylog::Result<Vec<_>>>()
+            })?;
+            let make = |arrays: Vec<Elements>| {
                 let dict = PyDict::new(py);
                 for (name, array) in names.iter().zip(&arrays) {
                     dict.set_item(name, ndarray::build(py, array, false)?)?;

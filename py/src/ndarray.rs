@@ -1,6 +1,6 @@
 //! Stored arrays as NumPy arrays.
 
-use arraylog::{ArrayView, DType};
+use arraylog::{ArrayView, DType, Elements};
 use numpy::{PyArrayDescr, PyUntypedArray};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -14,7 +14,7 @@ use crate::{attrs, buffer, dtype, errors};
 #[inline]
 pub(crate) fn build<'py>(
     py: Python<'py>,
-    array: &arraylog::Array,
+    array: &Elements,
     copy: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let data = data(py, array, copy)?;
@@ -35,7 +35,7 @@ pub(crate) fn build<'py>(
 /// The elements, never masked.
 pub(crate) fn data<'py>(
     py: Python<'py>,
-    array: &arraylog::Array,
+    array: &Elements,
     copy: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let info = array.info();
@@ -70,7 +70,7 @@ pub(crate) fn elements(shape: &[u64]) -> Option<usize> {
 /// The mask in NumPy's sense, one byte an element: true is missing.
 pub(crate) fn mask<'py>(
     py: Python<'py>,
-    array: &arraylog::Array,
+    array: &Elements,
     writable: bool,
 ) -> PyResult<Bound<'py, PyAny>> {
     let Some(validity) = array.validity() else {

@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyMemoryView, PyString};
 
 use crate::buffer::Bytes;
+use crate::elements;
 use crate::entry::Entry;
 use crate::errors::OrRaise as _;
 use crate::events;
@@ -55,7 +56,7 @@ pub(crate) struct Partition {
 struct Opened {
     engine: arraylog::Partition,
     slow_reads: bool,
-    /// Whether the last read was of [`LARGE`] bytes or more.
+    /// Whether the last value read was of [`LARGE`] bytes or more.
     large_reads: AtomicBool,
 }
 
@@ -140,30 +141,18 @@ impl Partition {
         changed.or_raise(py)
     }
 
-    /// Runs a read of keys, letting other Python threads in if they are `many`.
-    pub(crate) fn read_many<T: Send>(
+    /// Runs a read, letting other Python threads in if it is `work`.
+    pub(crate) fn read_work<T: Send>(
         &self,
         py: Python<'_>,
-        many: bool,
+        work: bool,
         read: impl FnOnce(&arraylog::Partition) -> arraylog::Result<T> + Send,
     ) -> PyResult<T> {
-        if many {
+        if work {
             self.change(py, read)
         } else {
             self.read(py, read)
         }
-    }
-
-    /// Notes how large what was read is, for the next read.
-    pub(crate) fn note_size(
-        &self,
-        py: Python<'_>,
-        sizes: impl Iterator<Item = usize>,
-    ) -> PyResult<()> {
-        if let Some(largest) = sizes.max() {
-            self.opened(py)?.note_size(largest);
-        }
-        Ok(())
     }
 
     /// The partition that a copy goes to.
@@ -285,9 +274,18 @@ impl Partition {
         copy: bool,
     ) -> PyResult<Bound<'py, PyAny>> {
         let key = Key::of(key)?;
-        let array = self.read(py, |partition| partition.array(&key, name))?;
-        self.opened(py)?.note_size(array.data().len());
-        ndarray::build(py, &array, copy)
+        let found = self.read(py, |partition| {
+            let array = partition.array(&key, name)?;
+            if elements::is_work(&array) {
+                return Ok(Err(Box::new(array)));
+            }
+            array.read().map(Ok)
+        })?;
+        let elements = match found {
+            Ok(elements) => elements,
+            Err(array) => elements::read(py, &array)?,
+        };
+        ndarray::build(py, &elements, copy)
     }
 
     /// Stores an entry of arrays; replaces the whole entry.

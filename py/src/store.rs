@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use arraylog::{Advice, Attrs, Durability, Mode, OpenOptions, PartitionOptions, Verify};
+use arraylog::{Advice, Attrs, Chunking, Durability, Mode, OpenOptions, PartitionOptions, Verify};
 use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use pyo3::types::{IntoPyDict as _, PyBytes, PyDict};
 
 use crate::attrs::{self, RawAttrs};
@@ -192,19 +193,26 @@ impl Store {
         self.engine.has_partition(collection, name).or_raise(py)
     }
 
-    /// Makes the partition of a collection; `names` are both.
+    /// Makes the partition of a collection; `names` are both, `arrays` codec and chunks.
     fn create_partition(
         &self,
         py: Python<'_>,
         names: (String, String),
-        codec: Option<&str>,
+        arrays: (Option<String>, Option<Bound<'_, PyAny>>),
         align: Option<u64>,
         attrs: Option<&Bound<'_, PyAny>>,
         exist_ok: bool,
     ) -> PyResult<()> {
         let mut options = PartitionOptions::new().exist_ok(exist_ok);
+        let (codec, chunks) = arrays;
         if let Some(codec) = codec {
             options = options.codec(codec);
+        }
+        if let Some(chunks) = chunks {
+            options = options.chunks(match chunks.is_instance_of::<PyString>() {
+                true => Chunking::Auto,
+                false => Chunking::Shape(chunks.extract()?),
+            });
         }
         if let Some(align) = align {
             options = options.align(align);

@@ -8,7 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 import arraylog
-from arraylog import Array, ArraySpec, Batch, Collection, Entry, Partition, Snapshot, Store
+from arraylog import (
+    Array,
+    ArrayEditor,
+    ArraySpec,
+    ArrayStats,
+    Batch,
+    Collection,
+    Entry,
+    Partition,
+    Snapshot,
+    Store,
+)
 
 
 def write(path: str | os.PathLike[str]) -> int | None:
@@ -32,6 +43,20 @@ def write(path: str | os.PathLike[str]) -> int | None:
             },
             attrs={"lat": 1.5, "nested": {"a": [1, 2]}},
         )
+        cut = arraylog.array(np.zeros((10, 10)), ("x", "y"), chunks=(5, 5), codec="zstd:3")
+        part.write("grid", {"t": cut, "auto": arraylog.array(t, chunks="auto")})
+        part.write_region("grid", "t", np.s_[2:4, ::-1], np.ones(10))
+        part.append("grid", "auto", [1.0, 2.0], axis=0)
+        part.resize("grid", "auto", 20)
+        part.assign("grid", {"n": 1}, attrs={"a": 1}, drop=["auto"], rename={"t": "u"})
+        part.assign("grid", drop_attrs=("a",))
+        editor: ArrayEditor = part.edit("grid", "u")
+        editor[0, ...] = 3.0
+        lengths: tuple[int, ...] | None = editor.chunks
+        stored: Array = part["grid"]["u"]
+        codec: str | None = stored.codec
+        stats: ArrayStats | None = stored.stats
+        print(editor.shape, editor[1], lengths, stored.nbytes_stored, codec, stats and stats.max)
         part[b"bytes"] = b"value"
         part["bare"] = t
         part["copy"] = part["bare"]

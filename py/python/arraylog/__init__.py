@@ -9,7 +9,7 @@ and survive the end of the process, but not a loss of power. ``close()`` and
 from __future__ import annotations
 
 from . import _core
-from ._array import Array
+from ._array import Array, ArrayStats
 from ._attrs import Attrs
 from ._batch import Batch, BatchPartition
 from ._codec import Codec, codecs, register_codec
@@ -17,6 +17,7 @@ from ._collection import Collection
 from ._convert import array
 from ._core import __version__, format_version
 from ._damage import Damage, Salvaged, Verification
+from ._edit import ArrayEditor
 from ._entry import Entry, KeyVersion
 from ._equal import equal
 from ._errors import (
@@ -53,8 +54,10 @@ from ._usage import Backup, PartitionUsage, Usage
 
 __all__ = [
     "Array",
+    "ArrayEditor",
     "ArrayLogError",
     "ArraySpec",
+    "ArrayStats",
     "Attrs",
     "Backup",
     "Batch",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import _core
 from ._attrs import Attrs
-from ._later import Later
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -22,16 +22,44 @@ _NUMPY_TYPES = 256
 _DLPACK = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|complex(64|128)")
 
 
-class Array(Later, _core.Array):
+@dataclass(frozen=True, slots=True)
+class ArrayStats:
+    """What the elements of an array are like; :attr:`Array.stats`.
+
+    For ``min`` and ``max`` count the elements that are not missing, not NaN or NaT,
+    and not equal to the fill value.
+    """
+
+    count: int
+    """All elements."""
+    nulls: int
+    """Missing elements."""
+    nans: int
+    """NaN or NaT, and not missing."""
+    fills: int
+    """Equal to the fill value, and not missing."""
+    min: Any
+    """No element that counts is less; None if none counts."""
+    max: Any
+    """No element that counts is greater; None if none counts."""
+    min_exact: bool
+    """Whether ``min`` is one of the elements: of long text it may be something below them."""
+    max_exact: bool
+    """Whether ``max`` is one of the elements."""
+
+
+class Array(_core.Array):
     """One array of one version of an entry.
 
-    It never changes, costs nothing to keep, and works after ``store.close()``.
-    ``np.asarray(x)`` and ``x[...]`` are views of the file where the bytes allow
-    it, and read-only.
+    It never changes and works after ``store.close()``. ``np.asarray(x)`` and
+    ``x[...]`` are views of the file where the bytes allow it, and read-only.
+    ``x[index]`` is what NumPy makes of it, and of an array in chunks those alone
+    are read that have some of it; arrays of indices, and masks, read the box around
+    what they select. One in chunks, or with a codec, keeps its elements once all of
+    them were decoded; any other costs nothing to keep.
     """
 
     __slots__ = ()
-    _later = ("stats",)
 
     @property
     def attrs(self) -> Attrs:
@@ -39,29 +67,33 @@ class Array(Later, _core.Array):
         return Attrs(self._raw_attrs())
 
     @property
-    def chunks(self) -> None:
-        """None: this version stores each array in one piece."""
-        return None
-
-    @property
-    def codec(self) -> None:
-        """None: this version stores arrays as they are."""
-        return None
-
-    @property
-    def nbytes_stored(self) -> int:
-        """Bytes of the elements in the file."""
-        return self.nbytes
-
-    @property
     def fill_value(self) -> Any:
         """What stands for a missing element, or None if nothing was said."""
+        return self._scalar(self._raw_fill_value())
+
+    @property
+    def stats(self) -> ArrayStats | None:
+        """Number of elements, of missing ones and so on, and the least and the greatest.
+
+        None for dtypes that have no order, complex numbers and floats of 8 bits. Reads
+        all elements.
+        """
+        stats = self._stats()
+        if stats is None:
+            return None
+        count, nulls, nans, fills, low, high, low_exact, high_exact = stats
+        return ArrayStats(count, nulls, nans, fills, self._scalar(low), self._scalar(high), low_exact, high_exact)
+
+    def _scalar(self, value: Any) -> Any:
+        """An element of the dtype."""
         import numpy as np
 
-        fill = self._raw_fill_value()
-        if fill is None or self.dtype.kind in "OT":
-            return fill
-        return np.asarray(fill, dtype=self.dtype)[()]
+        if value is None or self.dtype.kind in "OT":
+            return value
+        if self.dtype.kind in "SU":
+            # A bound of text may be longer than an element.
+            return self.dtype.type(value)
+        return np.asarray(value, dtype=self.dtype)[()]
 
     def filled(self, value: Any = _NO_VALUE) -> NDArray[Any]:
         """The elements with missing ones replaced by ``value`` (default: ``fill_value``,
@@ -122,12 +154,17 @@ class Array(Later, _core.Array):
         return iter(self.numpy())
 
     def __getitem__(self, index: Any, /) -> Any:
-        return self.numpy()[index]
+        whole = self._whole()
+        if whole is not None:
+            return whole[index]
+        from ._indexing import take
+
+        return take(self, index)
 
     def __setitem__(self, index: Any, value: Any, /) -> None:
         raise TypeError(
             f"an Array is one version of {self.name!r} and never changes; "
-            "writing to a part of an array, part.edit(key, name), is not in this version: write the entry again"
+            "part.edit(key, name) is what the latest version can be written by"
         )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
@@ -202,7 +239,19 @@ class Array(Later, _core.Array):
     def __repr__(self) -> str:
         dims = "" if not any(self.dims) else f" dims={self.dims!r}"
         masked = " masked" if self.masked else ""
-        return f"<arraylog.Array {self.name!r} {self._dtype_name} shape={self.shape}{dims}{masked}>"
+        chunks, codec = self.chunks, self.codec
+        cut = "" if chunks is None else f" chunks={chunks}"
+        coded = "" if codec is None else f" codec={codec!r}"
+        stored = "" if chunks is None and codec is None else f" {self._stored()}"
+        return f"<arraylog.Array {self.name!r} {self._dtype_name} shape={self.shape}{dims}{masked}{cut}{coded}{stored}>"
+
+    def _stored(self) -> str:
+        """How many bytes are stored, for how many of the elements."""
+        stored = self.nbytes_stored
+        if self._dtype_name in ("string", "bytes") or not stored:
+            # How many bytes texts have is known when they are read.
+            return f"{stored:,} bytes stored"
+        return f"{stored:,} bytes for {self.nbytes:,} ({self.nbytes / stored:.2f}x)"
 
     def _repr_html_(self) -> str:
         from ._html import array_html

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 from ._array import SMALL, Array
 from ._errors import DTypeError, InvalidError, ShapeError, UnsupportedDTypeError
-from ._later import unsupported
 from ._lists import NoElementsError, from_items, from_list, is_missing
 from ._spec import ArraySpec
 
@@ -34,28 +33,29 @@ def array(
     dtype: DTypeLike | None = None,
     mask: ArrayLike | None = None,
     fill_value: Any = None,
-    chunks: None = None,
-    codec: None = None,
+    chunks: Sequence[int] | Literal["auto"] | None = None,
+    codec: str | None = None,
     attrs: Mapping[str, Any] | None = None,
 ) -> ArraySpec:
     """One array and its options, to be given to ``write``.
 
     ``dims`` names the axes. ``dtype`` converts, and refuses what does not fit;
     ``"string"`` and ``"bytes"`` are text and bytes of any length. ``mask`` is
-    true where an element is missing. ``chunks`` and ``codec`` are not in this
-    version.
+    true where an element is missing.
+
+    ``chunks``: the length of a chunk along each axis, or ``"auto"`` for chunks
+    of about a mebibyte; of a chunked array parts are read and written without
+    the rest, and the axes can grow. ``codec``: what the elements, or those of
+    each chunk, are encoded with: ``"zstd:3"``, ``"shuffle+lz4"``. A stored
+    array keeps those that it has, where nothing else is said.
     """
-    if chunks is not None:
-        raise unsupported("array(chunks=)")
-    if codec is not None:
-        raise unsupported("array(codec=)")
     label = "array()"
     spec = _spec(label, data, dtype)
     if mask is not None:
         spec._mask = _merge(spec._mask, _mask(label, mask, spec.shape))
     if fill_value is not None:
         spec._fill_value = _fill(label, fill_value, spec)
-    return spec._named(label, dims, attrs)
+    return spec._packed(label, chunks, codec)._named(label, dims, attrs)
 
 
 def field(name: str, value: Any) -> ArraySpec:
@@ -69,6 +69,11 @@ def field(name: str, value: Any) -> ArraySpec:
         spec = _spec(label, value[1], None)
         return spec._named(label, value[0], value[2] if len(value) == 3 else None)
     return _spec(label, value, None)
+
+
+def elements(label: str, data: Any, dtype: Any = None) -> ArraySpec:
+    """Data alone, as ``dtype`` if one is given; refused where that changes a value."""
+    return _spec(label, data, dtype)
 
 
 def attribute(path: str, value: Any) -> Any:
@@ -120,6 +125,7 @@ def _spec(label: str, data: Any, dtype: Any) -> ArraySpec:
         if any(data.dims):
             spec._dims = data.dims
         spec._attrs = dict(data.attrs)
+        spec._chunks, spec._codec = data.chunks, data.codec
         return spec
     if isinstance(data, (np.ndarray, np.generic)):
         return _from_ndarray(label, data, dtype)

@@ -115,7 +115,9 @@ class KeyVersion:
 
 
 def _form(array: Array) -> str:
-    return f"{array._dtype_name}{list(array.shape) if array.shape else ''}"
+    chunks = "" if array.chunks is None else f" chunks={list(array.chunks)}"
+    codec = "" if array.codec is None else f" {array.codec}"
+    return f"{array._dtype_name}{list(array.shape) if array.shape else ''}{chunks}{codec}"
 
 
 def _short(text: str) -> str:

@@ -207,6 +207,7 @@ _CLASSES: dict[str, type[ArrayLogError]] = {
         NotCommittedError,
         CommitUnknownError,
         ForkedError,
+        CodecUnavailableError,
     )
 }
 

@@ -15,14 +15,18 @@ _MOST_ROWS = 100
 
 
 def array_html(array: Array) -> str:
-    """Name, dtype, shape, dims and attributes."""
+    """Name, dtype, shape, dims, how it is stored, and attributes."""
     rows = [
         ("dtype", array._dtype_name),
         ("shape", str(array.shape)),
         ("dims", _dims(array)),
         ("mask", "yes" if array.masked else "no"),
-        ("bytes", f"{array.nbytes:,}"),
     ]
+    chunks, codec = array.chunks, array.codec
+    if chunks is None and codec is None:
+        rows.append(("bytes", f"{array.nbytes:,}"))
+    else:
+        rows += [("chunks", "none" if chunks is None else str(chunks)), ("codec", codec or "none"), ("bytes", array._stored())]
     return f"<div><strong>arraylog.Array</strong> {_text(array.name or '(bare)')}{_table(rows)}{_attrs(array.attrs)}</div>"
 
 
@@ -32,9 +36,13 @@ def entry_html(entry: Entry) -> str:
     if entry.kind == "value":
         return f"<div>{head}: value of {len(entry.value):,} bytes</div>"
     names = list(islice(entry, _MOST_ROWS))
-    rows = [(x.name, x._dtype_name, str(x.shape), _dims(x), "masked" if x.masked else "") for x in map(entry.__getitem__, names)]
+    rows = [(x.name, x._dtype_name, str(x.shape), _dims(x), "masked" if x.masked else "", _chunks(x), x.codec or "") for x in map(entry.__getitem__, names)]
     more = f"<p>and {len(entry) - len(names)} more</p>" if len(entry) > len(names) else ""
     return f"<div>{head}{_table(rows)}{more}{_attrs(entry.attrs)}</div>"
+
+
+def _chunks(array: Array) -> str:
+    return "" if array.chunks is None else f"chunks {array.chunks}"
 
 
 def _dims(array: Array) -> str:

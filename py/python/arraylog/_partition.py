@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping, Sequence
 from itertools import islice
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, overload
@@ -14,6 +14,7 @@ from . import _core
 from ._array import Array
 from ._attrs import LiveAttrs
 from ._batch import Batch
+from ._edit import ArrayEditor, append, resize, write_region
 from ._entry import Entry, KeyVersion
 from ._errors import ConflictError, InvalidError
 from ._later import Later
@@ -23,7 +24,7 @@ from ._spec import ArraySpec
 from ._stream import ValueFile
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from numpy.typing import ArrayLike, NDArray
 
     from ._snapshot import Snapshot
 
@@ -37,8 +38,8 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
 
     Keys are ``str`` (their UTF-8) or ``bytes``, and come back as ``str``. The
     order is that of the latest whole write of each key. ``write``, ``put``,
-    ``remove``, ``rename`` and ``copy`` are one commit each, ``update``,
-    ``remove_many`` and ``clear`` too.
+    ``assign``, ``write_region``, ``append``, ``resize``, ``remove``, ``rename``
+    and ``copy`` are one commit each, ``update``, ``remove_many`` and ``clear`` too.
 
     ``if_absent=True`` and ``if_version=entry.version`` make a write depend on
     what is there; if it is something else, nothing is stored and
@@ -47,9 +48,7 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
     """
 
     __slots__ = ()
-    _later = (
-        "append", "assign", "dataset", "edit", "resize", "write_region",
-    )  # fmt: skip
+    _later = ("dataset",)
 
     @property
     def store(self) -> Snapshot:
@@ -136,6 +135,46 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
         if default is _MISSING:
             return self._get_many(keys, arrays, Entry)
         return self._get_many(keys, arrays, Entry, default)
+
+    def edit(self, key: str | bytes, name: str = "") -> ArrayEditor:
+        """An array to read and write: ``part.edit(key, name)[2:4] = data``; KeyError.
+
+        Each assignment is a :meth:`write_region`.
+        """
+        return ArrayEditor(self, key, name)
+
+    def write_region(self, key: str | bytes, name: str, index: Any, data: ArrayLike) -> None:
+        """Writes a part of an array, in one commit; the entry keeps its place in the
+        order of keys and gets a new version.
+
+        ``index`` has ints, slices and Ellipsis; what is not inside the array is an
+        IndexError, and nothing is clipped. ``data`` has the dtype of the array, or is
+        a list or scalar of Python's that is exact in it, and is broadcast to the part
+        as NumPy does. A masked array takes masked data; without a mask nothing of the
+        part is missing.
+
+        Of a chunked array the chunks are written that have some of the part; any
+        other array is written again, all of it.
+        """
+        write_region(self, key, name, index, data)
+
+    def append(self, key: str | bytes, name: str, data: ArrayLike, *, axis: int = 0) -> None:
+        """Makes an array longer along ``axis`` by ``data``, in one commit.
+
+        The other axes of the data are as long as those of the array; dtype, mask and
+        cost as those of :meth:`write_region`. ShapeError too if another array of the
+        entry has the dim.
+        """
+        append(self, key, name, data, axis)
+
+    def resize(self, key: str | bytes, name: str, shape: int | Sequence[int]) -> None:
+        """Changes the shape of an array, in one commit.
+
+        What is cut off is gone; what is new is the fill value, or zero, or empty, and
+        in a masked array missing. The number of axes stays. Cost as that of
+        :meth:`write_region`.
+        """
+        resize(self, key, name, shape)
 
     def history(self, key: str | bytes, *, limit: int | None = None) -> list[KeyVersion]:
         """The versions of a key that the file still has, newest first, those

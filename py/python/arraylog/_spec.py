@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,7 @@ class ArraySpec:
     what is stored is what the data holds when it is written.
     """
 
-    __slots__ = ("_attrs", "_data", "_dims", "_dtype_name", "_fill_value", "_mask", "_shape")
+    __slots__ = ("_attrs", "_chunks", "_codec", "_data", "_dims", "_dtype_name", "_fill_value", "_mask", "_shape")
 
     # An ndarray, little-endian and in C order, or a flat list of str or bytes.
     _data: Any
@@ -24,6 +25,9 @@ class ArraySpec:
     _dims: tuple[str | None, ...] | None
     _mask: Any
     _fill_value: Any
+    # "auto", or the length of a chunk along each axis.
+    _chunks: str | tuple[int, ...] | None
+    _codec: str | None
     _attrs: Mapping[str, Any]
 
     def __init__(self, dtype_name: str, shape: tuple[int, ...], data: Any, mask: Any, fill_value: Any) -> None:
@@ -33,6 +37,8 @@ class ArraySpec:
         self._mask = mask
         self._fill_value = fill_value
         self._dims = None
+        self._chunks = None
+        self._codec = None
         self._attrs = {}
 
     @property
@@ -61,9 +67,29 @@ class ArraySpec:
         return self._fill_value
 
     @property
+    def chunks(self) -> str | tuple[int, ...] | None:
+        """Length of a chunk along each axis, or "auto"; None if it is to be in one piece."""
+        return self._chunks
+
+    @property
+    def codec(self) -> str | None:
+        """What the elements are to be encoded with."""
+        return self._codec
+
+    @property
     def attrs(self) -> dict[str, Any]:
         """Attributes of the array."""
         return dict(self._attrs)
+
+    def _packed(self, label: str, chunks: Any, codec: Any) -> ArraySpec:
+        """Sets chunks and codec, where they are asked for."""
+        if chunks is not None:
+            self._chunks = check_chunks(label, chunks, len(self._shape))
+        if codec is not None:
+            if not isinstance(codec, str):
+                raise TypeError(f'{label}: a codec is named by a str, "zstd:3", not {type(codec).__name__}')
+            self._codec = codec
+        return self
 
     def _named(self, label: str, dims: Any, attrs: Any) -> ArraySpec:
         """Sets dims and attributes, where there are any."""
@@ -79,7 +105,23 @@ class ArraySpec:
     def __repr__(self) -> str:
         dims = f" dims={self._dims!r}" if self._dims else ""
         masked = " masked" if self.masked else ""
-        return f"<arraylog.ArraySpec {self._dtype_name} shape={self._shape}{dims}{masked}>"
+        chunks = f" chunks={self._chunks!r}" if self._chunks else ""
+        codec = f" codec={self._codec!r}" if self._codec else ""
+        return f"<arraylog.ArraySpec {self._dtype_name} shape={self._shape}{dims}{masked}{chunks}{codec}>"
+
+
+def check_chunks(label: str, chunks: Any, ndim: int | None) -> str | tuple[int, ...]:
+    """Lengths of a chunk, or "auto"; ``ndim`` None: for any number of axes."""
+    if isinstance(chunks, str) and chunks == "auto":
+        return chunks
+    if isinstance(chunks, (str, bytes)) or not isinstance(chunks, Sequence):
+        raise TypeError(f'{label}: chunks are the length of a chunk along each axis, (100, 100), or "auto", not {chunks!r}')
+    lengths = tuple(map(operator.index, chunks))
+    if ndim is not None and len(lengths) != ndim:
+        raise ShapeError(f"{label}: chunks {lengths} for data of {ndim} axes")
+    if not all(0 < length < 1 << 63 for length in lengths):
+        raise ShapeError(f"{label}: chunks {lengths}: a chunk is at least 1 long along each axis")
+    return lengths
 
 
 def check_dims(label: str, dims: Any, ndim: int) -> tuple[str | None, ...]:

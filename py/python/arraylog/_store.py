@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from . import _core
@@ -16,6 +16,7 @@ from ._later import unsupported
 from ._partition import Partition
 from ._progress import Progress, copying
 from ._reference import Origin
+from ._spec import check_chunks
 from ._snapshot import Snapshot, origin_of, rate_of, seqno_of
 
 MEMORY = ":memory:"
@@ -237,8 +238,8 @@ class Store(Snapshot):
         collection: str,
         partition: str,
         *,
-        codec: Literal["none"] | None = None,
-        chunks: None = None,
+        codec: str | None = None,
+        chunks: Sequence[int] | Literal["auto"] | None = None,
         align: int | None = None,
         attrs: Mapping[str, Any] | None = None,
         exist_ok: bool = False,
@@ -247,20 +248,28 @@ class Store(Snapshot):
 
         ``align``: values and arrays of 256 bytes and more start at offsets in the
         file that are multiples of it, a power of two from 8 to 2**30; what lies
-        between is stored. Codecs and chunks are not in this version.
+        between is stored. ``codec`` (``"zstd:3"``) and ``chunks`` are those of arrays
+        that do not say theirs (:func:`arraylog.array`): a codec of what it can encode,
+        chunks of arrays with as many axes that are longer than a chunk along one;
+        ``"auto"`` of those that are more than one chunk of about a mebibyte.
 
         ConflictError if it exists, unless ``exist_ok``: then it is left as it is,
-        its attributes too, and must not have another alignment than is asked for.
+        its attributes too, and must not have another alignment, codec or chunks than
+        are asked for. InvalidError for what cannot be.
         """
         if chunks is not None:
-            raise unsupported("create_partition(chunks=)")
+            checked = check_chunks(f"partition {partition!r}", chunks, None)
+        else:
+            checked = None
         if codec is not None and not isinstance(codec, str):
             raise TypeError(f"codec is the name of one, not {type(codec).__name__}")
         if align is not None:
             align = operator.index(align)
             if not 0 <= align < 1 << 64:
                 raise InvalidError(f"alignment of partition {partition!r}: a power of two from 8 to 2^30, this is {align}")
-        self._handle.create_partition((collection, partition), codec, align, attrs, bool(exist_ok))
+        self._handle.create_partition(
+            (collection, partition), (codec, checked), align, attrs, bool(exist_ok)
+        )
         return self.partition(collection, partition)
 
     def drop(self, collection: str, partition: str | None = None) -> bool:

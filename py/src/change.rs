@@ -1,0 +1,145 @@
+//! Changes of parts of entries.
+
+use arraylog::{Assignment, Selection, Span};
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+
+use crate::attrs;
+use crate::field::Field;
+use crate::input::{Frame, Taken};
+use crate::key::Key;
+use crate::partition::Partition;
+
+/// Start, step and count of each axis.
+pub(crate) type Spans = Vec<(u64, u64, u64)>;
+
+pub(crate) fn selection(spans: Spans) -> Selection {
+    let spans = spans.into_iter();
+    Selection::new(spans.map(|(start, step, count)| Span { start, step, count }))
+}
+
+/// Names from an iterable of them.
+fn names(names: Option<&Bound<'_, PyAny>>, what: &str) -> PyResult<Vec<String>> {
+    let Some(names) = names else {
+        return Ok(Vec::new());
+    };
+    if names.is_instance_of::<PyString>() {
+        let name = names.repr()?;
+        return Err(PyTypeError::new_err(format!(
+            "`{what}` is an iterable of names, not one name: [{name}]"
+        )));
+    }
+    names
+        .try_iter()?
+        .map(|name| self::name(&name?, what))
+        .collect()
+}
+
+fn name(name: &Bound<'_, PyAny>, what: &str) -> PyResult<String> {
+    match name.cast::<PyString>() {
+        Ok(name) => Ok(name.to_str()?.to_owned()),
+        Err(_) => Err(PyTypeError::new_err(format!(
+            "`{what}` has names, which are str, not {}",
+            name.get_type().name()?
+        ))),
+    }
+}
+
+#[pymethods]
+impl Partition {
+    /// Changes what is named of an entry of arrays, in one commit, and keeps the rest.
+    ///
+    /// First arrays of `drop` and attributes of `drop_attrs` go, then `rename` gives arrays
+    /// new names, all at once; then `arrays` and `attrs` replace those of their names or
+    /// follow. KeyError for a key or name that is not there. The entry keeps its place in
+    /// the order of keys and gets a new version. What is kept is not written again.
+    #[pyo3(
+        signature = (key, arrays=None, *, attrs=None, drop=None, drop_attrs=None, rename=None),
+        text_signature = "(self, key, arrays=None, *, attrs=None, drop=(), drop_attrs=(), rename=None)"
+    )]
+    #[expect(clippy::too_many_arguments, reason = "keywords of one call")]
+    fn assign(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        arrays: Option<&Bound<'_, PyAny>>,
+        attrs: Option<&Bound<'_, PyAny>>,
+        drop: Option<&Bound<'_, PyAny>>,
+        drop_attrs: Option<&Bound<'_, PyAny>>,
+        rename: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let key = Key::of(key)?;
+        let none = PyDict::new(py).into_any();
+        let drop = names(drop, "drop")?;
+        let drop_attrs = names(drop_attrs, "drop_attrs")?;
+        let rename = attrs::pairs(rename.unwrap_or(&none), "`rename`")?;
+        let rename = rename
+            .iter()
+            .map(|(from, to)| Ok((name(from, "rename")?, name(to, "rename")?)))
+            .collect::<PyResult<Vec<_>>>()?;
+        let mut frame = Frame::new(arrays.unwrap_or(&none), attrs)?;
+        let Taken { arrays, attrs } = frame.take()?;
+        let drop: Vec<&str> = drop.iter().map(String::as_str).collect();
+        let drop_attrs: Vec<&str> = drop_attrs.iter().map(String::as_str).collect();
+        let rename: Vec<(&str, &str)> = rename
+            .iter()
+            .map(|(from, to)| (from.as_str(), to.as_str()))
+            .collect();
+        self.change(py, |partition| {
+            let assignment = Assignment {
+                arrays: &arrays,
+                attrs: attrs.clone(),
+                drop: &drop,
+                drop_attrs: &drop_attrs,
+                rename: &rename,
+            };
+            partition.assign(&key, &assignment)
+        })
+    }
+
+    /// Writes an `ArraySpec` to the elements at start, step and count of each axis.
+    fn _write_region(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        name: &str,
+        spans: Spans,
+        spec: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let key = Key::of(key)?;
+        let selection = selection(spans);
+        let mut field = Field::from_spec(spec)?;
+        let data = field.take_spec();
+        self.change(py, |partition| {
+            partition.write_region(&key, name, &selection, &data)
+        })
+    }
+
+    /// Makes an array longer by an `ArraySpec`.
+    fn _append(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        name: &str,
+        axis: usize,
+        spec: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let key = Key::of(key)?;
+        let mut field = Field::from_spec(spec)?;
+        let data = field.take_spec();
+        self.change(py, |partition| partition.append(&key, name, axis, &data))
+    }
+
+    /// Gives an array another shape.
+    fn _resize(
+        &self,
+        py: Python<'_>,
+        key: &Bound<'_, PyAny>,
+        name: &str,
+        shape: Vec<u64>,
+    ) -> PyResult<()> {
+        let key = Key::of(key)?;
+        self.change(py, |partition| partition.resize(&key, name, &shape))
+    }
+}
