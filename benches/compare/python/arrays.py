@@ -60,8 +60,10 @@ def row_whole(folder):
             assert float(array.array("a").sum()) == total
             return time.perf_counter() - start
 
+    mapped = np.load(folder / "a.npy", mmap_mode="r")
+
     def memmap():
-        return float(np.load(folder / "a.npy", mmap_mode="r").sum())
+        return float(mapped.sum())
 
     store = arraylog.open(folder / "a.alog")
     part = store.partition()
@@ -72,31 +74,31 @@ def row_whole(folder):
 
 
 def row_write(folder):
-    """Writing float32 arrays of 4 MB, eight files or keys, handed to the kernel."""
+    """Writing float32 arrays of 4 MB, eight files or keys, handed to the kernel; into a store,
+    a folder or an environment that is there."""
     import lmdb
     from safetensors.numpy import save_file
 
     data = [np.random.default_rng(n).random((SIDE, SIDE), np.float32) for n in range(8)]
 
-    def timed(work):
+    def timed(work, make=lambda target: target):
         def run():
             target = Path(tempfile.mkdtemp(dir=folder))
+            made = make(target)
             start = time.perf_counter()
-            work(target)
+            work(made)
             spent = time.perf_counter() - start
+            if made is not target:
+                made.close()
             shutil.rmtree(target)
             return spent
 
-        return lambda: statistics.median(run() for _ in range(3))
+        return lambda: statistics.median(run() for _ in range(5))
 
-    def ours(target):
-        store = arraylog.open(target / "a.alog", "a")
+    def ours(store):
         part = store.partition()
         for number, array in enumerate(data):
             part[f"{number}"] = array
-        keep.append(store)
-
-    keep = []
 
     def npy(target):
         for number, array in enumerate(data):
@@ -106,17 +108,16 @@ def row_write(folder):
         for number, array in enumerate(data):
             save_file({"a": array}, target / f"{number}.safetensors")
 
-    def mapping(target):
-        environment = lmdb.open(str(target / "lmdb"), map_size=1 << 30, sync=False)
+    def mapping(environment):
         for number, array in enumerate(data):
             with environment.begin(write=True) as transaction:
                 transaction.put(f"{number}".encode(), array.data.cast("B"))
-        environment.close()
 
-    yield "arraylog", timed(ours)
+    yield "arraylog", timed(ours, lambda target: arraylog.open(target / "a.alog", "a"))
     yield "numpy.save", timed(npy)
     yield "safetensors", timed(tensors)
-    yield "LMDB", timed(mapping)
+    environment = lambda target: lmdb.open(str(target / "lmdb"), map_size=1 << 30, sync=False)
+    yield "LMDB", timed(mapping, environment)
 
 
 def row_slice(codec):
