@@ -621,3 +621,109 @@ fn chunks_that_do_not_fit_an_array_are_refused() {
     let read = part.array("b", "t").expect("there").read().expect("read");
     assert_eq!(read.view().item(0).expect("there"), b"x");
 }
+
+#[test]
+fn attributes_are_what_was_given_also_after_amendments_took_others_in() {
+    let store = Store::memory().expect("made");
+    let part = store.default_partition().expect("made");
+    let zero = |value: f64| -> Attrs {
+        let mut attrs = Attrs::new();
+        attrs.set("z", AttrValue::Float64(value));
+        attrs
+    };
+    part.write("k", &[], &zero(0.0)).expect("stored");
+    // Equal to what the whole entry has, and another value.
+    for attrs in [zero(-0.0), with_attr("other", 1)] {
+        let assignment = Assignment {
+            attrs,
+            ..Assignment::default()
+        };
+        part.assign("k", &assignment).expect("changed");
+        match entry(&part, "k").attrs().expect("read").get("z") {
+            Some(AttrValue::Float64(found)) => assert!(found.is_sign_negative()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_chunk_is_told_when_it_is_read_and_its_size_without() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.alog");
+    let data = grid(&[40_000]);
+    {
+        let store = append(&path);
+        let part = store.partition("c", "p").expect("made");
+        let spec = ArraySpec::from_slice(&data).chunks(&[40_000]);
+        part.write("k", &[("t", spec)], &Attrs::new())
+            .expect("stored");
+        store.close().expect("closed");
+    }
+    let mut bytes = std::fs::read(&path).expect("read");
+    let needle: Vec<u8> = data[30_000..30_010]
+        .iter()
+        .flat_map(|number| number.to_le_bytes())
+        .collect();
+    let at = bytes
+        .windows(needle.len())
+        .position(|window| window == needle)
+        .expect("there");
+    bytes[at] ^= 4;
+    std::fs::write(&path, &bytes).expect("written");
+    let store = read(&path);
+    let part = store.partition("c", "p").expect("there");
+    let array = part.array("k", "t").expect("there");
+    let stored = array.nbytes_stored().expect("its head says it");
+    assert!(stored >= 160_000);
+    let stats = array.stats().expect("beside the head").expect("numbers");
+    assert_eq!(stats.max, Some(AttrValue::Int32(39_999)));
+    assert_eq!(array.read().expect_err("damaged").kind(), "corrupt");
+    let report = store
+        .verify(&arraylog::VerifyOptions::default())
+        .expect("verified");
+    let [damage] = report.damage.as_slice() else {
+        panic!("{:?}", report.damage);
+    };
+    assert_eq!(damage.collection.as_deref(), Some("c"));
+    assert_eq!(damage.partition.as_deref(), Some("p"));
+    assert!(damage.detail.contains("chunk"), "{damage}");
+}
+
+#[test]
+fn damage_in_an_encoded_array_names_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.alog");
+    let mut state = 1u32;
+    let noisy: Vec<u32> = (0..150_000)
+        .map(|_| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            state >> 12
+        })
+        .collect();
+    {
+        let store = append(&path);
+        let part = store.partition("c", "p").expect("made");
+        let spec = || ArraySpec::from_slice(&noisy).codec("shuffle+lz4");
+        part.write("k", &[("first", spec()), ("second", spec())], &Attrs::new())
+            .expect("stored");
+        let entry = entry(&part, "k");
+        let stored = entry.array("second").expect("there").nbytes_stored();
+        assert!(
+            (300_000..590_000).contains(&stored.expect("told")),
+            "encoded"
+        );
+        store.close().expect("closed");
+    }
+    let mut bytes = std::fs::read(&path).expect("read");
+    // The end of the frame of the entry, far from the head of the block.
+    let at = bytes.len() - 100_000;
+    bytes[at] ^= 4;
+    std::fs::write(&path, &bytes).expect("written");
+    let report = read(&path)
+        .verify(&arraylog::VerifyOptions::default())
+        .expect("verified");
+    let [damage] = report.damage.as_slice() else {
+        panic!("{:?}", report.damage);
+    };
+    assert_eq!(damage.arrays, ["second"], "{damage}");
+}

@@ -1,6 +1,9 @@
 //! What belongs to a store, a collection or a partition: attributes and defaults.
 
-use arraylog::{ArraySpec, AttrValue, Attrs, Chunking, CompactOptions, PartitionOptions, Store};
+use arraylog::{
+    ArraySpec, Assignment, AttrValue, Attrs, Chunking, CompactOptions, PartitionOptions, Selection,
+    Span, Store,
+};
 use support::{append, here_and_reopened, read};
 
 #[test]
@@ -292,6 +295,29 @@ fn arrays_that_do_not_say_it_get_the_codec_and_the_chunks_of_their_partition() {
     for key in ["k", "b", "after", "again"] {
         check(&store, key);
     }
+    // What an array says of itself stays through changes of its entry.
+    let one = Selection::new([Span::range(0..1), Span::range(0..1)]);
+    let seven = ArraySpec::from_slice(&[7i32]).shape(&[1, 1]);
+    let plain = [(
+        "plain",
+        ArraySpec::from_slice(&numbers[..64])
+            .shape(&[8, 8])
+            .codec("none"),
+    )];
+    part.write("n", &plain, &Attrs::new()).expect("stored");
+    part.write_region("n", "plain", &one, &seven)
+        .expect("written");
+    let added = Assignment {
+        arrays: &[("new", grid())],
+        ..Assignment::default()
+    };
+    part.assign("n", &added).expect("changed");
+    part.rename("n", "m", false).expect("renamed");
+    let entry = part.entry("m").expect("read").expect("there");
+    assert_eq!(entry.array("plain").expect("there").info().codec, None);
+    let new = entry.array("new").expect("there");
+    assert_eq!(new.info().codec.as_deref(), Some("shuffle+lz4"));
+    assert!(new.info().chunked);
     let same = options.clone().exist_ok(true);
     store
         .create_partition("c", "p", &same)

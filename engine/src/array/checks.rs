@@ -39,18 +39,9 @@ pub(super) fn check_extent(name: &str, spec: &ArraySpec<'_>) -> Result<u64> {
 }
 
 /// The codec of an array, if it has one that encodes.
-pub(super) fn check_codec(
-    name: &str,
-    spec: &ArraySpec<'_>,
-    defaults: &ArrayDefaults,
-) -> Result<Option<Pipeline>> {
+pub(super) fn check_codec(name: &str, spec: &ArraySpec<'_>) -> Result<Option<Pipeline>> {
     let Some(text) = &spec.codec else {
-        let is_new = !matches!(spec.data, ArrayBytes::Stored(_)) && !spec.shape.is_empty();
-        let codec = defaults.codec.as_ref().filter(|_| is_new);
-        let codec = codec.map(|text| Pipeline::parse(text)).transpose()?;
-        // What it cannot encode stands as it is.
-        let encodes = |codec: &Pipeline| !codec.is_none() && codec.check(spec.dtype, name).is_ok();
-        return Ok(codec.filter(encodes));
+        return Ok(None);
     };
     // What is copied as it is needs no codec of this build.
     let codec = match &spec.data {
@@ -97,13 +88,9 @@ pub(super) fn check_stored<'a>(
 }
 
 /// Length of a chunk along each axis, if the array is cut.
-pub(super) fn check_chunks(
-    name: &str,
-    spec: &ArraySpec<'_>,
-    defaults: &ArrayDefaults,
-) -> Result<Option<Shape>> {
+pub(super) fn check_chunks(name: &str, spec: &ArraySpec<'_>) -> Result<Option<Shape>> {
     let Some(chunking) = &spec.chunks else {
-        return Ok(default_chunks(spec, defaults));
+        return Ok(None);
     };
     if spec.shape.is_empty() {
         return Err(shape_error(
@@ -121,9 +108,45 @@ pub(super) fn check_chunks(
     Ok(Some(shape))
 }
 
-/// Length of a chunk along each axis, if the partition has such an array cut.
-fn default_chunks(spec: &ArraySpec<'_>, defaults: &ArrayDefaults) -> Option<Shape> {
-    let shape: Shape = match defaults.chunks.as_ref()? {
+impl ArrayDefaults {
+    /// Arrays that are written, with what the partition asks for those that do not say it.
+    pub(crate) fn under<'a>(
+        &self,
+        arrays: &'a [(&'a str, ArraySpec<'a>)],
+    ) -> Cow<'a, [(&'a str, ArraySpec<'a>)]> {
+        if *self == Self::default() {
+            return Cow::Borrowed(arrays);
+        }
+        let filled = arrays.iter().map(|(name, spec)| {
+            let mut spec = spec.borrowed();
+            self.fill(name, &mut spec);
+            (*name, spec)
+        });
+        Cow::Owned(filled.collect())
+    }
+
+    fn fill(&self, name: &str, spec: &mut ArraySpec<'_>) {
+        if spec.shape.is_empty() || matches!(spec.data, ArrayBytes::Stored(_)) {
+            return;
+        }
+        // What a codec cannot encode stands as it is; one that this build lacks is an error.
+        let encodes = |text: &&String| match Pipeline::parse(text) {
+            Ok(codec) => codec.check(spec.dtype, name).is_ok(),
+            Err(_) => true,
+        };
+        if spec.codec.is_none() {
+            spec.codec = self.codec.as_ref().filter(encodes).cloned();
+        }
+        if spec.chunks.is_none() {
+            let shape = self.chunks.as_ref().and_then(|chunks| cut_by(chunks, spec));
+            spec.chunks = shape.map(|shape| Chunking::Shape(shape.to_vec()));
+        }
+    }
+}
+
+/// Length of a chunk along each axis, if an array is longer than that along one.
+fn cut_by(chunks: &Chunking, spec: &ArraySpec<'_>) -> Option<Shape> {
+    let shape: Shape = match chunks {
         Chunking::Auto => auto_chunks(&spec.shape, spec.dtype.item_bytes().unwrap_or(TEXT)),
         Chunking::Shape(lengths) => lengths.iter().copied().collect(),
     };

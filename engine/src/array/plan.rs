@@ -16,7 +16,7 @@ use super::limits::MAX_FIELDS;
 use super::names::Names;
 use super::schema::{Axes, CHUNKED, CODED, EXTRA, FILLED, MASKED, VERSION, fill_fault};
 use super::stats::{ArrayStats, Ends};
-use super::{ArrayDefaults, ArraySpec, AttrValue, Attrs};
+use super::{ArraySpec, AttrValue, Attrs};
 use crate::codec::Pipeline;
 use crate::{Error, Result};
 
@@ -108,15 +108,6 @@ pub(crate) fn plan<'a>(
     arrays: &'a [(&'a str, ArraySpec<'a>)],
     attrs: &'a Attrs,
 ) -> Result<Plan<'a>> {
-    plan_with(arrays, attrs, &ArrayDefaults::default())
-}
-
-/// As [`plan`], with what the partition asks for arrays that do not say it.
-pub(crate) fn plan_with<'a>(
-    arrays: &'a [(&'a str, ArraySpec<'a>)],
-    attrs: &'a Attrs,
-    defaults: &ArrayDefaults,
-) -> Result<Plan<'a>> {
     check_count("arrays", arrays.len())?;
     check_count("attributes", attrs.len())?;
     let mut draft = Draft::for_fields(arrays.len(), attrs.len());
@@ -129,7 +120,7 @@ pub(crate) fn plan_with<'a>(
             });
         }
         names.add(name, ());
-        draft.add_array(name, spec, defaults)?;
+        draft.add_array(name, spec)?;
     }
     for (name, value) in attrs.iter() {
         draft.add_attr(name, value)?;
@@ -251,12 +242,7 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn add_array(
-        &mut self,
-        name: &'a str,
-        spec: &'a ArraySpec<'a>,
-        defaults: &ArrayDefaults,
-    ) -> Result<()> {
+    fn add_array(&mut self, name: &'a str, spec: &'a ArraySpec<'a>) -> Result<()> {
         check_array_name(name)?;
         let count = check_extent(name, spec)?;
         let axes = self.dims.slots(name, spec)?;
@@ -270,7 +256,7 @@ impl<'a> Draft<'a> {
                 detail: fault,
             });
         }
-        let codec = check_codec(name, spec, defaults)?;
+        let codec = check_codec(name, spec)?;
         let class = Class::of_array(spec.dtype, spec.shape.len());
         let stored = check_stored(name, spec)?;
         let field = match stored {
@@ -281,7 +267,7 @@ impl<'a> Draft<'a> {
                 masked,
                 validity: None,
             },
-            None => self.new_field(name, spec, count, class, (codec.as_ref(), defaults))?,
+            None => self.new_field(name, spec, count, class, codec.as_ref())?,
         };
         let is_chunked = matches!(field.data, Data::Chunks(_));
         let masked_0d = spec.shape.is_empty() && field.masked;
@@ -308,7 +294,7 @@ impl<'a> Draft<'a> {
         spec: &'a ArraySpec<'a>,
         count: u64,
         class: Class,
-        (codec, defaults): (Option<&Pipeline>, &ArrayDefaults),
+        codec: Option<&Pipeline>,
     ) -> Result<Field<'a>> {
         let data = check_data(name, spec, count)?;
         let validity = match &spec.mask {
@@ -322,7 +308,7 @@ impl<'a> Draft<'a> {
             masked: validity.is_some(),
             validity,
         };
-        if let Some(shape) = check_chunks(name, spec, defaults)? {
+        if let Some(shape) = check_chunks(name, spec)? {
             self.cuts.push(Cut {
                 field: self.fields.len(),
                 name,

@@ -190,12 +190,11 @@ impl<'a> ArrayView<'a> {
     }
 }
 
-/// Bytes of the fill value of an array, `item` bytes an element (0: of any length); `None`
-/// if they are zeros, or nothing.
-pub(crate) fn fill_bytes(info: &FieldInfo, item: usize) -> Option<Vec<u8>> {
-    let value = info.fill_value.as_ref()?;
+/// Bytes of a fill value of `dtype`; `None` if they are zeros, or nothing.
+pub(crate) fn fill_bytes(dtype: DType, fill: Option<&AttrValue>) -> Option<Vec<u8>> {
+    let value = fill?;
     let mut bytes = Vec::new();
-    match (info.dtype, value) {
+    match (dtype, value) {
         // NumPy's U: four bytes a character.
         (DType::FixedString(_), AttrValue::String(text)) => {
             bytes.extend(
@@ -205,7 +204,7 @@ pub(crate) fn fill_bytes(info: &FieldInfo, item: usize) -> Option<Vec<u8>> {
         }
         _ => encode_scalar(value, &mut bytes),
     }
-    if item > 0 {
+    if let Some(item) = dtype.item_size() {
         bytes.resize(item, 0);
     }
     bytes.iter().any(|&byte| byte != 0).then_some(bytes)

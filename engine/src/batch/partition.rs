@@ -63,8 +63,11 @@ impl BatchPartition<'_> {
     ) -> Result<()> {
         let inner = self.batch.store.inner();
         let (align, defaults) = self.asked(&inner)?;
-        let mut plan = crate::array::plan_with(arrays, attrs, &defaults)?;
+        let arrays = defaults.under(arrays);
+        let mut plan = crate::array::plan(&arrays, attrs)?;
         plan.align_arrays(align);
+        // Before anything is staged that nothing would lead to.
+        self.require(key.as_ref(), condition)?;
         for NewChunk { key, block } in cut_all(&mut plan, &inner.array_ids, inner.log.path())? {
             let hash = inner.hash(&key)?;
             let mut staged = self.batch.staged.lock();
@@ -74,7 +77,7 @@ impl BatchPartition<'_> {
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
-        self.push(RecordKind::Entry, key.as_ref(), &parts, condition)?;
+        self.push(RecordKind::Entry, key.as_ref(), &parts, Condition::Always)?;
         self.batch.staged.lock().note_schema(interning);
         Ok(())
     }

@@ -1,11 +1,10 @@
 //! From chunks to the elements that were selected.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use parking_lot::Mutex;
 
 use super::ChunkIndex;
 use super::decode::{check_len, decode, decode_into};
+use super::threads;
 use crate::array::{
     ArrayStats, BLOCK_HEADER, BlockPlace, ChunkGrid, Chunks, Content, Selection, Shape, Touched,
     fill_bytes,
@@ -15,13 +14,6 @@ use crate::error::{Error, Result};
 use crate::format::Defect;
 use crate::log::Stored;
 use crate::value::Value;
-
-/// From so many bytes on chunks are decoded by several threads: below it a thread costs
-/// more than it saves.
-const MUCH: u64 = 1 << 20;
-
-/// Most threads that decode for one call.
-const MOST_THREADS: usize = 8;
 
 /// A chunked array and where its chunks are.
 #[derive(Debug)]
@@ -33,11 +25,21 @@ pub(crate) struct Assembly {
     index: Option<ChunkIndex>,
 }
 
-/// A chunk that was found.
+/// A chunk that was found, of which the head was compared with its sum.
 struct Found {
     stored: Stored,
-    block: Value,
     place: BlockPlace,
+}
+
+impl Found {
+    /// All of it, compared.
+    fn block(&self) -> Result<Value> {
+        self.stored.value().map(Value::new)
+    }
+
+    fn corrupt(&self, defect: Defect) -> Error {
+        self.stored.corrupt(0, defect)
+    }
 }
 
 impl Assembly {
@@ -91,12 +93,7 @@ impl Assembly {
         if place.empty {
             return Ok(None);
         }
-        let block = Value::new(stored.value()?);
-        Ok(Some(Found {
-            stored,
-            block,
-            place,
-        }))
+        Ok(Some(Found { stored, place }))
     }
 
     /// Bytes of the chunks that have some of a selection, as they are stored.
@@ -104,10 +101,20 @@ impl Assembly {
         let mut bytes = 0u64;
         for touched in self.touched(selection) {
             if let Some(found) = self.find(&touched)? {
-                bytes = bytes.saturating_add(found.block.len() as u64);
+                bytes = bytes.saturating_add(found.place.len() as u64);
             }
         }
         Ok(bytes)
+    }
+
+    /// Compares all chunks with their sums.
+    pub(crate) fn verify(&self) -> Result<()> {
+        for touched in self.touched(&Selection::all(&self.shape)) {
+            if let Some(found) = self.find(&touched)? {
+                found.block()?;
+            }
+        }
+        Ok(())
     }
 
     /// The statistics of all chunks together.
@@ -117,16 +124,15 @@ impl Assembly {
         for touched in self.touched(&Selection::all(&self.shape)) {
             let stats = match self.find(&touched)? {
                 None => self.stats_of_nothing(&touched),
+                Some(found) if found.place.stats.is_empty() => {
+                    self.decode(&found, &touched)?.view().stats()
+                }
                 Some(found) => {
-                    let bytes = found
-                        .block
-                        .get(found.place.stats.clone())
-                        .unwrap_or_default();
-                    let corrupt = |defect| found.stored.corrupt(0, defect);
-                    match bytes.is_empty() {
-                        false => Some(ArrayStats::decode(info.dtype, bytes).map_err(corrupt)?),
-                        true => self.chunk(&touched)?.and_then(|chunk| chunk.view().stats()),
-                    }
+                    let range = found.place.stats.clone();
+                    let bytes = found.stored.verified(range.clone())?;
+                    let stats = bytes.get(range).unwrap_or_default();
+                    let stats = ArrayStats::decode(info.dtype, stats);
+                    Some(stats.map_err(|defect| found.corrupt(defect))?)
                 }
             };
             let Some(stats) = stats else {
@@ -147,28 +153,27 @@ impl Assembly {
     /// element of it.
     fn stats_of_nothing(&self, touched: &Touched) -> Option<ArrayStats> {
         let info = self.described.info();
-        let item = info.dtype.item_size().unwrap_or(0);
-        let fill = fill_bytes(info, item).unwrap_or_else(|| vec![0; item]);
+        let fill = self.fill_bytes();
+        let fill = fill.unwrap_or_else(|| vec![0; info.dtype.item_size().unwrap_or(0)]);
         let one = ArrayStats::of_one(info, &fill, self.masked)?;
         Some(one.repeated(self.content(&touched.extent).elements))
     }
 
     /// The elements of one whole chunk; `None`: nothing is stored.
     pub(crate) fn chunk(&self, touched: &Touched) -> Result<Option<Elements>> {
-        let Some(found) = self.find(touched)? else {
-            return Ok(None);
-        };
-        let content = self.content(&touched.extent);
-        let corrupt = |defect| found.stored.corrupt(0, defect);
+        let found = self.find(touched)?;
+        found.map(|found| self.decode(&found, touched)).transpose()
+    }
+
+    fn decode(&self, found: &Found, touched: &Touched) -> Result<Elements> {
         decode(
             &self.described,
-            &found.block,
+            &found.block()?,
             &found.place,
-            content,
+            self.content(&touched.extent),
             &touched.extent,
-            &corrupt,
+            &|defect| found.corrupt(defect),
         )
-        .map(Some)
     }
 
     /// The elements of a selection, which lies inside the array.
@@ -237,37 +242,16 @@ impl Assembly {
         target: &Target<'_>,
         validity: Option<&Mutex<&mut [u8]>>,
     ) -> Result<()> {
-        let next = AtomicUsize::new(0);
-        let work = || -> Result<()> {
-            let mut scratch = Vec::new();
-            while let Some(touched) = touched.get(next.fetch_add(1, Ordering::Relaxed)) {
-                self.place(touched, target, validity, &mut scratch)?;
-            }
-            Ok(())
-        };
-        let elements: u64 = touched
-            .iter()
+        let elements = touched.iter();
+        let elements: u64 = elements
             .map(|touched| self.content(&touched.extent).elements)
             .sum();
-        let threads = match elements.saturating_mul(target.item as u64) >= MUCH {
-            true => std::thread::available_parallelism().map_or(1, usize::from),
-            false => 1,
-        };
-        let threads = threads.min(MOST_THREADS).min(touched.len());
-        if threads <= 1 {
-            return work();
-        }
-        std::thread::scope(|scope| {
-            let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-            let mut all = work();
-            for other in others {
-                let done = match other.join() {
-                    Ok(done) => done,
-                    Err(panic) => std::panic::resume_unwind(panic),
-                };
-                all = all.and(done);
+        let bytes = elements.saturating_mul(target.item as u64);
+        threads::each(touched.len(), bytes, |number, scratch| {
+            match touched.get(number) {
+                Some(touched) => self.place(touched, target, validity, scratch),
+                None => Ok(()),
             }
-            all
         })
     }
 
@@ -282,14 +266,10 @@ impl Assembly {
         let Some(found) = self.find(touched)? else {
             return self.fill(touched, target);
         };
-        let Found {
-            stored,
-            block,
-            place,
-        } = &found;
-        let corrupt = |defect| stored.corrupt(0, defect);
+        let (block, place) = (found.block()?, &found.place);
+        let corrupt = |defect| found.corrupt(defect);
         let bytes = block.get(place.stored.clone()).unwrap_or_default();
-        let elements = match place.pipeline(block).map_err(corrupt)? {
+        let elements = match place.pipeline(&block).map_err(corrupt)? {
             None => bytes,
             Some(codec) => {
                 let len = check_len(&codec, place, &corrupt)?;
@@ -323,10 +303,15 @@ impl Assembly {
         }
     }
 
+    fn fill_bytes(&self) -> Option<Vec<u8>> {
+        let info = self.described.info();
+        fill_bytes(info.dtype, info.fill_value.as_ref())
+    }
+
     /// Fills the place of a chunk that is not stored. Its elements are missing if the array
     /// has a mask: the bits are zero already.
     fn fill(&self, touched: &Touched, target: &Target<'_>) -> Result<()> {
-        let Some(fill) = fill_bytes(self.described.info(), target.item) else {
+        let Some(fill) = self.fill_bytes() else {
             return Ok(());
         };
         let shape = touched.inside.shape();
@@ -350,7 +335,7 @@ impl Assembly {
             .iter()
             .fold(1u64, |size, length| size.saturating_mul(*length));
         let count = usize::try_from(size).map_err(|_| self.misfit("it is too large".to_owned()));
-        let fill = fill_bytes(self.described.info(), 0).unwrap_or_default();
+        let fill = self.fill_bytes().unwrap_or_default();
         let chunks: Vec<Option<Elements>> = touched
             .iter()
             .map(|touched| self.chunk(touched))

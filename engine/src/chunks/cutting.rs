@@ -1,14 +1,13 @@
 //! From elements to chunks.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-use super::ArrayIds;
+use super::{ArrayIds, threads};
 use crate::array::{
-    ArrayBytes, AttrValue, ChunkGrid, Chunks, Content, Coords, Cut, DType, FieldInfo, Plan, Raw,
-    Selection, Shape, Source, Touched, encode_block, fill_bytes, gather, gather_bits, pairs,
+    ArrayBytes, AttrValue, ChunkGrid, Chunks, Coords, Cut, DType, Plan, Raw, Selection, Shape,
+    Source, Touched, encode_block, fill_bytes, gather, gather_bits, pairs,
 };
 use crate::codec::Pipeline;
 use crate::error::{Error, Result};
@@ -19,12 +18,6 @@ pub(crate) struct NewChunk {
     pub(crate) key: Vec<u8>,
     pub(crate) block: Vec<u8>,
 }
-
-/// From so many bytes on chunks are encoded by several threads.
-const MUCH: u64 = 1 << 20;
-
-/// Most threads that encode for one call.
-const MOST_THREADS: usize = 8;
 
 /// The chunks of all arrays of a plan that are cut, which get their names here.
 pub(crate) fn cut_all(plan: &mut Plan<'_>, ids: &ArrayIds, path: &Path) -> Result<Vec<NewChunk>> {
@@ -48,7 +41,7 @@ fn cut(cut: &Cut<'_>) -> Result<Vec<NewChunk>> {
     let whole = Whole {
         name: cut.name,
         dtype: cut.spec.dtype,
-        fill: fill_of(cut)?,
+        fill: fill_bytes(cut.spec.dtype, cut.spec.fill_value.as_ref()),
         fill_value: cut.spec.fill_value.as_ref(),
         data: &cut.spec.data,
         validity: cut.validity.as_deref(),
@@ -63,21 +56,7 @@ fn cut(cut: &Cut<'_>) -> Result<Vec<NewChunk>> {
     whole.encode(&touched, size)
 }
 
-fn fill_of(cut: &Cut<'_>) -> Result<Option<Vec<u8>>> {
-    let info = FieldInfo {
-        name: cut.name.to_owned(),
-        dtype: cut.spec.dtype,
-        dims: Vec::new(),
-        fill_value: cut.spec.fill_value.clone(),
-        codec: None,
-        chunked: true,
-        attrs: crate::array::Attrs::new(),
-    };
-    Ok(fill_bytes(&info, cut.spec.dtype.item_size().unwrap_or(0)))
-}
-
-/// The block of one chunk, whose elements are all at hand; `None` if all of them are the
-/// fill value.
+/// The block of one chunk, whose elements are all at hand.
 pub(crate) fn encode_box(
     name: &str,
     dtype: DType,
@@ -110,40 +89,15 @@ struct Whole<'a> {
 
 impl Whole<'_> {
     fn encode(&self, touched: &[Touched], bytes: u64) -> Result<Vec<NewChunk>> {
-        let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(touched.len()));
-        let work = || -> Result<()> {
-            while let Some((number, touched)) = {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                touched.get(number).map(|touched| (number, touched))
-            } {
-                if let Some(chunk) = self.chunk(touched)? {
-                    done.lock().push((number, chunk));
-                }
+        threads::each(touched.len(), bytes, |number, _: &mut ()| {
+            if let Some(touched) = touched.get(number)
+                && let Some(chunk) = self.chunk(touched)?
+            {
+                done.lock().push((number, chunk));
             }
             Ok(())
-        };
-        let threads = match bytes >= MUCH {
-            true => std::thread::available_parallelism().map_or(1, usize::from),
-            false => 1,
-        };
-        let threads = threads.min(MOST_THREADS).min(touched.len());
-        if threads <= 1 {
-            work()?;
-        } else {
-            std::thread::scope(|scope| {
-                let others: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-                let mut all = work();
-                for other in others {
-                    let done = match other.join() {
-                        Ok(done) => done,
-                        Err(panic) => std::panic::resume_unwind(panic),
-                    };
-                    all = all.and(done);
-                }
-                all
-            })?;
-        }
+        })?;
         let mut chunks = done.into_inner();
         // The same array gives the same bytes.
         chunks.sort_unstable_by_key(|(number, _)| *number);
@@ -167,11 +121,6 @@ impl Whole<'_> {
             .iter()
             .fold(1u64, |size, length| size.saturating_mul(*length));
         let origin = Shape::from_elem(0, extent.len());
-        let content = Content {
-            dtype: self.dtype,
-            elements: size,
-            masked: self.validity.is_some(),
-        };
         let misfit = || Error::Shape {
             array: self.name.to_owned(),
             detail: "its elements do not fit its chunks".to_owned(),
@@ -179,7 +128,7 @@ impl Whole<'_> {
         let bits = match self.validity {
             None => None,
             Some(from) => {
-                let mut bits = vec![0; content.elements.div_ceil(8) as usize];
+                let mut bits = vec![0; size.div_ceil(8) as usize];
                 if !gather_bits(from, self.shape, &inside, &mut bits, extent, &origin) {
                     return Err(misfit());
                 }

@@ -4,6 +4,7 @@ mod assembly;
 mod cutting;
 mod decode;
 mod ids;
+mod threads;
 
 use std::sync::Arc;
 

@@ -457,7 +457,7 @@ fn chunked(entry: &Entry, whole: bool) -> Result<Vec<ArrayId>> {
         let array = entry.array_at(position)?;
         if let Some(chunks) = array.cut()? {
             if whole {
-                array.nbytes_stored()?;
+                array.verify_chunks()?;
             }
             ids.push(chunks.id);
         }

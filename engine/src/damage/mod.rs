@@ -13,7 +13,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::catalog::{CATALOG, Catalog};
+use crate::catalog::{CATALOG, Catalog, Side};
 use crate::error::Result;
 use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, LIVE, LIVE_WORDS, SLOT_LEN, SLOTS};
@@ -223,14 +223,21 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
         partition,
     } in hits
     {
+        let side = partition.map(Side::split);
         if let Some(id) = partition
-            && let Some((collection, name)) = names.get(&id)
+            && let Some((side, whole)) = side
+            && let Some((collection, name)) = names.get(&whole)
         {
             let key = damage.key.as_deref().filter(|_| damage.part != Part::Index);
             if let Some(key) = key
                 && is_superseded(log, catalog, id, key, damage.at)?
             {
                 damage.part = Part::Older;
+            }
+            if side == Some(Side::Chunks) {
+                // The bytes that name it are no key that anybody gave.
+                damage.key = None;
+                damage.detail = format!("a chunk of an array: {}", damage.detail);
             }
             damage.collection = Some(collection.clone());
             damage.partition = Some(name.clone());

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::index::{Compared, SavedIndex};
 use super::{Damage, Hit, Part, header, named};
-use crate::array::{self, Storage};
+use crate::array::{self, BLOCK_HEADER, BlockPlace, Content, Storage};
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, first_predecessor, frame_sum};
 use crate::format::record::{Head, RecordKind};
@@ -374,10 +374,18 @@ impl Scrub<'_> {
                 };
                 let parts: Vec<Range<usize>> = match place.storage {
                     Storage::Plain(place) => place.parts().cloned().collect(),
-                    // How long it is stands in it; the next array starts behind it.
                     Storage::Block(at) => {
-                        let start = at..at.saturating_add(1);
-                        Vec::from([start])
+                        let elements = place.shape.iter();
+                        let content = Content {
+                            dtype: info.dtype,
+                            elements: elements.fold(1, |size, len| size.saturating_mul(*len)),
+                            masked: place.masked,
+                        };
+                        let block = frame.get(at..)?;
+                        let place = BlockPlace::parse(block, block.len(), content);
+                        // Of one whose head is damaged the start is all that is known.
+                        let len = place.map_or(BLOCK_HEADER, |place| place.len());
+                        std::iter::once(at..at.saturating_add(len)).collect()
                     }
                     Storage::Chunks(place) => vec![place],
                 };

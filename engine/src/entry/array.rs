@@ -106,7 +106,7 @@ impl Array {
     pub fn nbytes_stored(&self) -> Result<u64> {
         match &self.place.storage {
             Storage::Plain(place) => Ok(place.parts().map(|part| part.len() as u64).sum()),
-            Storage::Block(at) => Ok(self.block(*at)?.1.len() as u64),
+            Storage::Block(at) => Ok(self.block_place(*at)?.len() as u64),
             Storage::Chunks(_) => {
                 let all = Selection::all(self.shape());
                 self.assembly()?.stored_bytes(&all)
@@ -140,12 +140,12 @@ impl Array {
                 Ok(self.read()?.view().stats())
             }
             Storage::Block(at) => {
-                let (block, place) = self.block(*at)?;
-                let bytes = block.get(place.stats.clone()).unwrap_or_default();
-                if bytes.is_empty() {
+                let range = self.block_place(*at)?.stats;
+                if range.is_empty() {
                     return Ok(self.read()?.view().stats());
                 }
-                let stats = ArrayStats::decode(dtype, bytes);
+                let (start, end) = (at.saturating_add(range.start), at.saturating_add(range.end));
+                let stats = ArrayStats::decode(dtype, &self.verified(start..end)?);
                 stats
                     .map(Some)
                     .map_err(|defect| self.stored.corrupt(*at, defect))
@@ -201,6 +201,8 @@ impl Array {
             }
         };
         describe(info, &mut spec);
+        // Not what another partition asks for.
+        spec.codec.get_or_insert_with(|| "none".to_owned());
         if let StoredElements::Elements(_) = bytes
             && let Ok(Some(shape)) = self.chunks()
         {
@@ -348,8 +350,16 @@ impl Array {
             .map_err(|detail| self.shape_error(detail))
     }
 
-    /// The block at `at` of the frame, with its head verified, and its parts.
-    fn block(&self, at: usize) -> Result<(Value, BlockPlace)> {
+    /// Compares all that it has outside of its entry with its sums.
+    pub(crate) fn verify_chunks(&self) -> Result<()> {
+        match &self.place.storage {
+            Storage::Chunks(_) => self.assembly()?.verify(),
+            Storage::Plain(_) | Storage::Block(_) => Ok(()),
+        }
+    }
+
+    /// Where the parts of the block at `at` of the frame are, of which the head is compared.
+    fn block_place(&self, at: usize) -> Result<BlockPlace> {
         let room = self.stored.located().head.value_len();
         let room = usize::try_from(room)
             .unwrap_or(usize::MAX)
@@ -365,6 +375,12 @@ impl Array {
             };
             return Err(self.stored.corrupt(at, defect));
         }
+        Ok(place)
+    }
+
+    /// The block at `at` of the frame, compared, and its parts.
+    fn block(&self, at: usize) -> Result<(Value, BlockPlace)> {
+        let place = self.block_place(at)?;
         Ok((self.verified(at..at.saturating_add(place.len()))?, place))
     }
 

@@ -306,7 +306,7 @@ impl Entry {
         amended.is_some_and(|amended| amended.layers.len() >= most || amended.bytes() <= bytes)
     }
 
-    /// The arrays that amendments brought, and their attributes.
+    /// The arrays and attributes that amendments brought and that are still there.
     pub(crate) fn amendment_parts(&self) -> Result<Parts> {
         let mut arrays = Vec::new();
         if let Some(amended) = &self.amended {
@@ -318,10 +318,11 @@ impl Entry {
                 }
             }
         }
-        Ok(Parts {
-            arrays,
-            attrs: Attrs::new(),
-        })
+        let attrs = match &self.amended {
+            Some(amended) => amended.attrs(Attrs::new())?,
+            None => Attrs::new(),
+        };
+        Ok(Parts { arrays, attrs })
     }
 
     /// The arrays of the whole entry by name: what each, or what has its place, is called

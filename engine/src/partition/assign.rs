@@ -3,8 +3,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Partition;
-use crate::array::{ArraySpec, Attrs, Changes, Plan};
-use crate::chunks::{NewChunk, cut_all};
+use crate::array::{ArraySpec, Attrs, Changes};
+use crate::chunks::NewChunk;
 use crate::condition::Condition;
 use crate::entry::{Entry, Parts};
 use crate::error::{Error, Result, What, nearest, no_key};
@@ -51,6 +51,9 @@ impl Partition {
     /// a look-up more until compaction folds it. After eight such records one takes in what
     /// those before have.
     pub fn assign(&self, key: impl AsRef<[u8]>, assignment: &Assignment<'_>) -> Result<()> {
+        let state = self.state(&self.inner(), "change an entry")?;
+        let defaults = state.map(|state| state.defaults()).unwrap_or_default();
+        let arrays = defaults.under(assignment.arrays);
         self.amend(key.as_ref(), |entry| {
             check(entry, assignment)?;
             let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
@@ -63,7 +66,7 @@ impl Partition {
                     .collect(),
                 dropped_attrs: owned(assignment.drop_attrs),
             };
-            let arrays = assignment.arrays.iter();
+            let arrays = arrays.iter();
             Ok(Change {
                 arrays: arrays
                     .map(|(name, spec)| ((*name).to_owned(), spec.borrowed()))
@@ -97,38 +100,25 @@ impl Partition {
     }
 
     fn write_amendment(&self, inner: &Inner, entry: &Entry, change: &Change<'_>) -> Result<()> {
-        let state = self.state(inner, "change an entry")?;
-        let defaults = state.map(|state| state.defaults()).unwrap_or_default();
-        if !entry.takes_in(MOST, LITTLE) {
-            let arrays = change.arrays.iter();
-            let arrays: Vec<_> = arrays
-                .map(|(name, spec)| (name.as_str(), spec.borrowed()))
-                .collect();
-            let plan = crate::array::plan_with(&arrays, &change.attrs, &defaults)?;
-            return self.write_amended(inner, entry, plan, &change.changes, &change.chunks);
-        }
-        let before = entry.amendment_parts()?;
-        let (arrays, attrs, changes) = merged(entry, &before, change)?;
-        let plan = crate::array::plan_with(&arrays, &attrs, &defaults)?;
-        self.write_amended(inner, entry, plan, &changes, &change.chunks)
-    }
-
-    fn write_amended(
-        &self,
-        inner: &Inner,
-        entry: &Entry,
-        mut plan: Plan<'_>,
-        changes: &Changes,
-        chunks: &[NewChunk],
-    ) -> Result<()> {
-        const ACTION: &str = "change an entry";
-        plan.amend(changes);
-        let state = self.state(inner, ACTION)?;
-        plan.align_arrays(state.and_then(|state| state.align()));
-        let cut = cut_all(&mut plan, &inner.array_ids, inner.log.path())?;
-        let chunks: Vec<&NewChunk> = cut.iter().chain(chunks).collect();
+        let before = match entry.takes_in(MOST, LITTLE) {
+            true => Some(entry.amendment_parts()?),
+            false => None,
+        };
+        let merged = before.as_ref().map(|before| merged(entry, before, change));
+        let (arrays, attrs, changes) = match merged.transpose()? {
+            Some(merged) => merged,
+            None => {
+                let arrays = change.arrays.iter();
+                let arrays = arrays.map(|(name, spec)| (name.as_str(), spec.borrowed()));
+                let (attrs, changes) = (change.attrs.clone(), change.changes.clone());
+                (arrays.collect(), attrs, changes)
+            }
+        };
+        let mut plan = crate::array::plan(&arrays, &attrs)?;
+        plan.amend(&changes);
         let condition = Condition::Version(entry.version());
-        self.write_with(inner, ACTION, entry.key(), plan, &chunks, condition)
+        let (key, chunks) = (entry.key(), &change.chunks);
+        self.write_plan(inner, "change an entry", key, plan, chunks, condition)
     }
 }
 
@@ -298,22 +288,21 @@ fn merged<'a>(entry: &'a Entry, before: &'a Parts, change: &'a Change<'a>) -> Re
             Some(_) => {}
         }
     }
-    let base = entry.whole_attrs()?;
-    let mut all = entry.attrs()?;
+    // As they were brought: two values may be equal and not the same, as 0.0 and -0.0.
+    let mut attrs = before.attrs.clone();
     for name in &last.dropped_attrs {
-        all.remove(name);
+        attrs.remove(name);
     }
     for (name, value) in new_attrs.iter() {
-        all.set(name, value.clone());
-    }
-    let gone = base.iter().filter(|(name, _)| all.get(name).is_none());
-    changes.dropped_attrs = gone.map(|(name, _)| name.to_owned()).collect();
-    let mut attrs = Attrs::new();
-    for (name, value) in all
-        .iter()
-        .filter(|(name, value)| base.get(name) != Some(*value))
-    {
         attrs.set(name, value.clone());
     }
+    let now = entry.attrs()?;
+    let is_gone = |name: &str| match new_attrs.get(name) {
+        Some(_) => false,
+        None => now.get(name).is_none() || last.dropped_attrs.iter().any(|gone| gone == name),
+    };
+    let whole = entry.whole_attrs()?;
+    let gone = whole.iter().filter(|(name, _)| is_gone(name));
+    changes.dropped_attrs = gone.map(|(name, _)| name.to_owned()).collect();
     Ok((specs, attrs, changes))
 }

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Partition;
-use crate::condition::Condition;
+use crate::catalog::Side;
+use crate::condition::{Condition, Version};
 use crate::entry::Entry;
 use crate::error::{Error, Result, describe_key, no_key};
 use crate::log::{Log, Stored};
@@ -96,45 +97,43 @@ impl Partition {
         if !self.store.is_same(&target.store) {
             return self.move_between_stores(key, target, new, condition);
         }
-        let entry = self.entry(key)?.ok_or_else(|| no_key(key))?;
-        let to_itself = key == new && self.is_same(target);
-        if !to_itself && (entry.is_amended() || !(entry.is_one_record() || self.is_same(target))) {
-            return self.move_anew(&entry, target, new, overwrite);
+        let moved = self
+            .store
+            .on_newest(|inner| self.move_in(inner, key, target, new, condition))?;
+        match moved {
+            true => Ok(()),
+            false => self.move_anew(key, target, new, condition),
         }
-        self.store
-            .on_newest(|inner| self.move_in(inner, key, target, new, condition))
     }
 
     /// Moves an entry of more than one record: it is written whole under the new key.
-    fn move_anew(&self, entry: &Entry, target: &Self, new: &[u8], overwrite: bool) -> Result<()> {
-        let mut entry = entry.clone();
+    fn move_anew(&self, key: &[u8], target: &Self, new: &[u8], condition: Condition) -> Result<()> {
         loop {
+            let entry = self.entry(key)?.ok_or_else(|| no_key(key))?;
+            let version = entry.version();
             let batch = self.store.batch()?;
             let from = batch.partition(self.collection(), self.name())?;
             let to = batch.partition(target.collection(), target.name())?;
-            let key = entry.key().to_vec();
-            let version = entry.version();
-            let condition = Condition::overwriting(overwrite);
-            from.require(&key, Condition::Version(version))?;
+            from.require(key, Condition::Version(version))?;
             match entry.parts(self.is_same(target))? {
                 Some(parts) => to.write_if(new, &parts.specs(), &parts.attrs, condition)?,
                 None => to.put_if(new, entry.value()?, condition)?,
             }
-            from.remove(&key)?;
+            from.remove(key)?;
             match batch.commit() {
-                Err(Error::Conflict { .. }) => {
-                    let newest = self.entry(&key)?.ok_or_else(|| no_key(&key))?;
-                    if newest.version() == version {
+                Err(conflict @ Error::Conflict { .. }) => {
+                    let newest = self.entry(key)?;
+                    if newest.is_some_and(|newest| newest.version() == version) {
                         // It is the new key that stands in the way.
-                        return Err(condition.conflict(new, "an entry"));
+                        return Err(conflict);
                     }
-                    entry = newest;
                 }
                 committed => return committed.map(drop),
             }
         }
     }
 
+    /// Moves an entry of one record; false if it has more, and nothing was done.
     fn move_in(
         &self,
         inner: &Inner,
@@ -142,7 +141,7 @@ impl Partition {
         target: &Self,
         new: &[u8],
         condition: Condition,
-    ) -> Result<()> {
+    ) -> Result<bool> {
         const ACTION: &str = "rename an entry";
         let (hash, new_hash) = (inner.hash(key)?, inner.hash(new)?);
         let mut writer = inner.log.writer(ACTION)?;
@@ -153,8 +152,15 @@ impl Partition {
             writer.wait_for_others()?;
             return Err(no_key(key));
         };
-        if key == new && self.is_same(target) {
-            return Ok(());
+        let same = self.is_same(target);
+        if key == new && same {
+            return Ok(true);
+        }
+        // Chunks go with their partition, and amendments with their key.
+        let newest = inner.version(&writer, &state, hash, key)?;
+        let is_amended = newest != Some(Version::of(&inner.log, &located));
+        if is_amended || (!same && state.side(Side::Chunks).is_some()) {
+            return Ok(false);
         }
         target.check(inner, &mut writer, ACTION, new_hash, new, condition)?;
         let bytes = Stored::new(&inner.log, located)?.value()?;
@@ -170,7 +176,7 @@ impl Partition {
         };
         let changes = [put, self.tombstone(hash, key)];
         inner.commit(writer, &changes, &[], inner.log.durability())?;
-        Ok(())
+        Ok(true)
     }
 
     fn move_between_stores(

@@ -10,7 +10,7 @@ use crate::condition::Version;
 use crate::entry::Entry;
 use crate::error::Result;
 use crate::format::{Defect, offset, place};
-use crate::log::{Commits, Located, Tip, Until, replay};
+use crate::log::{Commits, Located, Stored, Tip, Until, replay};
 use crate::store::Inner;
 
 /// One version of a key.
@@ -150,18 +150,11 @@ impl History {
             };
             let seqno = commits.commit(log, amendment.at)?.seqno;
             self.whole = whole;
-            self.amendment = match amendment.head.previous {
-                0 => None,
-                previous if previous < amendment.place() => Some(log.locate(previous)?),
-                previous => {
-                    let (what, expected) = ("the place of the version before", "one before");
-                    let found = previous;
-                    let defect = Defect::Field {
-                        what,
-                        found,
-                        expected,
-                    };
-                    return Err(log.corrupt(amendment.at, defect));
+            self.amendment = match (amendment.head.previous, beside) {
+                (0, _) | (_, None) => None,
+                (_, Some(beside)) => {
+                    let after = Stored::new(log, amendment)?;
+                    Some(beside.amendment_before(log, &self.key, &after)?)
                 }
             };
             return Ok(Some(KeyVersion {

@@ -163,7 +163,7 @@ impl<'a> Part<'a> {
             chunks: None,
             codec: None,
             dims: Vec::new(),
-            ..data.clone()
+            ..data.borrowed()
         };
         crate::array::plan(&[(name.as_str(), plain)], &Attrs::new())?;
         let size = selection.size();
@@ -355,7 +355,7 @@ impl<'a> Draft<'a> {
             let detail = format!("{extent:?} elements do not fit into memory");
             return Err(shape_error(&info.name, detail));
         };
-        let fill = fill_bytes(info, item.unwrap_or(0));
+        let fill = fill_bytes(info.dtype, info.fill_value.as_ref());
         let items = match (item, fill) {
             (Some(item), None) => Items::Fixed(item, vec![0; bytes]),
             (Some(item), Some(fill)) => Items::Fixed(item, fill.repeat(size)),

@@ -88,41 +88,29 @@ impl Partition {
         attrs: &Attrs,
         condition: Condition,
     ) -> Result<()> {
-        const ACTION: &str = "store arrays";
         // What is wrong with the arrays is said first, and then that the store is closed.
         let state = inner.resolve(&self.target)?;
         let defaults = state.map(|state| state.defaults()).unwrap_or_default();
-        let plan = crate::array::plan_with(arrays, attrs, &defaults)?;
-        self.write_plan(inner, ACTION, key, plan, condition)
+        let arrays = defaults.under(arrays);
+        let plan = crate::array::plan(&arrays, attrs)?;
+        self.write_plan(inner, "store arrays", key, plan, &[], condition)
     }
 
-    /// Commits the record of a plan, with the chunks and the schema that it needs: a whole
-    /// entry, or an amendment.
+    /// Commits the record of a plan, a whole entry or an amendment, with the chunks, these
+    /// `more` among them, and the schema that it needs.
     pub(super) fn write_plan(
         &self,
         inner: &Inner,
         action: &'static str,
         key: &[u8],
         mut plan: Plan<'_>,
+        more: &[NewChunk],
         condition: Condition,
     ) -> Result<()> {
         let state = self.state(inner, action)?;
         plan.align_arrays(state.and_then(|state| state.align()));
-        let chunks = cut_all(&mut plan, &inner.array_ids, inner.log.path())?;
-        let chunks: Vec<&NewChunk> = chunks.iter().collect();
-        self.write_with(inner, action, key, plan, &chunks, condition)
-    }
-
-    /// As [`Self::write_plan`], with these chunks.
-    pub(super) fn write_with(
-        &self,
-        inner: &Inner,
-        action: &'static str,
-        key: &[u8],
-        mut plan: Plan<'_>,
-        chunks: &[&NewChunk],
-        condition: Condition,
-    ) -> Result<()> {
+        let cut = cut_all(&mut plan, &inner.array_ids, inner.log.path())?;
+        let chunks: Vec<&NewChunk> = cut.iter().chain(more).collect();
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
@@ -143,7 +131,7 @@ impl Partition {
             false => (RecordKind::Entry, None),
         };
         self.commit(
-            inner, action, record, key, &parts, &needed, condition, chunks,
+            inner, action, record, key, &parts, &needed, condition, &chunks,
         )
     }
 
