@@ -166,8 +166,7 @@ impl Segment {
     /// [`DEAD`] and [`COMPARED`], of a slot.
     #[inline(always)]
     fn marks_of(&self, at: usize, slot: usize) -> u16 {
-        let marks = self.marks.get(at);
-        marks.map_or(0, |marks| marks.load(Ordering::Acquire)) >> slot
+        self.marks.load(at) >> slot
     }
 
     /// As [`Self::find`], with everything that needs attention: compares blocks of the
@@ -260,14 +259,11 @@ impl Segment {
 
     /// Compares the record that a slot leads to with its sum, once.
     fn compare<R: Records>(&self, at: usize, slot: usize, records: &R) -> Result<(), R::Error> {
-        let Some(marks) = self.marks.get(at).filter(|_| !self.trusted) else {
-            return Ok(());
-        };
-        if marks.load(Ordering::Relaxed) >> slot & COMPARED == 0 {
+        if !self.trusted && self.marks_of(at, slot) & COMPARED == 0 {
             let word = self.groups.get(at).map_or(0, |group| group.word(slot));
             let word = (word, group_offset(at).saturating_add(slot as u64 * 8));
             self.blocks.check_behind(word, &self.head, records)?;
-            self.note_compared(marks, slot);
+            self.note_compared(at, slot);
         }
         Ok(())
     }

@@ -27,6 +27,7 @@ mod counts;
 pub(crate) mod group;
 mod growing;
 mod lookup;
+mod marks;
 mod memory;
 mod overflow;
 mod pack;

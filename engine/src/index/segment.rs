@@ -9,9 +9,10 @@ use arc_swap::ArcSwapOption;
 use zerocopy::little_endian::{U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes};
 
-use super::atomics::{AtomicBool, AtomicU16, AtomicUsize};
+use super::atomics::{AtomicBool, AtomicUsize};
 use super::blocks::Blocks;
 use super::group::{Group, SLOTS};
+use super::marks::Marks;
 use super::memory::zeroed;
 use super::rank::Ranks;
 use super::superseded::Superseded;
@@ -66,7 +67,7 @@ pub(crate) struct Segment {
     pub(super) spilled: View<Spilled>,
     /// Two bits a slot: superseded, in the lower half; compared with its sum, in the
     /// upper one.
-    pub(super) marks: Box<[AtomicU16]>,
+    pub(super) marks: Marks,
     pub(super) superseded: Superseded,
     /// What was dead at opening, if the file has it as bits.
     pub(super) dead: Option<DeadBits>,
@@ -143,7 +144,7 @@ impl Segment {
             spilled: View::new(&value, head.overflow_range()).ok_or_else(misaligned)?,
             homes: View::new(&value, head.homes_range()).ok_or_else(misaligned)?,
             passed: View::new(&value, head.passed_range()).ok_or_else(misaligned)?,
-            marks: zeroed(head.groups as usize),
+            marks: Marks::new(head.groups as usize),
             settled: AtomicBool::new(source.trusted),
             unsettled: AtomicUsize::new(head.entries.saturating_sub(head.overflow.into()) as usize),
             hides: AtomicBool::new(dead.is_some()),
@@ -284,10 +285,8 @@ impl Segment {
             super::group::prefetch(homes);
             super::group::prefetch(group);
         }
-        if !self.settled.load(Ordering::Relaxed)
-            && let Some(marks) = self.marks.get(at)
-        {
-            super::group::prefetch(marks);
+        if !self.settled.load(Ordering::Relaxed) {
+            self.marks.prefetch(at);
         }
     }
 
@@ -308,18 +307,16 @@ impl Segment {
         if !self.superseded.set(ordinal, self.order.len(), by) {
             return Ok(());
         }
-        if let Some((at, slot)) = self.slot_of(ordinal)?
-            && let Some(marks) = self.marks.get(at)
-        {
-            let before = marks.fetch_or(DEAD << slot, Ordering::AcqRel) >> slot;
+        if let Some((at, slot)) = self.slot_of(ordinal)? {
+            let before = self.marks.set(at, DEAD << slot) >> slot;
             self.count_settled(before);
         }
         Ok(())
     }
 
-    /// Notes that the record that a slot leads to was compared with its sum.
-    pub(super) fn note_compared(&self, marks: &AtomicU16, slot: usize) {
-        let before = marks.fetch_or(COMPARED << slot, Ordering::Relaxed) >> slot;
+    /// Notes that the record that a slot of group `at` leads to was compared with its sum.
+    pub(super) fn note_compared(&self, at: usize, slot: usize) {
+        let before = self.marks.set(at, COMPARED << slot) >> slot;
         self.count_settled(before);
     }
 
