@@ -37,6 +37,9 @@ fn corpus(&(name, _, is_file): &Target) -> Vec<Vec<u8>> {
         corpus.push(b"shuffle+zstd:3".to_vec());
         corpus.push(b"mine:a=1".to_vec());
     }
+    if name == "dictionary" {
+        corpus = arraylog::__fuzz::dictionary_seeds();
+    }
     if name == "attrs" || name == "entry" {
         // From every record on: the structures start somewhere in it.
         corpus.extend(log.windows(160).step_by(8).map(<[u8]>::to_vec));
@@ -153,6 +156,7 @@ targets! {
     any_bytes_are_an_entry_or_a_defect "entry",
     any_bytes_are_attributes_or_a_defect "attrs",
     any_bytes_are_decoded_wholly_or_refused "codec",
+    any_bytes_are_a_dictionary_or_refused "dictionary",
     any_bytes_are_lines_or_faults "ndjson",
     any_operations_leave_what_a_map_has "operations",
 }

@@ -4,7 +4,7 @@ use crate::array::{
     self, BlockPlace, ChunkGrid, Chunks, Content, DType, Schema, Selection, Storage, TimeUnit,
 };
 use crate::catalog::RowValue;
-use crate::codec::{Elements, Failure, Pipeline};
+use crate::codec::{Dictionary, Elements, Failure, Pipeline};
 use crate::format::LOG_START;
 use crate::format::frame::{FrameHeader, HEADER_LEN, first_predecessor, frame_sum};
 use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, Live, SLOT_LEN, SLOTS, Slot};
@@ -167,9 +167,9 @@ const DTYPES: [DType; 8] = [
 /// What `codec` takes before the encoded bytes: pipeline, dtype, how many bytes they give.
 const CODEC_HEAD: usize = 4;
 
-fn choice<T: Copy>(of: [T; 8], number: u8) -> T {
-    let [first, ..] = of;
-    of.get(usize::from(number % 8)).copied().unwrap_or(first)
+fn choice<T: Copy, const N: usize>(of: [T; N], number: u8) -> T {
+    #[expect(clippy::indexing_slicing, reason = "the remainder is a place in it")]
+    of[usize::from(number) % N]
 }
 
 /// Encoded bytes: they fill what they are to fill or are refused. As elements they come back
@@ -218,6 +218,71 @@ pub fn codec_seeds() -> Vec<Vec<u8>> {
             };
             let pipeline = Pipeline::stored(choice(PIPELINES, pipeline));
             if pipeline.is_ok_and(|it| it.encode(&data, elements, &mut seed).is_ok()) {
+                seeds.push(seed);
+            }
+        }
+    }
+    seeds
+}
+
+/// Pipelines that take a dictionary.
+const SHARING: [&str; 2] = ["zstd:3", "shuffle+zstd:1"];
+
+/// A dictionary of unknown bytes: what is decoded with it fills what it is to fill or is
+/// refused, and what is encoded with it comes back as it was.
+pub fn dictionary(bytes: &[u8]) {
+    let Some((&[pipeline, dtype, low, high], rest)) = bytes.split_first_chunk::<CODEC_HEAD>()
+    else {
+        return;
+    };
+    let elements = Elements {
+        dtype: choice(DTYPES, dtype),
+    };
+    let Ok(pipeline) = Pipeline::stored(choice(SHARING, pipeline)) else {
+        return;
+    };
+    let len = usize::from(u16::from_le_bytes([low, high])).min(rest.len());
+    let (dictionary, data) = rest.split_at(len);
+    let dictionary = &Dictionary::new(dictionary);
+    let mut out = vec![0; 4096];
+    let _ = pipeline.decode_with(data, elements, Some(dictionary), &mut out);
+    let whole = data.len() - data.len() % elements.item_size().max(1);
+    let data = data.get(..whole).unwrap_or_default();
+    let mut encoded = Vec::new();
+    let encoding = pipeline.encode_with(data, elements, Some(dictionary), &mut encoded);
+    if encoding.is_ok() {
+        let mut again = vec![0; data.len()];
+        let decoded = pipeline.decode_with(&encoded, elements, Some(dictionary), &mut again);
+        assert_eq!((decoded, &*again), (Ok::<(), Failure>(()), data));
+    }
+}
+
+/// Inputs of [`dictionary`]: trained ones, before what was encoded with them.
+pub fn dictionary_seeds() -> Vec<Vec<u8>> {
+    let sample = |number: u32| -> Vec<u8> {
+        let words = (0..40u32).map(|at| (at / 3).wrapping_mul(number % 7));
+        words.flat_map(u32::to_le_bytes).collect()
+    };
+    let mut samples = crate::codec::Samples::default();
+    (0..200).for_each(|number| samples.push(&sample(number)));
+    let Some(dictionary) = Dictionary::train(&samples, 1024) else {
+        return Vec::new();
+    };
+    let mut seeds = Vec::new();
+    for pipeline in 0..2 {
+        for dtype in 0..8 {
+            let [low, high] = (dictionary.bytes().len() as u16).to_le_bytes();
+            let mut seed = vec![pipeline, dtype, low, high];
+            seed.extend_from_slice(dictionary.bytes());
+            let elements = Elements {
+                dtype: choice(DTYPES, dtype),
+            };
+            let codec = Pipeline::stored(choice(SHARING, pipeline));
+            let sample = sample(dtype.into());
+            if codec.is_ok_and(|it| {
+                let encoding = it.encode_with(&sample, elements, Some(&dictionary), &mut seed);
+                encoding.is_ok()
+            }) {
                 seeds.push(seed);
             }
         }

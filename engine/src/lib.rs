@@ -177,7 +177,9 @@ pub mod __bench {
 /// For fuzzing; no part of the public face.
 #[doc(hidden)]
 pub mod __fuzz {
-    pub use crate::fuzz::{attrs, block, codec, codec_seeds, entry, record, repair};
+    pub use crate::fuzz::{
+        attrs, block, codec, codec_seeds, dictionary, dictionary_seeds, entry, record, repair,
+    };
 }
 
 /// For the tests of the format; no part of the public face.

@@ -59,11 +59,13 @@ pub(crate) fn compact(
     store: &Store,
     keep: Option<u64>,
     throttle: Option<u64>,
+    dictionaries: bool,
     progress: Progress,
 ) -> PyResult<u64> {
     let done = py.detach(|| {
         let tell = |done, total| progress.tell(done, total);
-        let mut options = CompactOptions::new().progress(&tell);
+        let options = CompactOptions::new().dictionaries(dictionaries);
+        let mut options = options.progress(&tell);
         if let Some(seqno) = keep {
             options = options.keep(Keep::Since(seqno));
         }

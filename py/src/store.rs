@@ -359,9 +359,11 @@ impl Store {
         py: Python<'_>,
         keep: Option<u64>,
         throttle: Option<u64>,
+        dictionaries: bool,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<u64> {
-        maintenance::compact(py, &self.engine, keep, throttle, Progress::new(progress))
+        let progress = Progress::new(progress);
+        maintenance::compact(py, &self.engine, keep, throttle, dictionaries, progress)
     }
 
     /// Writes a copy; its seqno, entries and bytes.

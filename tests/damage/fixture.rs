@@ -84,6 +84,28 @@ impl Making {
         self.states.push((self.store.seqno(), held));
     }
 
+    /// Commits entries of small arrays that share a dictionary once they are compacted.
+    fn similar(&mut self) {
+        let batch = self.store.batch().expect("batch");
+        let part = batch.partition("argo", "similar").expect("partition");
+        for number in 0..100u32 {
+            let key = format!("{number}");
+            let texts: Vec<String> = (0..6)
+                .map(|at| format!("profile {} of float {number}, adjusted", at * 31 % 7))
+                .collect();
+            let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let texts = ArraySpec::strings(&texts).codec("zstd:3");
+            let written = part.write(&key, &[("history", texts)], &Attrs::new());
+            written.expect("staged");
+            if number % 33 == 0 {
+                self.used
+                    .push(("argo".to_owned(), "similar".to_owned(), key.into_bytes()));
+            }
+        }
+        batch.commit().expect("committed");
+        self.note();
+    }
+
     /// Commits an entry of chunked and encoded arrays.
     fn grid(&mut self, key: &str, with: i32) {
         let used = (
@@ -285,6 +307,7 @@ pub(crate) fn make(folder: &Path, shape: Shape) -> Fixture {
     match shape {
         Shape::Closed => making.checkpoint(),
         Shape::Compacted => {
+            making.similar();
             let compacted = making.store.compact(&CompactOptions::new());
             compacted.expect("compacted");
             making.states.clear();

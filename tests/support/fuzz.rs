@@ -19,7 +19,7 @@ use crate::open_mapped;
 pub type Target = (&'static str, fn(&[u8]), bool);
 
 /// All targets.
-pub const TARGETS: [Target; 10] = [
+pub const TARGETS: [Target; 11] = [
     ("open", open, true),
     ("repair", repair, true),
     ("index", index, false),
@@ -28,6 +28,7 @@ pub const TARGETS: [Target; 10] = [
     ("entry", arraylog::__fuzz::entry, false),
     ("attrs", arraylog::__fuzz::attrs, false),
     ("codec", arraylog::__fuzz::codec, false),
+    ("dictionary", arraylog::__fuzz::dictionary, false),
     ("ndjson", arraylog_cli::__fuzz::ndjson, false),
     ("operations", operations, false),
 ];

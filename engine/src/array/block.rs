@@ -3,7 +3,8 @@
 //! ```text
 //!  0  u16 bytes of the codec; 0 = the elements stand as they are
 //!  2  u16 bytes of the statistics; 0 = none
-//!  4  u32 flags: 1 validity bits follow, 2 offsets are u64, 4 nothing is stored
+//!  4  u32 flags: 1 validity bits follow, 2 offsets are u64, 4 nothing is stored,
+//!     8 encoded with the dictionary of the partition
 //!  8  u64 bytes of the elements
 //! 16  u64 bytes of the elements as they are stored
 //! 24  codec, as a user writes it: "shuffle+zstd:3"
@@ -20,6 +21,8 @@
 //! * Validity bits are never encoded: a codec for numbers could not take them,
 //!   and they are a thirty-second part of float32.
 //! * Flag 4: a chunk that was cut off; all of it reads as the fill value.
+//! * Flag 8: a block of an entry, whose frame says so too, by compaction. The dictionary
+//!   stands before the entry, beside the chunks of the partition.
 use std::ops::Range;
 
 use super::frame::bytes_at;
@@ -27,7 +30,7 @@ use super::layout::{align_up, pad8, validity_len};
 use super::plan::STATS_FROM;
 use super::stats::{ArrayStats, Ends};
 use super::{AttrValue, DType};
-use crate::codec::{Elements, Pipeline};
+use crate::codec::{Dictionary, Elements, Pipeline};
 use crate::format::{ALIGN_FROM, Defect};
 use crate::{Error, Result};
 
@@ -37,6 +40,7 @@ pub(crate) const BLOCK_HEADER: usize = 24;
 const MASKED: u32 = 1;
 const WIDE: u32 = 2;
 const NOTHING: u32 = 4;
+const SHARED: u32 = 8;
 
 /// Alignment of elements of 256 bytes and more that stand as they are.
 const LINE: u64 = 64;
@@ -67,6 +71,8 @@ pub(crate) struct BlockPlace {
     pub(crate) empty: bool,
     pub(crate) codec: Range<usize>,
     pub(crate) stats: Range<usize>,
+    /// Whether it was encoded with the dictionary of the partition.
+    pub(crate) shared: bool,
     /// Offsets of texts are u64.
     wide: bool,
     /// Bytes of the elements.
@@ -99,14 +105,15 @@ impl BlockPlace {
                 expected,
             })
         };
-        if flags & !(MASKED | WIDE | NOTHING) != 0 {
-            return fault("flags of a block", flags.into(), "a sum of 1, 2 and 4");
+        if flags & !(MASKED | WIDE | NOTHING | SHARED) != 0 {
+            return fault("flags of a block", flags.into(), "a sum of 1, 2, 4 and 8");
         }
         if flags & NOTHING != 0 {
             return Ok(Self {
                 empty: true,
                 codec: 0..0,
                 stats: 0..0,
+                shared: false,
                 wide: false,
                 decoded: 0,
                 stored: 0..0,
@@ -128,6 +135,14 @@ impl BlockPlace {
             _ => {}
         }
         let plain = codec_len == 0;
+        let shared = flags & SHARED != 0;
+        if shared && plain {
+            return fault(
+                "flags of a block",
+                flags.into(),
+                "8 along with a codec alone",
+            );
+        }
         if plain && decoded != stored_len {
             let expected = "that of the elements, as there is no codec";
             return fault("stored bytes of a block", stored_len, expected);
@@ -155,6 +170,7 @@ impl BlockPlace {
             empty: false,
             codec: range(codec),
             stats: range(stats),
+            shared,
             wide: flags & WIDE != 0,
             decoded,
             stored: range(stored),
@@ -253,6 +269,17 @@ pub(crate) fn encode_block(
     array: &str,
     always: bool,
 ) -> Result<Option<Vec<u8>>> {
+    encode_block_with(source, codec, None, array, always)
+}
+
+/// As [`encode_block`], with a dictionary if the codec takes one and the elements are few.
+pub(super) fn encode_block_with(
+    source: Source<'_>,
+    codec: Option<&Pipeline>,
+    dictionary: Option<&Dictionary>,
+    array: &str,
+    always: bool,
+) -> Result<Option<Vec<u8>>> {
     let stats = source.stats();
     let mut joined = Vec::new();
     let (elements, wide) = match source.elements {
@@ -265,13 +292,17 @@ pub(crate) fn encode_block(
     };
     if let Some(codec) = codec.filter(|codec| !codec.is_none()) {
         let text = codec.to_string();
+        let dictionary = dictionary.filter(|_| shares(codec, elements.len()));
         let mut out = head(&source, elements.len(), wide, &text, &stats);
+        if dictionary.is_some() {
+            put(&mut out, 4, &(source.flags(wide) | SHARED).to_le_bytes());
+        }
         pad(&mut out, 8);
         let before = out.len();
         let kind = Elements {
             dtype: source.dtype,
         };
-        let encoded = codec.encode(elements, kind, &mut out);
+        let encoded = codec.encode_with(elements, kind, dictionary, &mut out);
         encoded.map_err(|error| of_array(error, array))?;
         let stored = out.len().saturating_sub(before);
         if stored < elements.len() {
@@ -305,7 +336,30 @@ pub(super) fn join_texts(offsets: &[u64], data: &[u8], wide: bool, out: &mut Vec
     out.extend_from_slice(data);
 }
 
+/// Longest elements that share a dictionary: longer ones have enough in themselves.
+const MOST_SHARED: usize = 16 << 10;
+
+/// Shortest: a frame alone takes a dozen bytes.
+const LEAST_SHARED: usize = 32;
+
+/// Whether elements of so many bytes, encoded by `codec`, share a dictionary, if there is
+/// one.
+pub(crate) fn shares(codec: &Pipeline, bytes: usize) -> bool {
+    codec.takes_dictionary() && (LEAST_SHARED..=MOST_SHARED).contains(&bytes)
+}
+
+/// Whether a block, as it was encoded, needs a dictionary.
+pub(super) fn is_shared(block: &[u8]) -> bool {
+    let flags = bytes_at(block, 4, "block").map(u32::from_le_bytes);
+    flags.is_ok_and(|flags| flags & SHARED != 0)
+}
+
 impl Source<'_> {
+    fn flags(&self, wide: bool) -> u32 {
+        let masked = if self.validity.is_some() { MASKED } else { 0 };
+        masked | if wide { WIDE } else { 0 }
+    }
+
     /// Encoded statistics; none for a dtype that has none.
     fn stats(&self) -> Vec<u8> {
         let (data, ends, count) = match self.elements {
@@ -333,12 +387,10 @@ impl Source<'_> {
 fn head(source: &Source<'_>, decoded: usize, wide: bool, codec: &str, stats: &[u8]) -> Vec<u8> {
     let room = decoded.saturating_add(BLOCK_HEADER).saturating_add(256);
     let mut out = Vec::with_capacity(room);
-    let masked = if source.validity.is_some() { MASKED } else { 0 };
-    let wide = if wide { WIDE } else { 0 };
     // A spec has at most some hundred bytes, statistics fewer than 200.
     out.extend((codec.len() as u16).to_le_bytes());
     out.extend((stats.len() as u16).to_le_bytes());
-    out.extend((masked | wide).to_le_bytes());
+    out.extend(source.flags(wide).to_le_bytes());
     out.extend((decoded as u64).to_le_bytes());
     out.extend([0; 8]);
     out.extend_from_slice(codec.as_bytes());

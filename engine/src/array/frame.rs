@@ -3,7 +3,7 @@
 //! ```text
 //!  0  u32 schema id
 //!  4  u16 flags: 1 wide dims, 2 wide slots, 4 array attributes in the extra part,
-//!     8 amendment
+//!     8 amendment, 16 blocks are encoded with the dictionary of the partition
 //!  6  u16 0
 //!  8  u32 place of the statistics, in units of 8 bytes; 0 = none
 //! 12  u32 place of the extra part, in units of 8 bytes; 0 = none, else the end
@@ -134,6 +134,11 @@ pub(crate) fn schema_id(frame: &[u8]) -> Result<u32, Defect> {
 /// Whether the array attributes stand in the frame instead of the schema.
 pub(crate) fn attrs_in_frame(frame: &[u8]) -> Result<bool, Defect> {
     Ok(flags(frame)? & flag::ARRAY_ATTRS != 0)
+}
+
+/// Whether blocks of it are encoded with the dictionary of the partition.
+pub(crate) fn shares_dictionary(frame: &[u8]) -> Result<bool, Defect> {
+    Ok(flags(frame)? & flag::SHARES != 0)
 }
 
 /// Where array `field` of the schema lies; `None` if this entry has no such array.
@@ -343,7 +348,7 @@ pub(super) fn flags(frame: &[u8]) -> Result<u16, Defect> {
         return Err(Defect::Field {
             what: "flags of an entry frame",
             found: u64::from(u32::from_le_bytes([low, high, zero, zeros])),
-            expected: "a sum of 1, 2, 4 and 8",
+            expected: "a sum of 1, 2, 4, 8 and 16",
         });
     }
     Ok(flags)

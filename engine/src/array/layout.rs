@@ -21,8 +21,10 @@ pub(super) mod flag {
     pub(in crate::array) const ARRAY_ATTRS: u16 = 4;
     /// The frame amends an entry; how stands in the extra part.
     pub(in crate::array) const AMENDS: u16 = 8;
+    /// Blocks of it are encoded with the dictionary of the partition.
+    pub(in crate::array) const SHARES: u16 = 16;
     /// All that this version knows.
-    pub(in crate::array) const KNOWN: u16 = WIDE_DIMS | WIDE_SLOTS | ARRAY_ATTRS | AMENDS;
+    pub(in crate::array) const KNOWN: u16 = WIDE_DIMS | WIDE_SLOTS | ARRAY_ATTRS | AMENDS | SHARES;
 }
 
 /// State of a field in the presence bits.

@@ -50,19 +50,22 @@ pub use spec::{ArrayBytes, ArraySpec, Chunking, Mask, StoredBytes};
 pub use stats::ArrayStats;
 pub use view::{ArrayView, FieldInfo};
 
-pub(crate) use block::{BLOCK_HEADER, BlockPlace, Content, Raw, Source, empty_block, encode_block};
+pub(crate) use block::{
+    BLOCK_HEADER, BlockPlace, Content, Raw, Source, empty_block, encode_block, shares,
+};
 pub(crate) use changes::Changes;
 pub(crate) use checks::{check_array_name, check_shape, validity_bits};
 pub(crate) use chunks::{ArrayId, Chunks, Coords, array_of_key};
 pub(crate) use dtype::plain_dtype;
 pub(crate) use frame::{
     FieldPlace, PlainPlace, Shape, Storage, array_attrs, attrs_in_frame, changes,
-    entry_attr_places, entry_attrs, entry_attrs_but, locate, schema_id, stats_of, stats_place,
+    entry_attr_places, entry_attrs, entry_attrs_but, locate, schema_id, shares_dictionary,
+    stats_of, stats_place,
 };
 pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};
 pub(crate) use limits::MAX_RANK;
 pub(crate) use map::{decode_attrs, encode_attrs};
-pub(crate) use plan::{ArrayAttrs, Cut, Plan, plan};
+pub(crate) use plan::{ArrayAttrs, Cut, Plan, plan, plan_with};
 pub(crate) use region::{ChunkGrid, Touched, gather, gather_bits, pairs, scatter, scatter_bits};
 pub(crate) use schema::Schema;
 pub(crate) use spec::{ArrayDefaults, StoredAs};

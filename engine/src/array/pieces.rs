@@ -42,6 +42,10 @@ impl Plan<'_> {
             None => flags,
             Some(_) => flags | flag::AMENDS,
         };
+        let flags = match self.shares {
+            false => flags,
+            true => flags | flag::SHARES,
+        };
         let extra = self.extra(in_frame);
         let narrow = Draft::new(self, flags, extra.len());
         let draft = if narrow.fits() {

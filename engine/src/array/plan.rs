@@ -3,7 +3,7 @@ use std::borrow::Cow;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::block::{Raw, Source, encode_block};
+use super::block::{Raw, Source, encode_block_with, is_shared};
 use super::changes::Changes;
 use super::checks::{
     check_array_name, check_chunks, check_codec, check_data, check_extent, check_mask, check_stored,
@@ -17,7 +17,7 @@ use super::names::Names;
 use super::schema::{Axes, CHUNKED, CODED, EXTRA, FILLED, MASKED, VERSION, fill_fault};
 use super::stats::{ArrayStats, Ends};
 use super::{ArraySpec, AttrValue, Attrs};
-use crate::codec::Pipeline;
+use crate::codec::{Dictionary, Pipeline};
 use crate::{Error, Result};
 
 /// Where the attributes of the arrays go.
@@ -56,6 +56,8 @@ pub(crate) struct Plan<'a> {
     pub(super) changes: Option<Vec<u8>>,
     /// Statistics of the larger arrays that are stored as they are.
     pub(super) stats: Vec<u8>,
+    /// Whether blocks are encoded with a dictionary.
+    pub(super) shares: bool,
 }
 
 /// An array whose elements go into chunks.
@@ -108,9 +110,21 @@ pub(crate) fn plan<'a>(
     arrays: &'a [(&'a str, ArraySpec<'a>)],
     attrs: &'a Attrs,
 ) -> Result<Plan<'a>> {
+    plan_with(arrays, attrs, None)
+}
+
+/// As [`plan`], for an entry of a partition that has a dictionary.
+pub(crate) fn plan_with<'a>(
+    arrays: &'a [(&'a str, ArraySpec<'a>)],
+    attrs: &'a Attrs,
+    dictionary: Option<&'a Dictionary>,
+) -> Result<Plan<'a>> {
     check_count("arrays", arrays.len())?;
     check_count("attributes", attrs.len())?;
-    let mut draft = Draft::for_fields(arrays.len(), attrs.len());
+    let mut draft = Draft {
+        dictionary,
+        ..Draft::for_fields(arrays.len(), attrs.len())
+    };
     let mut names = Names::default();
     for (name, spec) in arrays {
         if names.get(name).is_some() {
@@ -223,6 +237,10 @@ struct Draft<'a> {
     dims: Dims<'a>,
     cuts: Vec<Cut<'a>>,
     stats: Vec<u8>,
+    /// Of the partition.
+    dictionary: Option<&'a Dictionary>,
+    /// Whether a block was encoded with it.
+    shares: bool,
     /// Schema sections of arrays and of attributes.
     arrays: Vec<u8>,
     attrs: Vec<u8>,
@@ -336,7 +354,9 @@ impl<'a> Draft<'a> {
                 validity: field.validity.as_deref(),
                 fill: spec.fill_value.as_ref(),
             };
-            if let Some(block) = encode_block(source, Some(codec), name, false)? {
+            let dictionary = self.dictionary;
+            if let Some(block) = encode_block_with(source, Some(codec), dictionary, name, false)? {
+                self.shares |= is_shared(&block);
                 field.data = Data::Block(block.into());
                 field.validity = None;
                 return Ok(field);
@@ -461,6 +481,7 @@ impl<'a> Draft<'a> {
             cuts: self.cuts,
             changes: None,
             stats: self.stats,
+            shares: self.shares,
         })
     }
 

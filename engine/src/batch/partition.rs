@@ -5,7 +5,7 @@ use crate::array::{ArrayDefaults, ArraySpec, Attrs};
 use crate::catalog::Side;
 use crate::chunks::{NewChunk, cut_all};
 use crate::condition::Condition;
-use crate::entry::Entry;
+use crate::entry::{Entry, Stays};
 use crate::error::{Result, no_key};
 use crate::format::record::RecordKind;
 use crate::staged::Overlaid;
@@ -128,7 +128,7 @@ impl BatchPartition<'_> {
             None => {
                 let inner = self.batch.store.inner();
                 let stored = self.stored(&inner, key)?.ok_or_else(|| no_key(key))?;
-                if stored.is_amended() && key != new {
+                if key != new && (stored.is_amended() || stored.shares_dictionary()?) {
                     return self.rename_amended(&stored, new, overwrite);
                 }
                 let (kind, value) = stored.record()?;
@@ -146,12 +146,12 @@ impl BatchPartition<'_> {
         self.push(RecordKind::Tombstone, key, &[], Condition::Always)
     }
 
-    /// An entry of more than one record is written whole.
+    /// An entry that needs more than its record is written whole.
     fn rename_amended(&self, entry: &Entry, new: &[u8], overwrite: bool) -> Result<()> {
         if !overwrite && self.holds(new)? {
             return Err(Condition::Absent.conflict(new, "an entry"));
         }
-        if let Some(parts) = entry.parts(true)? {
+        if let Some(parts) = entry.parts(Stays::All)? {
             self.write(new, &parts.specs(), &parts.attrs)?;
         }
         self.push(RecordKind::Tombstone, entry.key(), &[], Condition::Always)
@@ -160,8 +160,8 @@ impl BatchPartition<'_> {
     /// Copies an entry, of any store, to `key`.
     pub fn copy(&self, key: impl AsRef<[u8]>, entry: &Entry) -> Result<()> {
         let inner = self.batch.store.inner();
-        if !(entry.is_of(&inner.log) && entry.is_one_record())
-            && let Some(parts) = entry.parts(false)?
+        if !(entry.is_of(&inner.log) && entry.is_one_record()?)
+            && let Some(parts) = entry.parts(Stays::Blocks)?
         {
             let specs: Vec<_> = parts.specs();
             return self.write(key, &specs, &parts.attrs);

@@ -93,6 +93,14 @@ impl Assembly {
         if place.empty {
             return Ok(None);
         }
+        if place.shared {
+            let defect = Defect::Field {
+                what: "flags of the block of a chunk",
+                found: 8,
+                expected: "8 of arrays in one piece alone",
+            };
+            return Err(stored.corrupt(0, defect));
+        }
         Ok(Some(Found { stored, place }))
     }
 
@@ -168,8 +176,8 @@ impl Assembly {
     fn decode(&self, found: &Found, touched: &Touched) -> Result<Elements> {
         decode(
             &self.described,
-            &found.block()?,
-            &found.place,
+            (&found.block()?, &found.place),
+            None,
             self.content(&touched.extent),
             &touched.extent,
             &|defect| found.corrupt(defect),
@@ -281,7 +289,8 @@ impl Assembly {
                 }
                 scratch.resize(len, 0);
                 let info = self.described.info();
-                decode_into(&codec, bytes, info.dtype, scratch, &info.name, &corrupt)?;
+                let (dtype, name) = (info.dtype, &info.name);
+                decode_into(&codec, bytes, dtype, None, scratch, name, &corrupt)?;
                 scratch.as_slice()
             }
         };

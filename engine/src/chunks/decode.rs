@@ -1,18 +1,18 @@
 //! From a block to elements.
 
 use crate::array::{BlockPlace, Content, DType, Shape};
-use crate::codec::{self, Pipeline};
+use crate::codec::{self, Dictionary, Pipeline};
 use crate::entry::{Described, Elements};
 use crate::error::{Error, Result};
 use crate::format::Defect;
 use crate::value::Value;
 
-/// The elements of a block: views of it if they stand as they are, else decoded. `corrupt`
-/// makes an error of a defect.
+/// The elements of a block: views of it if they stand as they are, else decoded, with its
+/// `dictionary` if it needs one. `corrupt` makes an error of a defect.
 pub(crate) fn decode(
     described: &Described,
-    block: &Value,
-    place: &BlockPlace,
+    (block, place): (&Value, &BlockPlace),
+    dictionary: Option<&Dictionary>,
     content: Content,
     shape: &Shape,
     corrupt: &dyn Fn(Defect) -> Error,
@@ -31,7 +31,8 @@ pub(crate) fn decode(
         Some(codec) => {
             let len = check_len(&codec, place, corrupt)?;
             Value::owned(len, |out| {
-                decode_into(&codec, &stored, content.dtype, out, array, corrupt)
+                let dtype = content.dtype;
+                decode_into(&codec, &stored, dtype, dictionary, out, array, corrupt)
             })?
         }
     };
@@ -79,11 +80,12 @@ pub(super) fn decode_into(
     codec: &Pipeline,
     stored: &[u8],
     dtype: DType,
+    dictionary: Option<&Dictionary>,
     out: &mut [u8],
     array: &str,
     corrupt: &dyn Fn(Defect) -> Error,
 ) -> Result<()> {
-    let decoded = codec.decode(stored, codec::Elements { dtype }, out);
+    let decoded = codec.decode_with(stored, codec::Elements { dtype }, dictionary, out);
     decoded.map_err(|failure| match failure {
         codec::Failure::Unavailable(codec) => Error::CodecUnavailable {
             codec,

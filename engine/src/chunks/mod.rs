@@ -1,8 +1,10 @@
-//! Chunks of arrays: records of their own beside the entries of a partition.
+//! Chunks of arrays, and dictionaries: records of their own beside the entries of a
+//! partition.
 
 mod assembly;
 mod cutting;
 mod decode;
+mod dictionaries;
 mod ids;
 mod threads;
 
@@ -18,6 +20,7 @@ use crate::log::{Log, Stored};
 pub(crate) use assembly::Assembly;
 pub(crate) use cutting::{NewChunk, cut_all, encode_box};
 pub(crate) use decode::decode;
+pub(crate) use dictionaries::DICTIONARY_KEYS;
 pub(crate) use ids::ArrayIds;
 
 /// The chunks of a partition, as one version of an entry has them: a commit writes them

@@ -33,6 +33,8 @@ pub(super) struct BuiltIn {
     pub(super) levels: Option<Levels>,
     /// Whether it looks at elements, so that nothing may take them apart before it.
     pub(super) by_element: bool,
+    /// Whether it takes a dictionary, which small arrays share.
+    pub(super) with_dictionary: bool,
     /// Most bytes that one stored byte decodes to.
     pub(super) expansion: u64,
     pub(super) functions: Option<Functions>,
@@ -59,6 +61,7 @@ pub(super) static ALL: [BuiltIn; 5] = [
         name: "lz4",
         levels: None,
         by_element: false,
+        with_dictionary: false,
         // A byte adds up to 255 to the length of a match.
         expansion: 256,
         functions: functions!("lz4", lz4, |_| None),
@@ -71,6 +74,7 @@ pub(super) static ALL: [BuiltIn; 5] = [
             default: 3,
         }),
         by_element: false,
+        with_dictionary: true,
         // A block has at most 128 KiB and takes at least 4 bytes.
         expansion: 32_768,
         functions: functions!("zstd", zstd, |_| None),
@@ -83,6 +87,7 @@ pub(super) static ALL: [BuiltIn; 5] = [
             default: 8,
         }),
         by_element: true,
+        with_dictionary: false,
         // Chunks as they are written here have at most 2^18 numbers of 8 bytes and take at
         // least 8 bytes; the format allows 2^24 numbers.
         expansion: 1 << 18,
@@ -92,6 +97,7 @@ pub(super) static ALL: [BuiltIn; 5] = [
         name: "snappy",
         levels: None,
         by_element: false,
+        with_dictionary: false,
         // A copy of at most 64 bytes takes 3.
         expansion: 22,
         functions: functions!("snappy", snappy, |_| None),
@@ -104,6 +110,7 @@ pub(super) static ALL: [BuiltIn; 5] = [
             default: 5,
         }),
         by_element: false,
+        with_dictionary: false,
         // A block has at most 16 MiB and takes at least 8 bytes where it repeats.
         expansion: 1 << 21,
         functions: functions!("brotli", brotli, |_| None),

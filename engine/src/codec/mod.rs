@@ -27,6 +27,7 @@
 #[cfg(feature = "brotli")]
 mod brotli;
 mod built_in;
+mod dictionary;
 #[cfg(any(feature = "lz4", feature = "zstd", feature = "snappy"))]
 mod kept;
 #[cfg(feature = "lz4")]
@@ -49,6 +50,7 @@ mod tests;
 pub use pipeline::Pipeline;
 pub use registry::{Codec, available, register};
 
+pub(crate) use dictionary::{Dictionary, MOST_DICTIONARY, Samples};
 pub(crate) use pipeline::Failure;
 
 use crate::array::DType;

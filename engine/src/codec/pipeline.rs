@@ -1,10 +1,10 @@
 //! A filter and a compressor, one after the other.
 
-use super::Elements;
 use super::built_in::BuiltIn;
 use super::registry::registered;
 use super::scratch::scratch;
 use super::shuffle::{shuffle, unshuffle};
+use super::{Dictionary, Elements};
 use crate::array::DType;
 use crate::error::{Error, Result};
 use crate::format::Defect;
@@ -103,6 +103,28 @@ impl Pipeline {
         }
     }
 
+    /// Whether it can encode with a dictionary.
+    pub(crate) fn takes_dictionary(&self) -> bool {
+        matches!(&self.coder, Some(Coder::BuiltIn { codec, .. }) if codec.with_dictionary)
+    }
+
+    /// Calls `work` with what the compressor is given of `data`.
+    pub(crate) fn filtered<R>(
+        &self,
+        data: &[u8],
+        elements: Elements,
+        work: impl FnOnce(&[u8]) -> R,
+    ) -> R {
+        let size = elements.item_size();
+        if !self.shuffle || size <= 1 {
+            return work(data);
+        }
+        scratch(data.len(), |planes| {
+            shuffle(size, data, planes);
+            work(planes)
+        })
+    }
+
     fn unavailable(&self, array: &str) -> Error {
         Error::CodecUnavailable {
             codec: self.name().to_owned(),
@@ -122,6 +144,18 @@ impl Pipeline {
     /// Errors are those of [`check`](Self::check), without the name of the array, and
     /// `Error::Invalid` of what the codec says.
     pub(crate) fn encode(&self, data: &[u8], elements: Elements, out: &mut Vec<u8>) -> Result<()> {
+        self.encode_with(data, elements, None, out)
+    }
+
+    /// As [`encode`](Self::encode), with a dictionary if the pipeline
+    /// [takes one](Self::takes_dictionary).
+    pub(crate) fn encode_with(
+        &self,
+        data: &[u8],
+        elements: Elements,
+        dictionary: Option<&Dictionary>,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
         self.check(elements.dtype, "")?;
         let size = elements.item_size();
         // Elements of one byte are their own planes.
@@ -137,11 +171,11 @@ impl Pipeline {
             return Ok(());
         };
         if !shuffles {
-            return self.compress(coder, data, elements, out);
+            return self.compress(coder, data, elements, dictionary, out);
         }
         scratch(data.len(), |planes| {
             shuffle(size, data, planes);
-            self.compress(coder, planes, elements, out)
+            self.compress(coder, planes, elements, dictionary, out)
         })
     }
 
@@ -150,13 +184,17 @@ impl Pipeline {
         coder: &Coder,
         data: &[u8],
         elements: Elements,
+        dictionary: Option<&Dictionary>,
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let before = out.len();
         let outcome = match coder {
-            Coder::BuiltIn { codec, level } => match &codec.functions {
-                Some(functions) => (functions.encode)(data, *level, elements, out),
-                None => return Err(self.unavailable("")),
+            Coder::BuiltIn { codec, level } => match (&codec.functions, dictionary) {
+                (Some(_), Some(dictionary)) if codec.with_dictionary => {
+                    dictionary.encode(data, *level, out)
+                }
+                (Some(functions), _) => (functions.encode)(data, *level, elements, out),
+                (None, _) => return Err(self.unavailable("")),
             },
             Coder::Own { name, parameters } => match registered(name) {
                 Some(codec) => {
@@ -185,6 +223,17 @@ impl Pipeline {
         elements: Elements,
         out: &mut [u8],
     ) -> Result<(), Failure> {
+        self.decode_with(data, elements, None, out)
+    }
+
+    /// As [`decode`](Self::decode), of what was encoded with a dictionary.
+    pub(crate) fn decode_with(
+        &self,
+        data: &[u8],
+        elements: Elements,
+        dictionary: Option<&Dictionary>,
+        out: &mut [u8],
+    ) -> Result<(), Failure> {
         let size = elements.item_size();
         let shuffles = self.shuffle && size > 1;
         let Some(coder) = &self.coder else {
@@ -199,10 +248,10 @@ impl Pipeline {
             return Ok(());
         };
         if !shuffles {
-            return self.decompress(coder, data, elements, out);
+            return self.decompress(coder, data, elements, dictionary, out);
         }
         scratch(out.len(), |planes| {
-            self.decompress(coder, data, elements, planes)?;
+            self.decompress(coder, data, elements, dictionary, planes)?;
             unshuffle(size, planes, out);
             Ok(())
         })
@@ -213,12 +262,16 @@ impl Pipeline {
         coder: &Coder,
         data: &[u8],
         elements: Elements,
+        dictionary: Option<&Dictionary>,
         out: &mut [u8],
     ) -> Result<(), Failure> {
         let outcome = match coder {
-            Coder::BuiltIn { codec, .. } => match &codec.functions {
-                Some(functions) => (functions.decode)(data, elements, out),
-                None => return Err(Failure::Unavailable(codec.name.to_owned())),
+            Coder::BuiltIn { codec, .. } => match (&codec.functions, dictionary) {
+                (Some(_), Some(dictionary)) if codec.with_dictionary => {
+                    dictionary.decode(data, out)
+                }
+                (Some(functions), _) => (functions.decode)(data, elements, out),
+                (None, _) => return Err(Failure::Unavailable(codec.name.to_owned())),
             },
             Coder::Own { name, parameters } => match registered(name) {
                 Some(codec) => codec.decode(data, parameters, elements, out),

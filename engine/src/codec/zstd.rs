@@ -3,8 +3,12 @@
 
 use std::cell::Cell;
 use std::io::Cursor;
+use std::sync::{Arc, OnceLock};
 
-use zstd_safe::{CCtx, CParameter, DCtx, compress_bound, get_error_name};
+use parking_lot::Mutex;
+use zstd_safe::{
+    CCtx, CDict, CParameter, DCtx, DDict, compress_bound, get_error_name, train_from_buffer,
+};
 
 use super::Elements;
 use super::kept::{Keep, kept};
@@ -27,15 +31,36 @@ pub(super) fn encode(
     _: Elements,
     out: &mut Vec<u8>,
 ) -> Result<(), String> {
-    let level = i32::try_from(level).map_err(|_| "no such level".to_owned())?;
+    let level = level_of(level)?;
+    encode_by(data, out, |context, end| {
+        context
+            .set_parameter(CParameter::CompressionLevel(level))
+            .and_then(|_| context.compress2(end, data))
+    })
+}
+
+pub(super) fn decode(data: &[u8], _: Elements, out: &mut [u8]) -> Result<(), String> {
+    decode_by(out, |context, out| context.decompress(out, data))
+}
+
+fn level_of(level: u32) -> Result<i32, String> {
+    i32::try_from(level).map_err(|_| "no such level".to_owned())
+}
+
+/// Where a frame goes.
+type End<'a> = Cursor<&'a mut Vec<u8>>;
+
+fn encode_by(
+    data: &[u8],
+    out: &mut Vec<u8>,
+    work: impl FnOnce(&mut CCtx<'static>, &mut End<'_>) -> Result<usize, usize>,
+) -> Result<(), String> {
     let before = out.len();
     out.reserve(compress_bound(data.len()));
     let outcome = kept(&ENCODER, CCtx::try_create, |context| {
         let mut end = Cursor::new(&mut *out);
         end.set_position(before as u64);
-        let wrote = context
-            .set_parameter(CParameter::CompressionLevel(level))
-            .and_then(|_| context.compress2(&mut end, data));
+        let wrote = work(context, &mut end);
         // One that failed may be in the middle of a frame.
         let keep = wrote.is_ok() && context.sizeof() <= MOST_KEPT;
         (wrote, if keep { Keep::Yes } else { Keep::No })
@@ -49,9 +74,12 @@ pub(super) fn encode(
     Err(outcome.to_owned())
 }
 
-pub(super) fn decode(data: &[u8], _: Elements, out: &mut [u8]) -> Result<(), String> {
+fn decode_by(
+    out: &mut [u8],
+    work: impl FnOnce(&mut DCtx<'static>, &mut [u8]) -> Result<usize, usize>,
+) -> Result<(), String> {
     let outcome = kept(&DECODER, DCtx::try_create, |context| {
-        let wrote = context.decompress(out, data);
+        let wrote = work(context, out);
         let keep = if wrote.is_ok() { Keep::Yes } else { Keep::No };
         (wrote, keep)
     });
@@ -60,5 +88,65 @@ pub(super) fn decode(data: &[u8], _: Elements, out: &mut [u8]) -> Result<(), Str
         Some(Ok(wrote)) => Err(format!("they give {wrote} bytes, expected {}", out.len())),
         Some(Err(code)) => Err(get_error_name(code).to_owned()),
         None => Err(NO_MEMORY.to_owned()),
+    }
+}
+
+/// Trains a dictionary on samples that lie one behind the other; `None`: they have too
+/// little in common.
+pub(super) fn train(samples: &[u8], lengths: &[usize], most: usize) -> Option<Vec<u8>> {
+    let mut dictionary = Vec::with_capacity(most);
+    match train_from_buffer(&mut dictionary, samples, lengths) {
+        Ok(_) => Some(dictionary),
+        Err(code) => {
+            log::debug!("no dictionary: {}", get_error_name(code));
+            None
+        }
+    }
+}
+
+/// The tables of a dictionary, made at first use.
+#[derive(Default)]
+pub(super) struct Prepared {
+    decoder: OnceLock<Option<DDict<'static>>>,
+    /// By level.
+    encoders: Mutex<Vec<(i32, Arc<CDict<'static>>)>>,
+}
+
+impl Prepared {
+    pub(super) fn encode(
+        &self,
+        dictionary: &[u8],
+        data: &[u8],
+        level: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let encoder = self.encoder(dictionary, level_of(level)?)?;
+        encode_by(data, out, |context, end| {
+            context.compress_using_cdict(end, data, &encoder)
+        })
+    }
+
+    pub(super) fn decode(
+        &self,
+        dictionary: &[u8],
+        data: &[u8],
+        out: &mut [u8],
+    ) -> Result<(), String> {
+        let decoder = self.decoder.get_or_init(|| DDict::try_create(dictionary));
+        let decoder = decoder.as_ref().ok_or("their dictionary is none")?;
+        decode_by(out, |context, out| {
+            context.decompress_using_ddict(out, data, decoder)
+        })
+    }
+
+    fn encoder(&self, dictionary: &[u8], level: i32) -> Result<Arc<CDict<'static>>, String> {
+        let mut encoders = self.encoders.lock();
+        if let Some((_, encoder)) = encoders.iter().find(|(of, _)| *of == level) {
+            return Ok(Arc::clone(encoder));
+        }
+        let encoder = CDict::try_create(dictionary, level).ok_or(NO_MEMORY)?;
+        let encoder = Arc::new(encoder);
+        encoders.push((level, Arc::clone(&encoder)));
+        Ok(encoder)
     }
 }

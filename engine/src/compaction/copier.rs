@@ -52,6 +52,12 @@ impl<'s> Copier<'s> {
         }
     }
 
+    /// Has small arrays share dictionaries; otherwise they stay as they are.
+    pub(super) fn sharing(mut self, shares: bool) -> Self {
+        self.reading.shares = shares;
+        self
+    }
+
     /// Leaves entries behind that cannot be read.
     pub(super) fn leaving(mut self) -> Self {
         self.reading.left = Some(Vec::new());

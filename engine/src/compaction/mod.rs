@@ -19,6 +19,7 @@ pub(crate) mod orders;
 mod pace;
 mod reading;
 mod salvage;
+mod sharing;
 
 use std::io;
 use std::path::Path;
@@ -64,7 +65,9 @@ impl Store {
     /// Writes the store anew without what is dead: overwritten and removed entries,
     /// dropped partitions, schemas that no entry uses, older checkpoints. Others go on
     /// reading and writing meanwhile, and wait in the end for some milliseconds and a
-    /// sync. Handles go on with the new file; values, entries, arrays, walks and snapshots
+    /// sync. Small arrays that are encoded with zstd share a dictionary of their partition
+    /// from then on, if [`CompactOptions::dictionaries`] does not say no and it saves room.
+    /// Handles go on with the new file; values, entries, arrays, walks and snapshots
     /// from before keep the old one, whose room is free when the last of them is gone; the
     /// system takes its time to give back that of a long file, which is not waited for.
     ///
@@ -100,7 +103,7 @@ impl Store {
         let next = make(&old, shared, options_of_old, &successor, (path, catalog))?;
         let next = Arc::new(next);
         let pace = Pace::new(ACTION, path, options.throttle, options.progress);
-        let mut copier = Copier::new(&next, pace);
+        let mut copier = Copier::new(&next, pace).sharing(options.dictionaries);
         let taken = copy(&old, &base, &next, &mut copier)
             .and_then(|tip| self.take_over(&old, &next, successor, &mut copier, tip));
         taken.map_err(|error| failed(error, ACTION, path))?;

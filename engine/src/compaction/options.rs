@@ -19,12 +19,24 @@ pub enum Keep {
 }
 
 /// How to compact.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy)]
 #[must_use]
 pub struct CompactOptions<'a> {
     pub(super) keep: Keep,
     pub(super) throttle: Option<u64>,
     pub(super) progress: Option<Progress<'a>>,
+    pub(super) dictionaries: bool,
+}
+
+impl Default for CompactOptions<'_> {
+    fn default() -> Self {
+        Self {
+            keep: Keep::default(),
+            throttle: None,
+            progress: None,
+            dictionaries: true,
+        }
+    }
 }
 
 impl fmt::Debug for CompactOptions<'_> {
@@ -43,6 +55,17 @@ impl<'a> CompactOptions<'a> {
     /// Which past commits are kept.
     pub fn keep(mut self, keep: Keep) -> Self {
         self.keep = keep;
+        self
+    }
+
+    /// Whether small arrays, of 32 bytes to 16 KiB, whose codec is zstd, share a dictionary of
+    /// their partition: the default. It is trained on a sample of them, and used if it saves
+    /// one byte of 32 and more than its room; each array can still be read alone. Costs about
+    /// a second of training for a partition, and decoding and encoding its arrays once; a
+    /// dictionary that serves most of them stays, and what it encoded is copied. False: what
+    /// is there stays as it is.
+    pub fn dictionaries(mut self, dictionaries: bool) -> Self {
+        self.dictionaries = dictionaries;
         self
     }
 

@@ -5,10 +5,12 @@ use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use super::sharing::Sharing;
 use crate::array::ArrayId;
 use crate::catalog::{Beside, CATALOG, Catalog, Listed, PartitionState, Row, Side};
-use crate::entry::Entry;
+use crate::chunks::DICTIONARY_KEYS;
 pub(super) use crate::entry::Source;
+use crate::entry::{Entry, Stays};
 use crate::error::{Error, Result, describe_key};
 use crate::format::record::RecordKind;
 use crate::format::{Defect, offset, place};
@@ -110,6 +112,8 @@ pub(super) struct Reading<'s> {
     to: &'s Inner,
     /// Schemas that were read.
     schemas: HashSet<u32>,
+    /// Whether small arrays share dictionaries that are the best for them.
+    pub(super) shares: bool,
     /// If what cannot be read is to be left behind: that.
     pub(super) left: Option<Vec<Left>>,
 }
@@ -119,6 +123,7 @@ impl<'s> Reading<'s> {
         Self {
             to,
             schemas: HashSet::new(),
+            shares: false,
             left: None,
         }
     }
@@ -160,6 +165,9 @@ impl<'s> Reading<'s> {
         let partition = &format!("{:?}/{:?}", listed.collection, listed.name);
         let (pinned, end) = state.index.pin(|| place(log.published()));
         let beside = state.beside(end);
+        let sharing = self.sharing(from, state, &pinned, &beside)?;
+        let [first, second] = DICTIONARY_KEYS;
+        self.push_dictionary(state.id, first, &sharing, load)?;
         if beside.chunks.is_some() {
             // Before the entries that they belong to, as a commit writes them.
             let arrays = self.chunked_arrays(from, &pinned, &beside)?;
@@ -167,6 +175,8 @@ impl<'s> Reading<'s> {
                 return Ok(false);
             }
         }
+        // Not beside the other one.
+        self.push_dictionary(state.id, second, &sharing, load)?;
         let mut walk = Walk::uncompared(Some(pinned), end);
         loop {
             let window = walk.next_window(log);
@@ -181,7 +191,8 @@ impl<'s> Reading<'s> {
                 if let Some(&next) = coming.next() {
                     Log::prefetch_value(lender, next);
                 }
-                self.read_entry(from, goal, partition, offset(found), &beside, load)?;
+                let beside = (&beside, &sharing);
+                self.read_entry(from, goal, partition, offset(found), beside, load)?;
                 if load.is_full() && !pass_on(load, take) {
                     return Ok(false);
                 }
@@ -196,7 +207,7 @@ impl<'s> Reading<'s> {
         Goal { listed, state }: &Goal,
         partition: &str,
         at: u64,
-        beside: &Beside,
+        beside: (&Beside, &Sharing),
         load: &mut Load<'a>,
     ) -> Result<()> {
         let log = from.log;
@@ -231,26 +242,71 @@ impl<'s> Reading<'s> {
         Ok(())
     }
 
+    /// What the partition with this id has in common there.
+    fn sharing(
+        &self,
+        from: Source<'_>,
+        partition: &PartitionState,
+        pinned: &Pinned,
+        beside: &Beside,
+    ) -> Result<Sharing> {
+        let sharing = match self.shares {
+            true => Sharing::best(partition, pinned, beside, from),
+            false => Sharing::as_it_is(partition.id, beside, from),
+        };
+        match sharing {
+            // The entries that need it are left behind.
+            Err(Error::Corrupt { .. }) if self.left.is_some() => Ok(Sharing::none()),
+            sharing => sharing,
+        }
+    }
+
+    /// Loads a copy of the dictionary, if there is one.
+    fn push_dictionary(
+        &self,
+        partition: u32,
+        key: &'static [u8],
+        sharing: &Sharing,
+        load: &mut Load<'_>,
+    ) -> Result<()> {
+        let Some(dictionary) = sharing.dictionary() else {
+            return Ok(());
+        };
+        let value = dictionary.bytes().to_vec();
+        load.push(Moving {
+            partition: Side::Chunks.id(partition),
+            kind: RecordKind::Chunk,
+            hash: self.to.hash(key)?,
+            key: key.into(),
+            sums: Sums::of(&[&value], value.len() as u64),
+            value: Content::Made(value),
+            align: 0,
+            bytes: 0,
+        });
+        Ok(())
+    }
+
     /// Loads the record of an entry, with its amendments folded into it.
     fn push_entry<'a>(
         &mut self,
         from: Source<'_>,
         record: Moving<'a>,
         located: Located,
-        beside: &Beside,
+        (beside, sharing): (&Beside, &Sharing),
         load: &mut Load<'a>,
     ) -> Result<()> {
         let nothing = beside.amendments.is_none() && beside.chunks.is_none();
-        if nothing || record.kind != RecordKind::Entry {
+        if (nothing && !sharing.is_at_work()) || record.kind != RecordKind::Entry {
             return self.push_with_schema(from, record, load);
         }
         let entry = from.entry(&record.key, located, beside)?;
         // What lacks a chunk is not taken for whole, and its arrays are looked at one by one.
         if self.left.is_some() {
             chunked(&entry, true)?;
+            entry.check_dictionary()?;
         }
-        match entry.is_amended() {
-            true => self.push_folded(from, record, &entry, load),
+        match entry.is_amended() || sharing.renews(&entry)? {
+            true => self.push_anew(from, record, &entry, sharing, load),
             false => self.push_with_schema(from, record, load),
         }
     }
@@ -283,18 +339,25 @@ impl<'s> Reading<'s> {
         }
     }
 
-    fn push_folded<'a>(
+    /// Loads an entry that is encoded anew, as one record.
+    fn push_anew<'a>(
         &mut self,
         from: Source<'_>,
         record: Moving<'a>,
         entry: &Entry,
+        sharing: &Sharing,
         load: &mut Load<'a>,
     ) -> Result<()> {
-        let Some(parts) = entry.parts(true)? else {
+        let dictionary = sharing.dictionary();
+        let stays = match dictionary {
+            None => Stays::All,
+            Some(_) => Stays::Long,
+        };
+        let Some(parts) = entry.parts(stays)? else {
             return self.push_with_schema(from, record, load);
         };
         let specs = parts.specs();
-        let mut plan = crate::array::plan(&specs, &parts.attrs)?;
+        let mut plan = crate::array::plan_with(&specs, &parts.attrs, dictionary)?;
         plan.align_arrays(Some(record.align));
         let known = from.catalog.known_schema(from.log, &plan)?;
         let to = self.to;

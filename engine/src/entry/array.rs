@@ -4,13 +4,14 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::elements::{Described, Elements, describe};
-use super::head;
+use super::{Stays, head};
 use crate::array::{
     self, ArrayBytes, ArraySpec, ArrayStats, BLOCK_HEADER, BlockPlace, Chunks, Content,
     FRAME_HEADER, FieldInfo, FieldPlace, PlainPlace, Schema, Selection, Shape, Storage, StoredAs,
     StoredBytes,
 };
 use crate::chunks::{Assembly, ChunkIndex};
+use crate::codec::{Dictionary, Pipeline};
 use crate::error::{Error, Result};
 use crate::format::Defect;
 use crate::log::Stored;
@@ -211,19 +212,23 @@ impl Array {
         spec
     }
 
-    /// The elements for a copy; `chunks`: one in the same partition, which keeps the chunks.
-    pub(super) fn stored_elements(&self, chunks: bool) -> Result<StoredElements> {
+    /// The elements for a copy.
+    pub(super) fn stored_elements(&self, stays: Stays) -> Result<StoredElements> {
         let masked = self.is_masked();
         Ok(match &self.place.storage {
             Storage::Plain(place) => StoredElements::Elements(self.plain(place)?),
             Storage::Block(at) => {
                 let (bytes, place) = self.block(*at)?;
+                let short = stays == Stays::Long && self.sharing()?.is_some();
+                if place.shared || short {
+                    return Ok(StoredElements::Elements(self.decoded(*at)?));
+                }
                 let block = bytes.slice(0..place.len());
                 let block = block.ok_or_else(|| self.truncated(*at))?;
                 let bytes = OwnedBytes::Block(block);
                 StoredElements::Stored(OwnedStored { masked, bytes })
             }
-            Storage::Chunks(_) if !chunks => StoredElements::Elements(self.read()?),
+            Storage::Chunks(_) if stays == Stays::Blocks => StoredElements::Elements(self.read()?),
             Storage::Chunks(_) => {
                 let chunks = self.cut()?.ok_or_else(|| self.truncated(0))?;
                 let bytes = OwnedBytes::Chunks(chunks);
@@ -386,14 +391,80 @@ impl Array {
 
     fn decoded(&self, at: usize) -> Result<Elements> {
         let (block, place) = self.block(at)?;
+        let dictionary = match place.shared {
+            false => None,
+            true => Some(self.dictionary()?),
+        };
         crate::chunks::decode(
             &self.described,
-            &block,
-            &place,
+            (&block, &place),
+            dictionary.as_deref(),
             self.content(),
             &self.place.shape,
             &|defect| self.stored.corrupt(at, defect),
         )
+    }
+
+    /// The codec, if the array may share a dictionary with others.
+    pub(crate) fn sharing(&self) -> Result<Option<Pipeline>> {
+        let info = self.info();
+        let Some(codec) = info.codec.as_deref().filter(|_| !info.chunked) else {
+            return Ok(None);
+        };
+        let Ok(codec) = Pipeline::parse(codec) else {
+            return Ok(None);
+        };
+        let bytes = self.nbytes_decoded()?;
+        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+        Ok(array::shares(&codec, bytes).then_some(codec))
+    }
+
+    /// Whether it is encoded with the dictionary of the partition.
+    pub(crate) fn uses_dictionary(&self) -> Result<bool> {
+        match &self.place.storage {
+            Storage::Block(at) => Ok(self.block_place(*at)?.shared),
+            Storage::Plain(_) | Storage::Chunks(_) => Ok(false),
+        }
+    }
+
+    /// Bytes of the elements of an array in one piece, with the offsets of texts, as a codec
+    /// takes them.
+    pub(crate) fn nbytes_decoded(&self) -> Result<u64> {
+        match &self.place.storage {
+            Storage::Plain(place) => {
+                let offsets = place.offsets.as_ref().map_or(0, ExactSizeIterator::len);
+                Ok((offsets.next_multiple_of(8)).saturating_add(place.data.len()) as u64)
+            }
+            Storage::Block(at) => Ok(self.block_place(*at)?.decoded),
+            Storage::Chunks(_) => self.nbytes(),
+        }
+    }
+
+    /// The bytes that [`nbytes_decoded`](Self::nbytes_decoded) counts.
+    pub(crate) fn decoded_bytes(&self) -> Result<Vec<u8>> {
+        let elements = self.read()?;
+        let mut bytes = Vec::new();
+        if let Some(offsets) = &elements.offsets {
+            bytes.extend_from_slice(offsets);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
+        bytes.extend_from_slice(&elements.data);
+        Ok(bytes)
+    }
+
+    /// The dictionary of the partition.
+    fn dictionary(&self) -> Result<Arc<Dictionary>> {
+        let partition = self.stored.located().head.partition;
+        match &self.chunks {
+            Some(chunks) => chunks.dictionary(partition),
+            None => {
+                let defect = Defect::Lost {
+                    what: "the dictionary of the partition",
+                    because: "an entry needs it, and the partition has none",
+                };
+                Err(self.stored.corrupt(0, defect))
+            }
+        }
     }
 
     fn shape_error(&self, detail: String) -> Error {

@@ -26,6 +26,17 @@ pub(crate) use source::Source;
 use amended::Amended;
 use array::StoredElements;
 
+/// What of an entry stays as it is stored when it is written again; the rest is decoded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stays {
+    /// Blocks of encoded arrays: in another partition.
+    Blocks,
+    /// Chunked arrays keep their chunks too: in the same partition.
+    All,
+    /// As `All`, but for what is short enough to share a dictionary.
+    Long,
+}
+
 /// What an entry holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -263,12 +274,22 @@ impl Entry {
         Arc::ptr_eq(self.stored.log(), log)
     }
 
-    /// Whether its record alone says all of it: it was not amended, and no array of it is
-    /// chunked.
-    pub(crate) fn is_one_record(&self) -> bool {
+    /// Whether its record alone says all of it: it was not amended, no array of it is
+    /// chunked, and none needs a dictionary.
+    pub(crate) fn is_one_record(&self) -> Result<bool> {
         let schema = self.schema.as_deref();
         let chunked = schema.is_some_and(|schema| schema.fields.iter().any(|info| info.chunked));
-        self.amended.is_none() && !chunked
+        Ok(self.amended.is_none() && !chunked && !self.shares_dictionary()?)
+    }
+
+    /// Whether an array of the whole entry, without its amendments, needs the dictionary of
+    /// the partition.
+    pub(crate) fn shares_dictionary(&self) -> Result<bool> {
+        // What has one has records beside its entries.
+        if self.schema.is_none() || self.chunks.is_none() {
+            return Ok(false);
+        }
+        shares_dictionary(&self.stored)
     }
 
     pub(crate) fn is_amended(&self) -> bool {
@@ -281,15 +302,25 @@ impl Entry {
         Ok((self.stored.located().head.kind, self.stored.value()?))
     }
 
-    /// The arrays and attributes, for writing them elsewhere; `None` for a value. `chunks`:
-    /// to the same partition, so that chunked arrays keep their chunks.
-    pub(crate) fn parts(&self, chunks: bool) -> Result<Option<Parts>> {
+    /// Fails if it needs the dictionary of the partition and that cannot be read.
+    pub(crate) fn check_dictionary(&self) -> Result<()> {
+        match &self.chunks {
+            Some(chunks) if self.shares_dictionary()? => {
+                let partition = self.stored.located().head.partition;
+                chunks.dictionary(partition).map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The arrays and attributes, for writing them elsewhere; `None` for a value.
+    pub(crate) fn parts(&self, stays: Stays) -> Result<Option<Parts>> {
         if self.schema.is_none() {
             return Ok(None);
         }
         let part = |position| -> Result<(Array, StoredElements)> {
             let array = self.array_at(position)?;
-            let elements = array.stored_elements(chunks)?;
+            let elements = array.stored_elements(stays)?;
             Ok((array, elements))
         };
         let arrays: Result<Vec<_>> = (0..self.len()).map(part).collect();
@@ -313,7 +344,7 @@ impl Entry {
             for (position, field) in amended.fields.iter().enumerate() {
                 if field.layer > 0 {
                     let array = self.array_at(position)?;
-                    let elements = array.stored_elements(true)?;
+                    let elements = array.stored_elements(Stays::All)?;
                     arrays.push((array, elements));
                 }
             }
@@ -356,7 +387,7 @@ impl Entry {
     /// One array for writing it elsewhere.
     pub(crate) fn part_at(&self, position: usize) -> Result<PartOf> {
         let array = self.array_at(position)?;
-        let elements = array.stored_elements(false)?;
+        let elements = array.stored_elements(Stays::Blocks)?;
         Ok((array, elements))
     }
 
@@ -395,6 +426,13 @@ fn head<'a>(stored: &'a Stored, schema: &Schema) -> Result<&'a [u8]> {
     let frame = stored.verified(0..fixed)?;
     let end = crate::array::head_end(schema, frame).map_err(corrupt)?;
     Ok(stored.verified(0..end)?)
+}
+
+/// Whether the record of an entry needs the dictionary of its partition.
+pub(crate) fn shares_dictionary(stored: &Stored) -> Result<bool> {
+    let frame = stored.verified(0..crate::array::FRAME_HEADER)?;
+    let shares = crate::array::shares_dictionary(frame);
+    shares.map_err(|defect| stored.corrupt(0, defect))
 }
 
 /// The arrays of the schema that an entry has.

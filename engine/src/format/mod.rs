@@ -30,10 +30,10 @@ pub(crate) mod segment;
 pub use defect::Defect;
 
 /// Major and minor number of the format that this build reads and writes.
-pub(crate) const VERSION: (u16, u16) = (0, 5);
+pub(crate) const VERSION: (u16, u16) = (0, 6);
 
-/// Version of the file format that this build reads and writes: "0.5".
-pub const FORMAT_VERSION: &str = "0.5";
+/// Version of the file format that this build reads and writes: "0.6".
+pub const FORMAT_VERSION: &str = "0.6";
 
 /// Frames and records start at multiples of this.
 pub(crate) const UNIT: u64 = 8;

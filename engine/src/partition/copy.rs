@@ -6,8 +6,9 @@ use std::sync::Arc;
 use super::Partition;
 use crate::catalog::Side;
 use crate::condition::{Condition, Version};
-use crate::entry::Entry;
+use crate::entry::{Entry, Stays, shares_dictionary};
 use crate::error::{Error, Result, describe_key, no_key};
+use crate::format::record::RecordKind;
 use crate::log::{Log, Stored};
 use crate::staged::{Change, Sums};
 use crate::store::Inner;
@@ -56,8 +57,8 @@ impl Partition {
         self.store.on_newest(|inner| {
             // The schema of an entry has its number in the file of the entry, and a copy has
             // chunks of its own.
-            if !(entry.is_of(&inner.log) && entry.is_one_record())
-                && let Some(parts) = entry.parts(false)?
+            if !(entry.is_of(&inner.log) && entry.is_one_record()?)
+                && let Some(parts) = entry.parts(Stays::Blocks)?
             {
                 return self.write_if(key, &parts.specs(), &parts.attrs, condition);
             }
@@ -108,6 +109,10 @@ impl Partition {
 
     /// Moves an entry of more than one record: it is written whole under the new key.
     fn move_anew(&self, key: &[u8], target: &Self, new: &[u8], condition: Condition) -> Result<()> {
+        let stays = match self.is_same(target) {
+            true => Stays::All,
+            false => Stays::Blocks,
+        };
         loop {
             let entry = self.entry(key)?.ok_or_else(|| no_key(key))?;
             let version = entry.version();
@@ -115,7 +120,7 @@ impl Partition {
             let from = batch.partition(self.collection(), self.name())?;
             let to = batch.partition(target.collection(), target.name())?;
             from.require(key, Condition::Version(version))?;
-            match entry.parts(self.is_same(target))? {
+            match entry.parts(stays)? {
                 Some(parts) => to.write_if(new, &parts.specs(), &parts.attrs, condition)?,
                 None => to.put_if(new, entry.value()?, condition)?,
             }
@@ -162,8 +167,15 @@ impl Partition {
         if is_amended || (!same && state.side(Side::Chunks).is_some()) {
             return Ok(false);
         }
+        let stored = Stored::new(&inner.log, located)?;
+        // What needs the dictionary is written anew: a compaction may be about to leave that
+        // behind.
+        let beside = state.side(Side::Chunks).is_some();
+        if beside && located.head.kind == RecordKind::Entry && shares_dictionary(&stored)? {
+            return Ok(false);
+        }
         target.check(inner, &mut writer, ACTION, new_hash, new, condition)?;
-        let bytes = Stored::new(&inner.log, located)?.value()?;
+        let bytes = stored.value()?;
         let pieces: [&[u8]; 1] = [&bytes];
         let sums = Sums::of(&pieces, bytes.len() as u64);
         let put = Change {

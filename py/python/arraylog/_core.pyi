@@ -91,7 +91,11 @@ class Store:
     def checkpoint(self) -> bool: ...
     def usage(self, detailed: bool) -> dict[str, Any]: ...
     def compact(
-        self, keep: int | None, throttle: int | None, progress: Callable[[int, int], None] | None
+        self,
+        keep: int | None,
+        throttle: int | None,
+        dictionaries: bool,
+        progress: Callable[[int, int], None] | None,
     ) -> int: ...
     def backup(
         self, path: str, replace: bool, throttle: int | None, progress: Callable[[int, int], None] | None

@@ -343,6 +343,7 @@ class Store(Snapshot):
         *,
         keep: int | Snapshot | None = None,
         by_field: Literal[False] = False,
+        dictionaries: bool = True,
         throttle: int | None = None,
         progress: Progress = False,
     ) -> int:
@@ -353,6 +354,11 @@ class Store(Snapshot):
         valid and keep the old file; ``usage().held_bytes`` tells how much that is.
         Past commits are gone, and with them pickled handles, but for those from
         ``keep`` on: a seqno, or a snapshot.
+
+        Small arrays, of 32 bytes to 16 KiB, whose codec is zstd share a dictionary of their
+        partition from then on, where that saves room; each can still be read alone. It is
+        trained on a sample, which takes about a second a partition; ``dictionaries=False``
+        leaves all as it is.
 
         ``by_field`` is not in this version: an entry is one record with all its arrays,
         so that there is nothing to lay together but entries.
@@ -366,7 +372,8 @@ class Store(Snapshot):
             raise unsupported("compact(by_field=)")
         since = keep.seqno if isinstance(keep, Snapshot) else keep
         with copying(progress) as move:
-            freed = self._handle.compact(None if since is None else seqno_of(since), rate_of(throttle), move)
+            since = None if since is None else seqno_of(since)
+            freed = self._handle.compact(since, rate_of(throttle), bool(dictionaries), move)
         self._follow()
         return freed
 

@@ -27,6 +27,10 @@ pub(crate) struct Args {
     /// Copy at most so many bytes a second
     #[arg(long, value_name = "BYTES")]
     throttle: Option<u64>,
+    /// Leave small arrays as they are, which otherwise share a zstd dictionary of their partition where
+    /// that saves room
+    #[arg(long)]
+    no_dictionaries: bool,
     /// No progress bar
     #[arg(long)]
     no_progress: bool,
@@ -48,7 +52,9 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
     let store = open::for_writing(&args.store, Mode::ReadWrite, Sure::Buffered)?;
     let copying = Copying::new(context, args.no_progress);
     let tell = |done, total| copying.tell(done, total);
-    let mut options = CompactOptions::new().progress(&tell);
+    let mut options = CompactOptions::new()
+        .dictionaries(!args.no_dictionaries)
+        .progress(&tell);
     if let Some(seqno) = args.keep_since {
         options = options.keep(Keep::Since(seqno));
     }

@@ -1,0 +1,109 @@
+//! Dictionaries of partitions, which compaction trains on their small arrays.
+//!
+//! A generation of a file has at most one of each partition: twice, so that damage to one
+//! costs nothing, as records beside the chunks and before the entries that need it. Blocks
+//! do not name it: what is encoded with it is decoded before it goes to another partition
+//! or another file, or is written again here.
+
+use std::sync::{Arc, Weak};
+
+use parking_lot::RwLock;
+
+use super::ChunkIndex;
+use crate::array::ArrayId;
+use crate::codec::{Dictionary, MOST_DICTIONARY};
+use crate::error::{Error, Result};
+use crate::format::{Defect, offset};
+use crate::log::{Log, Stored};
+
+/// The keys of both copies: no key of a chunk is as short.
+pub(crate) const DICTIONARY_KEYS: [&[u8]; 2] = [b"dictionary 1", b"dictionary 2"];
+
+const _: () = assert!(DICTIONARY_KEYS[0].len() < size_of::<ArrayId>());
+
+/// Most that are kept in memory: a hundred KiB each, and about as much for its tables.
+const MOST_KEPT: usize = 32;
+
+/// One that was read.
+struct Kept {
+    log: Weak<Log>,
+    partition: u32,
+    dictionary: Arc<Dictionary>,
+}
+
+/// Those that were read, of all files that are open.
+static KEPT: RwLock<Vec<Kept>> = RwLock::new(Vec::new());
+
+impl ChunkIndex {
+    /// The dictionary of the partition with this id, whose chunks these are; from memory if
+    /// it was read before. `Error::Corrupt` if there is none, or both copies are damaged.
+    pub(crate) fn dictionary(&self, partition: u32) -> Result<Arc<Dictionary>> {
+        let is_it = |kept: &&Kept| {
+            kept.partition == partition && std::ptr::eq(kept.log.as_ptr(), Arc::as_ptr(&self.log))
+        };
+        if let Some(kept) = KEPT.read().iter().find(is_it) {
+            return Ok(Arc::clone(&kept.dictionary));
+        }
+        let dictionary = Arc::new(self.read_dictionary()?);
+        let mut kept = KEPT.write();
+        kept.retain(|kept| kept.log.strong_count() > 0);
+        if kept.len() >= MOST_KEPT {
+            kept.remove(0);
+        }
+        kept.push(Kept {
+            log: Arc::downgrade(&self.log),
+            partition,
+            dictionary: Arc::clone(&dictionary),
+        });
+        Ok(dictionary)
+    }
+
+    /// Whether the partition has one.
+    pub(crate) fn has_dictionary(&self) -> Result<bool> {
+        for key in DICTIONARY_KEYS {
+            if self.find(key)?.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn read_dictionary(&self) -> Result<Dictionary> {
+        let mut damaged = None;
+        for key in DICTIONARY_KEYS {
+            match self
+                .find(key)
+                .and_then(|found| found.map(bytes).transpose())
+            {
+                Ok(Some(dictionary)) => return Ok(dictionary),
+                Ok(None) => {}
+                Err(error @ Error::Corrupt { .. }) => {
+                    log::warn!("a copy of a dictionary is damaged: {error}");
+                    damaged = Some(error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(damaged.unwrap_or_else(|| {
+            let defect = Defect::Lost {
+                what: "the dictionary of the partition",
+                because: "an entry needs it, and none stands before it",
+            };
+            self.log.corrupt(offset(self.version), defect)
+        }))
+    }
+}
+
+/// The dictionary in a record.
+fn bytes(stored: Stored) -> Result<Dictionary> {
+    let len = stored.located().head.value_len();
+    if len > MOST_DICTIONARY as u64 {
+        let defect = Defect::Field {
+            what: "bytes of a dictionary",
+            found: len,
+            expected: "at most 112640",
+        };
+        return Err(stored.corrupt(0, defect));
+    }
+    Ok(Dictionary::new(&stored.value()?))
+}

@@ -1,0 +1,269 @@
+//! Dictionaries: what the small arrays of a partition that are encoded with zstd have in
+//! common, which compaction finds and stores once.
+//!
+//! A sample of the arrays is decoded. Three parts of four train a dictionary, and the
+//! fourth says whether it is worth its room. Then every entry with such arrays is encoded
+//! anew. At the next compaction a dictionary that serves most of them stays, and what it
+//! encoded is copied as it is.
+
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+use super::reading::Source;
+use crate::catalog::{Beside, PartitionState};
+use crate::chunks::DICTIONARY_KEYS;
+use crate::codec::{self, Dictionary, MOST_DICTIONARY, Pipeline, Samples};
+use crate::entry::{Array, Entry};
+use crate::error::{Error, Result};
+use crate::format::offset;
+use crate::index::Pinned;
+use crate::log::Walk;
+
+/// Entries that are looked at, evenly over the partition.
+const ENTRIES: u64 = 4096;
+
+/// Of so many there has to be one with an array that shares.
+const FIRST: u64 = 64;
+
+/// Of an entry arrays are taken in turn until they have so many bytes.
+const OF_ENTRY: usize = 4 << 10;
+
+/// Most bytes of a sample.
+const MOST_BYTES: usize = 8 << 20;
+
+/// Every so manyth array does not train, and says what it came to.
+const HELD: usize = 4;
+
+/// A dictionary has about one byte for so many that use it.
+const SHARE: u64 = 128;
+const LENGTHS: RangeInclusive<u64> = 1024..=MOST_DICTIONARY as u64;
+
+/// One that is there stays if so many bytes for each of its own may use it.
+const LEAST_USE: u64 = 16;
+
+/// A dictionary has to save one byte of so many, and its own room twice.
+const LEAST_GAIN: u64 = 32;
+
+/// Which entries of a partition are encoded anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Anew {
+    None,
+    /// Those that do not use the dictionary yet.
+    Others,
+    All,
+}
+
+/// The dictionary of a partition that is copied.
+#[derive(Debug)]
+pub(super) struct Sharing {
+    dictionary: Option<Arc<Dictionary>>,
+    anew: Anew,
+}
+
+impl Sharing {
+    /// What the partition has, which stays as it is.
+    pub(super) fn as_it_is(partition: u32, beside: &Beside, from: Source<'_>) -> Result<Self> {
+        let anew = Anew::None;
+        let dictionary = match beside.chunks(from.log, beside.end) {
+            Some(chunks) if chunks.has_dictionary()? => Some(chunks.dictionary(partition)?),
+            _ => None,
+        };
+        Ok(Self { dictionary, anew })
+    }
+
+    /// The dictionary that is best for the partition: the one that it has, a new one, or
+    /// none.
+    pub(super) fn best(
+        partition: &PartitionState,
+        pinned: &Pinned,
+        beside: &Beside,
+        from: Source<'_>,
+    ) -> Result<Self> {
+        let before = Self::as_it_is(partition.id, beside, from)?;
+        // Without the codec nothing can be decoded.
+        if !cfg!(feature = "zstd") {
+            return Ok(before);
+        }
+        let sample = Sample::of(partition.index.len(), pinned, beside, from)?;
+        let most = sample.shared.saturating_mul(2) >= sample.arrays;
+        let room = before.dictionary().map_or(0, |it| it.bytes().len() as u64);
+        let pays = sample.bytes >= room.saturating_mul(LEAST_USE);
+        if before.dictionary.is_some() && most && pays {
+            let anew = Anew::Others;
+            return Ok(Self { anew, ..before });
+        }
+        let had = before.dictionary.is_some();
+        let dictionary = sample.train().map(Arc::new);
+        let anew = match had || dictionary.is_some() {
+            true => Anew::All,
+            false => Anew::None,
+        };
+        Ok(Self { dictionary, anew })
+    }
+
+    /// Nothing in common.
+    pub(super) fn none() -> Self {
+        Self {
+            dictionary: None,
+            anew: Anew::None,
+        }
+    }
+
+    /// The dictionary.
+    pub(super) fn dictionary(&self) -> Option<&Dictionary> {
+        self.dictionary.as_deref()
+    }
+
+    /// Whether entries of the partition may have to be encoded anew.
+    pub(super) fn is_at_work(&self) -> bool {
+        self.anew != Anew::None
+    }
+
+    /// Whether an entry has to be.
+    pub(super) fn renews(&self, entry: &Entry) -> Result<bool> {
+        match self.anew {
+            Anew::None => Ok(false),
+            Anew::All if entry.shares_dictionary()? => Ok(true),
+            Anew::Others if entry.shares_dictionary()? => Ok(false),
+            Anew::All | Anew::Others => {
+                // Without a dictionary there is nothing to gain.
+                if self.dictionary.is_none() {
+                    return Ok(false);
+                }
+                for position in 0..entry.len() {
+                    if entry.array_at(position)?.sharing()?.is_some() {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+/// An array of the sample that does not train.
+struct Held {
+    codec: Pipeline,
+    elements: codec::Elements,
+    bytes: Vec<u8>,
+}
+
+/// Some arrays of a partition.
+#[derive(Default)]
+struct Sample {
+    training: Samples,
+    held: Vec<Held>,
+    /// Arrays that were looked at, and how many of them use a dictionary.
+    arrays: u64,
+    shared: u64,
+    /// Bytes of all arrays of the partition that may share, about.
+    bytes: u64,
+}
+
+impl Sample {
+    /// Of a partition with so many entries.
+    fn of(entries: u64, pinned: &Pinned, beside: &Beside, from: Source<'_>) -> Result<Self> {
+        let mut walk = Walk::uncompared(Some(pinned.clone()), beside.end);
+        let step = (entries / ENTRIES).max(1);
+        let mut sample = Self::default();
+        let (mut number, mut looked) = (0u64, 0u64);
+        while let Some(found) = walk.next(from.log) {
+            let wanted = number.checked_rem(step) == Some(0);
+            number = number.saturating_add(1);
+            if !wanted {
+                continue;
+            }
+            let taken = found.and_then(|found| {
+                let at = offset(found);
+                let (head, key) = from.log.head_and_key(at)?;
+                let located = crate::log::Located { at, head };
+                sample.take(&from.entry(&key, located, beside)?, looked)
+            });
+            match taken {
+                // Told when its turn comes.
+                Err(Error::Corrupt { .. }) => {}
+                taken => taken?,
+            }
+            looked = looked.saturating_add(1);
+            let nothing = looked >= FIRST && sample.arrays == 0;
+            if nothing || sample.training.bytes() >= MOST_BYTES {
+                break;
+            }
+        }
+        sample.bytes = sample.bytes.saturating_mul(number) / looked.max(1);
+        Ok(sample)
+    }
+
+    /// Takes arrays of an entry, in turn with those of other entries.
+    fn take(&mut self, entry: &Entry, turn: u64) -> Result<()> {
+        let mut arrays: Vec<(Array, Pipeline)> = Vec::new();
+        for position in 0..entry.len() {
+            let array = entry.array_at(position)?;
+            if let Some(codec) = array.sharing()? {
+                self.bytes = self.bytes.saturating_add(array.nbytes_decoded()?);
+                arrays.push((array, codec));
+            }
+        }
+        let Some(first) = turn.checked_rem(arrays.len() as u64) else {
+            return Ok(());
+        };
+        let mut taken = 0;
+        arrays.rotate_left(first as usize);
+        for (array, codec) in arrays {
+            if taken >= OF_ENTRY {
+                break;
+            }
+            self.arrays = self.arrays.saturating_add(1);
+            self.shared = self
+                .shared
+                .saturating_add(u64::from(array.uses_dictionary()?));
+            let bytes = array.decoded_bytes()?;
+            taken = taken.saturating_add(bytes.len());
+            let elements = codec::Elements {
+                dtype: array.info().dtype,
+            };
+            if self.arrays % HELD as u64 == 0 {
+                self.held.push(Held {
+                    codec,
+                    elements,
+                    bytes,
+                });
+            } else {
+                codec.filtered(&bytes, elements, |bytes| self.training.push(bytes));
+            }
+        }
+        Ok(())
+    }
+
+    /// A dictionary, if it is worth its room.
+    fn train(&self) -> Option<Dictionary> {
+        let most = (self.bytes / SHARE).clamp(*LENGTHS.start(), *LENGTHS.end());
+        let dictionary = Dictionary::train(&self.training, most as usize)?;
+        let (mut alone, mut shared, mut held) = (0u64, 0u64, 0u64);
+        for Held {
+            codec,
+            elements,
+            bytes,
+        } in &self.held
+        {
+            let stored = |dictionary| {
+                let mut out = Vec::new();
+                let encoded = codec.encode_with(bytes, *elements, dictionary, &mut out);
+                // What does not become smaller stands as it is.
+                encoded.ok().map(|()| out.len().min(bytes.len()) as u64)
+            };
+            alone = alone.saturating_add(stored(None)?);
+            shared = shared.saturating_add(stored(Some(&dictionary))?);
+            held = held.saturating_add(bytes.len() as u64);
+        }
+        let gain = alone.saturating_sub(shared);
+        let of_all = u128::from(gain) * u128::from(self.bytes) / u128::from(held.max(1));
+        let room = dictionary.bytes().len() * DICTIONARY_KEYS.len();
+        let is_worth = gain.saturating_mul(LEAST_GAIN) >= alone && of_all >= 2 * room as u128;
+        log::debug!(
+            "a dictionary of {} bytes: {held} bytes take {alone} without and {shared} with it",
+            dictionary.bytes().len()
+        );
+        is_worth.then_some(dictionary)
+    }
+}
