@@ -164,9 +164,11 @@ bench-damage: $(VENV)/damage.stamp $(COMPARE)
 
 FLIPS ?= 3000
 
-## make bench-arrays  arrays whole, in chunks and in parts, beside their peers; about 5 minutes
-bench-arrays: wheel $(VENV)/arrays.stamp
-	$(BIN)/python benches/compare/python/arrays.py --repetitions $(or $(REPETITIONS),7)
+## make bench-arrays  arrays whole, in chunks and in parts, small fields and short series, beside
+##               their peers; about 10 minutes; REPETITIONS= (7), ENTRIES= of small fields (100000)
+bench-arrays: wheel $(VENV)/arrays.stamp $(COMPARE)
+	$(COMPARE) --suite arrays --json target/bench-arrays.json --repetitions $(or $(REPETITIONS),7) $(ENTRIES:%=--entries %)
+	$(BIN)/python benches/compare/python/arrays.py --repetitions $(or $(REPETITIONS),7) $(ENTRIES:%=--entries %)
 
 # Cargo knows whether there is anything to do.
 .PHONY: $(COMPARE)

@@ -32,6 +32,9 @@ pub(crate) struct Arguments {
     /// A tenth of the data: shows that everything runs, measures nothing.
     #[arg(long)]
     quick: bool,
+    /// Entries of the rows of small fields, instead of theirs; see --list.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    entries: Option<u32>,
     /// Folder for the data, on a real file system; what is made there is removed.
     #[arg(long, default_value = "target/bench-data")]
     folder: PathBuf,
@@ -85,6 +88,7 @@ impl Arguments {
             skipped,
             repetitions: self.repetitions.map_or(default, usize::from),
             quick: self.quick,
+            entries: self.entries.map(|entries| entries as usize),
             folder: std::path::absolute(&self.folder)?,
             file_system,
             // Not resolved: the interpreter of a virtual environment is a link.

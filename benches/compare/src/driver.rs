@@ -22,6 +22,8 @@ pub(crate) struct Plan {
     pub(crate) repetitions: usize,
     /// A tenth of the data.
     pub(crate) quick: bool,
+    /// Entries of the rows of small fields, if not theirs.
+    pub(crate) entries: Option<usize>,
     /// Folder for the data.
     pub(crate) folder: PathBuf,
     /// File system of the folder.
@@ -84,6 +86,7 @@ pub(crate) fn run(plan: &Plan) -> Result<Results<'_>> {
                 phase: Phase::Measure,
                 folder: folder.path().join(results.row.name),
                 quick: plan.quick,
+                entries: plan.entries,
                 settle: plan.settle,
                 seed: random.u64(..1 << 32),
                 python: plan.python.clone(),

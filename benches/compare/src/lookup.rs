@@ -76,11 +76,13 @@ impl Which {
 impl Lookups {
     /// Lookups of `count` keys in an order that `seed` decides.
     pub(crate) fn new(count: usize, values: &Values, seed: u64) -> Self {
-        let mut order: Vec<usize> = (0..count).collect();
-        fastrand::Rng::with_seed(seed).shuffle(&mut order);
-        let expected = (0..count)
-            .map(|number| leading(values.get(number)))
-            .fold(0, u64::wrapping_add);
+        Self::of(count, |number| leading(values.get(number)), seed)
+    }
+
+    /// The same, where `leading` tells the leading number of what is found for each number.
+    pub(crate) fn of(count: usize, leading: impl Fn(usize) -> u64, seed: u64) -> Self {
+        let order = shuffled(count, seed);
+        let expected = (0..count).map(leading).fold(0, u64::wrapping_add);
         Self {
             hits: Keys::natural(count).in_order(&order),
             misses: Keys::absent(count).in_order(&order),
@@ -148,6 +150,13 @@ impl Lookups {
             self.pass(Which::of(figure), &mut get)
         })
     }
+}
+
+/// The numbers below `count` in an order that `seed` decides.
+pub(crate) fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count).collect();
+    fastrand::Rng::with_seed(seed).shuffle(&mut order);
+    order
 }
 
 /// Figures that passes give: after a warm-up round, in each round one pass of

@@ -12,7 +12,8 @@ use crate::peers;
 const LOCK: &str = include_str!("../Cargo.lock");
 
 /// Crates whose versions the report states.
-const CRATES: [&str; 9] = [
+const CRATES: [&str; 10] = [
+    "array-format",
     "arraylog",
     "crc32fast",
     "fjall",

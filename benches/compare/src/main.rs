@@ -5,6 +5,7 @@
 //! process, and pairs the answers by repetition.
 
 mod arguments;
+mod cores;
 mod driver;
 mod ingest;
 mod lookup;

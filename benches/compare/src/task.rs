@@ -25,6 +25,8 @@ pub(crate) struct Task {
     pub(crate) folder: PathBuf,
     /// A tenth of the data.
     pub(crate) quick: bool,
+    /// Entries of the rows of small fields, if not theirs.
+    pub(crate) entries: Option<usize>,
     /// Bytes of memory to settle.
     pub(crate) settle: usize,
     /// Seed of the orders: one for all engines of a repetition.
@@ -79,6 +81,11 @@ impl Task {
         } else {
             count
         }
+    }
+
+    /// As many entries of small fields as were asked for; else `count`, or its part.
+    pub(crate) fn entries(&self, count: usize) -> usize {
+        self.entries.unwrap_or_else(|| self.scaled(count))
     }
 
     /// The error for an engine that the row does not know.

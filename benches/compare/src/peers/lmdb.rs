@@ -7,7 +7,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use arraylog_benches::leading;
 use heed::types::Bytes;
-use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, PutFlags};
+use heed::{CompactionOption, Database, Env, EnvFlags, EnvOpenOptions, PutFlags, RoTxn, WithTls};
 
 use crate::ingest::{Load, Sink};
 use crate::lookup::Lookups;
@@ -54,10 +54,29 @@ impl Lmdb {
 
     /// Lookups in one read transaction.
     pub(crate) fn measure(&self, lookups: &Lookups, answer: &mut Answer) -> Result<()> {
-        let transaction = self.env.read_txn()?;
-        lookups.measure(answer, |key| {
-            Ok(self.database.get(&transaction, key)?.map(leading))
+        let reading = self.reading()?;
+        lookups.measure(answer, |key| Ok(reading.get(key)?.map(leading)))
+    }
+
+    /// A read transaction.
+    pub(crate) fn reading(&self) -> Result<Reading<'_>> {
+        Ok(Reading {
+            transaction: self.env.read_txn()?,
+            database: self.database,
         })
+    }
+}
+
+/// A read transaction, which lends values.
+pub(crate) struct Reading<'e> {
+    transaction: RoTxn<'e, WithTls>,
+    database: Database<Bytes, Bytes>,
+}
+
+impl Reading<'_> {
+    /// The value of `key`.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<&[u8]>> {
+        Ok(self.database.get(&self.transaction, key)?)
     }
 }
 
@@ -91,14 +110,14 @@ pub(crate) fn version() -> String {
     unsafe_code,
     reason = "heed leaves the care for the flags to its caller"
 )]
-fn allow_no_sync(options: &mut EnvOpenOptions<heed::WithTls>) {
+fn allow_no_sync(options: &mut EnvOpenOptions<WithTls>) {
     // SAFETY: after a loss of power the environment may be damaged; it is
     // thrown away with the run.
     unsafe { options.flags(EnvFlags::NO_SYNC) };
 }
 
 #[expect(unsafe_code, reason = "opening by mapping")]
-fn open(options: &EnvOpenOptions<heed::WithTls>, folder: &Path) -> Result<Env> {
+fn open(options: &EnvOpenOptions<WithTls>, folder: &Path) -> Result<Env> {
     std::fs::create_dir_all(folder)?;
     // SAFETY: the folder was made by this run for this process, which opens the
     // environment once.

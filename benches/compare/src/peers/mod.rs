@@ -1,5 +1,6 @@
 //! The engines: arraylog, and what users would pick instead.
 
+mod array_format;
 mod file;
 mod fjall;
 mod lmdb;
@@ -7,6 +8,7 @@ mod map;
 mod simd_r_drive;
 mod store;
 
+pub(crate) use array_format::{ArrayFormat, Storing, runtime};
 pub(crate) use file::FileSink;
 pub(crate) use fjall::Fjall;
 pub(crate) use lmdb::{Lmdb, version as lmdb_version};

@@ -2,8 +2,12 @@
 
 mod ahead;
 mod bytes;
+mod chunk;
 mod compact;
+mod cube;
+mod decode;
 mod durable;
+mod fields;
 mod get;
 mod growth;
 mod index_bytes;
@@ -15,6 +19,7 @@ mod probe;
 mod python;
 mod refresh;
 mod scan;
+mod slice;
 mod slowest;
 mod small;
 mod threads;
@@ -34,10 +39,12 @@ pub(crate) enum Suite {
     Index,
     /// Stores of many sizes, up to 10 GB.
     Growth,
+    /// Arrays in chunks, and entries of many fields.
+    Arrays,
 }
 
 impl Suite {
-    const ALL: [Self; 3] = [Self::Main, Self::Index, Self::Growth];
+    const ALL: [Self; 4] = [Self::Main, Self::Index, Self::Growth, Self::Arrays];
 
     /// Its rows, in the order of the report.
     pub(crate) fn rows(self) -> Vec<&'static Row> {
@@ -64,6 +71,12 @@ impl Suite {
                 .chain(compact::ROWS)
                 .collect(),
             Self::Growth => vec![&growth::ROW],
+            Self::Arrays => [&chunk::ROW]
+                .into_iter()
+                .chain(decode::ROWS)
+                .chain(slice::ROWS)
+                .chain([&fields::ROW])
+                .collect(),
         }
     }
 }
