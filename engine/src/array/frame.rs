@@ -36,10 +36,10 @@
 //!     a [chunked](super::chunks) array, whose slot always has this; bit 8 set =
 //!     u64 offsets; the rest 0.
 //! * A *body* is aligned to the start of the frame by [`body_align`] of its
-//!   length, and the frame in the file by that of its own, so that alignment in
-//!   the frame is alignment in the file; both from 256 bytes on by that of the
-//!   partition, if it asks for more. Bodies stand by rising alignment and in the
-//!   order of the fields; gaps are zeros.
+//!   length, but a block by 8, and the frame in the file by that of its own, so
+//!   that alignment in the frame is alignment in the file; both from 256 bytes on
+//!   by that of the partition, if it asks for more. Bodies stand by rising
+//!   alignment and in the order of the fields; gaps are zeros.
 //!   - fixed width: the elements.
 //!   - `String`, `Bytes`: n + 1 offsets, u32 (or u64 by the info), zeros up to a
 //!     multiple of 8, the elements back to back (Arrow's layout).

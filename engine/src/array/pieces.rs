@@ -125,7 +125,11 @@ impl<'p> Draft<'p> {
             .map(|(number, field)| Body {
                 number,
                 field,
-                align: plan.body_align(field.body_len()),
+                align: match field.data {
+                    // What has to be decoded is not lent.
+                    Data::Block(_) => 8,
+                    _ => plan.body_align(field.body_len()),
+                },
                 at: 0,
             })
             .collect();

@@ -215,11 +215,7 @@ impl Assembly {
         };
         let mut validity = Ok(None);
         let data = Value::owned(len, |out| {
-            let target = Target {
-                out: Mutex::new(out),
-                shape: &shape,
-                item,
-            };
+            let target = Target::new(out, &shape, item, touched);
             let mut read = Ok(());
             validity = match self.masked {
                 false => Ok(None),
@@ -255,7 +251,18 @@ impl Assembly {
             .map(|touched| self.content(&touched.extent).elements)
             .sum();
         let bytes = elements.saturating_mul(target.item as u64);
+        let bytes = match self.described.info().codec {
+            Some(_) => bytes,
+            None => bytes / AS_FAST,
+        };
+        // Those that follow each other go to different parts of the target, so that threads
+        // do not wait for each other.
+        let parts = target.parts.len().max(1);
+        let of_part = touched.len() / parts;
         threads::each(touched.len(), bytes, |number, scratch| {
+            let number = (number % parts)
+                .saturating_mul(of_part)
+                .saturating_add(number / parts);
             match touched.get(number) {
                 Some(touched) => self.place(touched, target, validity, scratch),
                 None => Ok(()),
@@ -416,24 +423,64 @@ const MISFIT: Defect = Defect::Field {
     expected: "as many elements as the chunk has",
 };
 
+/// A copy is about so many times as fast as decoding.
+const AS_FAST: u64 = 8;
+
 /// Where elements of a fixed width go.
 struct Target<'a> {
-    /// Chunks are decoded without the lock, and only copied with it.
-    out: Mutex<&'a mut [u8]>,
     shape: &'a Shape,
     item: usize,
+    /// By their place along the first axis.
+    parts: Vec<Part<'a>>,
 }
 
-impl Target<'_> {
+/// Where the chunks go that have one place along the first axis.
+struct Part<'a> {
+    start: u64,
+    shape: Shape,
+    /// Chunks are decoded without the lock, and only copied with it.
+    out: Mutex<&'a mut [u8]>,
+}
+
+impl<'a> Target<'a> {
+    /// `touched` are in the order of the grid, and their places fill `out`.
+    fn new(mut out: &'a mut [u8], shape: &'a Shape, item: usize, touched: &[Touched]) -> Self {
+        let first = |touched: &Touched| touched.at.first().copied().unwrap_or(0);
+        let mut starts: Vec<u64> = touched.iter().map(first).collect();
+        starts.dedup();
+        let mut parts = Vec::with_capacity(starts.len());
+        let rows = shape.first().copied().unwrap_or(1);
+        let row = out.len().checked_div(rows as usize).unwrap_or(0);
+        for (number, &start) in starts.iter().enumerate() {
+            let end = starts.get(number.saturating_add(1)).copied();
+            let count = end.unwrap_or(rows).saturating_sub(start);
+            let len = (count as usize).saturating_mul(row).min(out.len());
+            let (part, rest) = out.split_at_mut(len);
+            out = rest;
+            let mut shape = shape.clone();
+            if let Some(first) = shape.first_mut() {
+                *first = count;
+            }
+            parts.push(Part {
+                start,
+                shape,
+                out: Mutex::new(part),
+            });
+        }
+        Self { shape, item, parts }
+    }
+
     fn put(&self, elements: &[u8], touched: &Touched) -> bool {
-        crate::array::gather(
-            self.item,
-            elements,
-            &touched.extent,
-            &touched.inside,
-            &mut self.out.lock(),
-            self.shape,
-            &touched.at,
-        )
+        let start = touched.at.first().copied().unwrap_or(0);
+        let found = self.parts.binary_search_by_key(&start, |part| part.start);
+        let Some(part) = found.ok().and_then(|number| self.parts.get(number)) else {
+            return false;
+        };
+        let mut at = touched.at.clone();
+        if let Some(first) = at.first_mut() {
+            *first = 0;
+        }
+        let (from, inside, out) = (&touched.extent, &touched.inside, &mut part.out.lock());
+        crate::array::gather(self.item, elements, from, inside, out, &part.shape, &at)
     }
 }

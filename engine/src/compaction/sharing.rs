@@ -32,7 +32,7 @@ const OF_ENTRY: usize = 4 << 10;
 const MOST_BYTES: usize = 8 << 20;
 
 /// Every so manyth array does not train, and says what it came to.
-const HELD: usize = 4;
+const HELD: u64 = 4;
 
 /// A dictionary has about one byte for so many that use it.
 const SHARE: u64 = 128;
@@ -222,7 +222,7 @@ impl Sample {
             let elements = codec::Elements {
                 dtype: array.info().dtype,
             };
-            if self.arrays % HELD as u64 == 0 {
+            if self.arrays.is_multiple_of(HELD) {
                 self.held.push(Held {
                     codec,
                     elements,
