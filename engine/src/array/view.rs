@@ -190,7 +190,8 @@ impl<'a> ArrayView<'a> {
     }
 }
 
-/// Bytes of a fill value of `dtype`; `None` if they are zeros, or nothing.
+/// Bytes of a fill value of `dtype`; `None` if they are what elements are without one: zeros
+/// of a fixed width, and no bytes of any length.
 pub(crate) fn fill_bytes(dtype: DType, fill: Option<&AttrValue>) -> Option<Vec<u8>> {
     let value = fill?;
     let mut bytes = Vec::new();
@@ -204,8 +205,12 @@ pub(crate) fn fill_bytes(dtype: DType, fill: Option<&AttrValue>) -> Option<Vec<u
         }
         _ => encode_scalar(value, &mut bytes),
     }
-    if let Some(item) = dtype.item_size() {
-        bytes.resize(item, 0);
-    }
-    bytes.iter().any(|&byte| byte != 0).then_some(bytes)
+    let is_blank = match dtype.item_size() {
+        Some(item) => {
+            bytes.resize(item, 0);
+            bytes.iter().all(|&byte| byte == 0)
+        }
+        None => bytes.is_empty(),
+    };
+    (!is_blank).then_some(bytes)
 }
