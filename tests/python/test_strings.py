@@ -203,3 +203,35 @@ def test_strings_are_indexed_as_numpy_does(part):
     assert array[0, 1] == "bb" and array[1].tolist() == ["ccc", "dddd"]
     assert array[:, ::-1].tolist() == value[:, ::-1].tolist()
     assert (array == "bb").tolist() == [[False, True], [False, False]]
+
+
+@pytest.mark.parametrize("dtype", ["string", "bytes"])
+def test_object_arrays_that_say_nothing_are_what_was_stated(part, dtype):
+    none = np.array([[None, None]], object)
+    empty = np.zeros((2, 0), object)
+    stated = {"n": arraylog.array(none, dtype=dtype), "e": arraylog.array(empty, dtype=dtype)}
+    part.write("k", stated)
+    part.write("again", {"n": part["k"]["n"], "e": part["k"]["e"]})
+    for key in ("k", "again"):
+        assert part[key]["n"].masked and part[key]["n"].mask.tolist() == [[True, True]]
+        assert part[key]["e"]._dtype_name == dtype and part[key]["e"].shape == (2, 0)
+    part.append("k", "e", empty)
+    part.write_region("k", "e", np.s_[:, 0:0], empty[:1])
+    assert part["k"]["e"].shape == (4, 0)
+    with pytest.raises(arraylog.InvalidError, match="state its dtype"):
+        arraylog.array(empty)
+
+
+def test_numpys_scalars_of_text_are_written_to_parts(part):
+    """Their dtype is as long as they are, and not as that of the array."""
+    part.write("k", {"s": np.array([b"abc", b"d"]), "u": np.array(["abc", "d"]), "t": text(["abc", "d"])})
+    for name, scalar, long in (("s", np.bytes_(b"x"), np.bytes_(b"long")), ("u", np.str_("x"), np.str_("long"))):
+        part.edit("k", name)[0] = scalar
+        part.edit("k", name)[1] = part.array("k", name)[0]
+        assert part.array("k", name).tolist() == [scalar.item()] * 2
+        with pytest.raises(arraylog.InvalidError, match="cannot hold"):
+            part.edit("k", name)[0] = long
+    part.edit("k", "t")[1] = np.str_("x")
+    assert part.array("k", "t").tolist() == ["abc", "x"]
+    with pytest.raises(arraylog.DTypeError):
+        part.edit("k", "t")[1] = np.bytes_(b"x")

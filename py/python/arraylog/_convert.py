@@ -121,6 +121,9 @@ def _spec(label: str, data: Any, dtype: Any) -> ArraySpec:
     if type(data) is tuple:
         raise TypeError(f"{label}: a tuple is (dims, data[, attrs]) and never data: make it a list")
     if isinstance(data, Array):
+        if dtype is None and data.dtype.kind == "O":
+            # Also of one without elements, which say it otherwise.
+            dtype = data._dtype_name
         spec = _from_ndarray(label, data.numpy(), dtype)
         if any(data.dims):
             spec._dims = data.dims
@@ -202,16 +205,22 @@ def _from_ndarray(label: str, data: Any, dtype: Any) -> ArraySpec:
         fill = _chosen_fill(data)
         data = data.data
     data = np.asarray(data)
+    variable = None
     if dtype is not None:
-        data = _cast(label, data, dtype, mask)
-    spec = _canonical(label, data)
+        found = _dtype(label, dtype)
+        data = _cast(label, data, found, mask)
+        variable = found if isinstance(found, str) else None
+    spec = _canonical(label, data, variable)
     spec._mask = _merge(mask, spec._mask)
     spec._fill_value = fill
     return spec
 
 
-def _canonical(label: str, data: Any) -> ArraySpec:
-    """The dtype's rule: stored as it is, converted, or refused by name."""
+def _canonical(label: str, data: Any, variable: str | None = None) -> ArraySpec:
+    """The dtype's rule: stored as it is, converted, or refused by name.
+
+    ``variable`` is what an object array holds, if that was said.
+    """
     import numpy as np
 
     name = _KNOWN.get(data.dtype)
@@ -223,7 +232,7 @@ def _canonical(label: str, data: Any) -> ArraySpec:
     if _LATER.fullmatch(data.dtype.name):
         raise UnsupportedDTypeError(f"{label}: this version of arraylog does not store {data.dtype.name} yet")
     if kind == "O":
-        return _wrap(_from_objects(label, data))
+        return _wrap(_from_objects(label, data, variable))
     if kind == "T":
         return _wrap(_from_objects(label, data.astype(object)) if data.size else ("string", data.shape, [], None))
     if kind == "b":
@@ -267,14 +276,19 @@ def _time_name(label: str, dtype: Any) -> str:
     return f"{kind}[{unit}]"
 
 
-def _from_objects(label: str, data: Any) -> tuple[str, tuple[int, ...], Any, Any]:
-    """Text or bytes of any length; None and NaN among them are missing."""
+def _from_objects(label: str, data: Any, name: str | None = None) -> tuple[str, tuple[int, ...], Any, Any]:
+    """Text or bytes of any length; None and NaN among them are missing.
+
+    ``name`` is what they are where no element says it.
+    """
     import numpy as np
 
     items = data.ravel().tolist()
     wanted = next((base for item in items for base in (str, bytes) if isinstance(item, base)), None)
     if not items or (wanted is None and all(map(is_missing, items))):
-        raise InvalidError(f"{label}: an object array without text or bytes; state its dtype")
+        if name is None:
+            raise InvalidError(f"{label}: an object array without text or bytes; state its dtype")
+        wanted = str if name == "string" else bytes
     for position, item in enumerate(items):
         if is_missing(item) or (wanted is not None and isinstance(item, wanted)):
             continue
@@ -406,7 +420,7 @@ def _as_variable(label: str, data: Any, wanted: str) -> Any:
     if data.dtype.kind not in kinds:
         raise DTypeError(f"{label}: dtype {wanted!r} was asked for, the elements are {data.dtype}")
     objects = data if data.dtype.kind in "OT" else data.astype(object)
-    name = "string" if data.dtype.kind in "TU" else "bytes" if data.dtype.kind == "S" else _from_objects(label, objects)[0]
+    name = "string" if data.dtype.kind in "TU" else "bytes" if data.dtype.kind == "S" else _from_objects(label, objects, wanted)[0]
     if name != wanted:
         raise DTypeError(f"{label}: dtype {wanted!r} was asked for, the elements are {name}")
     return objects

@@ -135,11 +135,14 @@ def _of_dtype(array: Array, data: Any) -> ArraySpec:
     elif isinstance(data, ArraySpec):
         # A copy: its own data and shape stay as they are.
         spec = ArraySpec(data._dtype_name, data._shape, data._data, data._mask, None)
-    elif isinstance(data, list) or _is_plain(data):
+    elif isinstance(data, list) or _is_plain(data) or (isinstance(data, (str, bytes)) and array.dtype.kind in "SUTO"):
+        # NumPy's scalars of text too: what their dtype says is how long that one is.
         wanted = name if name in ("string", "bytes", *SMALL) else array.dtype
         spec = elements(label, data, wanted)
     else:
-        spec = elements(label, data)
+        # An object array without elements does not say what it holds.
+        is_object = not isinstance(data, Array) and getattr(getattr(data, "dtype", None), "kind", None) == "O"
+        spec = elements(label, data, name if is_object and name in ("string", "bytes") else None)
     if spec._dtype_name != name:
         raise DTypeError(f"{label} has dtype {name}, the data {spec._dtype_name}; astype() or array(dtype=) converts them")
     spec._fill_value = None
