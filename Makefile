@@ -18,7 +18,7 @@ DAMAGE := benches/compare/target/release/arraylog-damage
 export PYO3_PYTHON := $(CURDIR)/$(BIN)/python
 
 .PHONY: torture torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model torture-processes torture-memory fuzz
-.PHONY: torture-truncations torture-bits bench-damage bench-arrays
+.PHONY: torture-arrays torture-arrays-rust torture-arrays-python torture-truncations torture-bits bench-damage bench-arrays
 .PHONY: help demo soak audit coverage check-platforms test test-rust test-python check fmt bench bench-index bench-growth wheel sdist clean
 
 help:
@@ -39,9 +39,9 @@ soak:
 	ARRAYLOG_SOAK_SECONDS=600 cargo test --release -p arraylog-tests --test soak -- --nocapture
 
 ## make torture  the long runs, one after the other: crashes, broken rules, faults, kills,
-##               damage, mutated inputs, sequences of operations, processes, little memory; each
-##               is a target of its own, and takes SEED=, MINUTES= (at most, 60) and THREADS= (2)
-torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model torture-processes torture-memory
+##               damage, mutated inputs, sequences of operations, processes, little memory, arrays;
+##               each is a target of its own, and takes SEED=, MINUTES= (at most, 60) and THREADS= (2)
+torture: torture-crash torture-mutants torture-faults torture-kills torture-damage torture-fuzz torture-model torture-processes torture-memory torture-arrays
 
 TORTURE := SEED=$(SEED) MINUTES=$(MINUTES) THREADS=$(THREADS) nice -n 19 cargo test --release
 
@@ -87,6 +87,19 @@ GIB ?= 4
 ##                       memory, pages of files among it where a control group may be had
 torture-memory:
 	GIB=$(GIB) $(TORTURE) -p arraylog-tests --test memory torture -- --ignored --nocapture
+
+## make torture-arrays   the next two, one after the other
+torture-arrays: torture-arrays-rust torture-arrays-python
+
+## make torture-arrays-rust   20,000 cases of each dtype, codec and layout: parts of arrays that
+##               are read, and changes, against arrays in memory
+torture-arrays-rust:
+	$(TORTURE) -p arraylog-tests --test arrays torture -- --ignored --nocapture
+
+## make torture-arrays-python   as many cases of each kind of dtype, codec and layout: any index,
+##               against NumPy
+torture-arrays-python: wheel $(VENV)/test.stamp
+	SEED=$(SEED) MINUTES=$(MINUTES) ARRAYLOG_TEST_CASES=20000 nice -n 19 $(BIN)/python -m pytest -s tests/python/test_families.py
 
 ## make torture-fuzz     mutated inputs for every fuzz target, on stable Rust
 torture-fuzz:
