@@ -6,12 +6,14 @@
 //! state after some number of commits, at least those that were acknowledged as durable.
 //!
 //! `enumerate` has every workload of up to three operations (`workload`), with every crash
-//! (`disk`) and what is found then (`examine`); `mutants` breaks the rules that it is to
-//! hold; `faults` and `calls` have each call fail. Here and in `checkpoints` are longer
-//! workloads by chance, in `forged` files that no crash leaves.
+//! (`disk`) and what is found then (`examine`); `creation` has the crashes while a file is
+//! made; `mutants` breaks the rules that it is to hold; `faults` and `calls` have each call
+//! fail. Here and in `checkpoints` are longer workloads by chance, in `forged` files that no
+//! crash leaves.
 
 mod calls;
 mod checkpoints;
+mod creation;
 mod disk;
 mod enumerate;
 mod examine;

@@ -62,6 +62,10 @@ pub(crate) enum Rule {
     HandlesGoOn,
     /// Before anybody commits again.
     HandlesBeforeWriters,
+    /// A new store is on the device before it has its name.
+    NewStoreDurable,
+    /// Its name is durable before anybody writes to it.
+    NewStoreNameDurable,
 }
 
 /// Whether a test breaks this rule.

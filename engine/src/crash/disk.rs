@@ -15,17 +15,18 @@ use crate::format::header::{IDENTITY_LEN, Identity, LIVE};
 use crate::storage::sim::Call;
 use crate::storage::sim::watch::{Step, Words};
 
-/// All subsets of so few sectors are tried.
+/// All subsets of so few sectors are tried. Of more, those in which one sector alone is lost
+/// or kept, those that are cut between two writes, and a sample of the rest.
 const FEW: usize = 6;
 
 /// One file of the folder.
 #[derive(Clone, Debug, Default)]
-struct Content {
+pub(super) struct Content {
     /// What is on the device for sure.
     durable: Vec<u8>,
     /// Parts of sectors that may be, in the order in which they were written.
     pending: Vec<(u64, Vec<u8>)>,
-    /// The live page at the last sync, and each version since.
+    /// The live page at the last sync, and each version since; none: nobody has mapped it.
     lives: Vec<Words>,
 }
 
@@ -62,7 +63,7 @@ enum Fate {
 pub(super) struct Loss {
     fates: Vec<Fate>,
     /// Version of the live page, and up to which byte it is that of another one.
-    live: (usize, usize, usize),
+    live: Option<(usize, usize, usize)>,
     /// Whether the file has its length without the bytes, and what stands there then.
     long: Option<u8>,
 }
@@ -84,7 +85,7 @@ impl Content {
         }
     }
 
-    fn write(&mut self, at: u64, bytes: &[u8]) {
+    pub(super) fn write(&mut self, at: u64, bytes: &[u8]) {
         let mut from = 0;
         while from < bytes.len() {
             let room = SECTOR - (at as usize + from) % SECTOR;
@@ -95,11 +96,11 @@ impl Content {
         }
     }
 
-    fn sync(&mut self) {
+    pub(super) fn sync(&mut self) {
         for (at, part) in std::mem::take(&mut self.pending) {
             put(&mut self.durable, at as usize, &part);
         }
-        self.lives.drain(..self.lives.len() - 1);
+        self.lives.drain(..self.lives.len().saturating_sub(1));
     }
 
     /// What was written at `range` is durable, and nothing else: not the live page.
@@ -116,20 +117,20 @@ impl Content {
         }
     }
 
-    fn with_live(mut bytes: Vec<u8>, words: Words) -> Vec<u8> {
-        put(&mut bytes, LIVE as usize, &bytes_of(words));
-        bytes
-    }
-
-    fn killed(&self) -> Vec<u8> {
+    /// What is there when the process alone was killed.
+    pub(super) fn killed(&self) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         for (at, part) in &self.pending {
             put(&mut bytes, *at as usize, part);
         }
-        Self::with_live(bytes, *self.lives.last().expect("one"))
+        if let Some(words) = self.lives.last() {
+            put(&mut bytes, LIVE as usize, &bytes_of(*words));
+        }
+        bytes
     }
 
-    fn after(&self, loss: &Loss) -> Vec<u8> {
+    /// What is there after a loss of power.
+    pub(super) fn after(&self, loss: &Loss) -> Vec<u8> {
         let mut bytes = self.durable.clone();
         if let Some(filler) = loss.long {
             let ends = self
@@ -148,15 +149,16 @@ impl Content {
                 Fate::Tail(cut) => put(&mut bytes, at + cut, &part[cut..]),
             }
         }
-        let (live, other, cut) = loss.live;
-        let mut words = bytes_of(self.lives[live]);
-        words[..cut].copy_from_slice(&bytes_of(self.lives[other])[..cut]);
-        put(&mut bytes, LIVE as usize, &words);
+        if let Some((live, other, cut)) = loss.live {
+            let mut words = bytes_of(self.lives[live]);
+            words[..cut].copy_from_slice(&bytes_of(self.lives[other])[..cut]);
+            put(&mut bytes, LIVE as usize, &words);
+        }
         bytes
     }
 
     /// At most `most` losses, the telling ones first.
-    fn losses(&self, rng: &mut impl Rng, most: usize) -> Vec<Loss> {
+    pub(super) fn losses(&self, rng: &mut impl Rng, most: usize) -> Vec<Loss> {
         use Fate::{Head, Kept, Lost, Tail};
         let count = self.pending.len();
         let mut fates = vec![vec![Lost; count], vec![Kept; count]];
@@ -223,14 +225,15 @@ impl Content {
     }
 
     fn loss(&self, rng: &mut impl Rng, fates: Vec<Fate>) -> Loss {
-        let last = self.lives.len() - 1;
-        let any = rng.random_range(0..=last);
-        let live = match rng.random_range(0..8) {
-            0..4 => (last, last, 0),
-            4..6 => (any, any, 0),
-            6 => (last, any, rng.random_range(0..bytes_of([0; 11]).len())),
-            _ => (any, last, rng.random_range(0..bytes_of([0; 11]).len())),
-        };
+        let live = self.lives.len().checked_sub(1).map(|last| {
+            let any = rng.random_range(0..=last);
+            match rng.random_range(0..8) {
+                0..4 => (last, last, 0),
+                4..6 => (any, any, 0),
+                6 => (last, any, rng.random_range(0..bytes_of([0; 11]).len())),
+                _ => (any, last, rng.random_range(0..bytes_of([0; 11]).len())),
+            }
+        });
         let long = match rng.random_range(0..4) {
             0..2 => None,
             2 => Some(0),

@@ -8,7 +8,7 @@ use super::enumerate::{Sweep, WORKLOADS, sweep, workload};
 use super::examine::Tally;
 use super::faults::fail_all;
 use super::workload::{Base, Op};
-use super::{say, torture};
+use super::{creation, say, torture};
 use crate::compaction::orders;
 use crate::mutant::{Rule, with};
 
@@ -21,6 +21,8 @@ enum By {
     /// A crash after so many steps of the last of these operations; 0: the store itself,
     /// without any crash.
     Crash(&'static [Op], usize),
+    /// A crash after so many calls that make a file.
+    Creation(usize),
     /// A call that fails.
     Fault(&'static str),
     /// Threads that take their turns in one of many orders.
@@ -28,9 +30,10 @@ enum By {
 }
 
 /// Every rule, and what shows first that it is broken: of the short workloads, then of the
-/// faults, of the orders of threads, then of the long workloads.
-const FOUND: [(Rule, By); 27] = {
-    use By::{Crash, Fault, Orders};
+/// faults, of the orders of threads, then of the long workloads. Rules of making a file are
+/// looked for among the crashes of that.
+const FOUND: [(Rule, By); 29] = {
+    use By::{Crash, Creation, Fault, Orders};
     use Op::{Batch, Checkpoint, Compact, Failed, Large, Overwrite, Remove, Small, Sync};
     [
         (Rule::RecordSum, Crash(&[Small], 1)),
@@ -66,6 +69,8 @@ const FOUND: [(Rule, By); 27] = {
         (Rule::RestUnderLock, Orders),
         (Rule::HandlesGoOn, Crash(&[Compact, Small], 3)),
         (Rule::HandlesBeforeWriters, Orders),
+        (Rule::NewStoreDurable, Creation(3)),
+        (Rule::NewStoreNameDurable, Creation(4)),
     ]
 };
 
@@ -102,11 +107,19 @@ fn orders() -> Option<(String, String)> {
     Some((ORDERS.to_owned(), what))
 }
 
+/// What is wrong after a crash while a file is made.
+fn creation() -> Option<(String, String)> {
+    let found = creation::sweep(1, 40, &mut 0).err()?;
+    let (place, what) = found.split_once(": ").unwrap_or((&found, ""));
+    Some((place.to_owned(), what.to_owned()))
+}
+
 impl By {
     /// How a report of it starts.
     fn place(self) -> String {
         match self {
             Self::Crash(ops, step) => format!("{ops:?}, step {step}"),
+            Self::Creation(calls) => format!("call {calls}"),
             Self::Fault(site) => site.to_owned(),
             Self::Orders => ORDERS.to_owned(),
         }
@@ -118,6 +131,7 @@ impl By {
                 let number = (0..WORKLOADS).find(|number| workload(*number) == ops);
                 crash(base, number.expect("of at most three operations"))
             }
+            Self::Creation(_) => creation(),
             Self::Fault(_) => fault(base),
             Self::Orders => orders(),
         }
@@ -150,6 +164,9 @@ fn each_broken_rule_is_found_out_and_nothing_before_the_crash_that_is_named_show
     let clock = torture::Clock::start();
     for (rule, by) in FOUND {
         let found = with(Some(rule), || {
+            if let By::Creation(_) = by {
+                return creation();
+            }
             let mut short = 0..SHORT;
             let mut long = SHORT..WORKLOADS;
             let first = short.find_map(|number| crash(&base, number));

@@ -4,7 +4,8 @@
     unix,
     expect(
         unsafe_code,
-        reason = "vectored positioned writes and preallocation need system calls"
+        reason = "vectored positioned writes, preallocation and renaming to a free name need \
+            system calls"
     )
 )]
 
@@ -36,6 +37,26 @@ pub(crate) enum Call {
     SyncFolder,
 }
 
+/// A call that changed the file, or the folder, of a store.
+#[cfg(test)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Done {
+    /// A file was made.
+    Created,
+    /// Bytes at an offset of it.
+    Written(u64, Vec<u8>),
+    /// It is on the device.
+    Synced,
+    /// It got another name,
+    Renamed,
+    /// another name too,
+    Linked,
+    /// and lost the first one.
+    Unlinked,
+    /// The names are on the device.
+    FolderSynced,
+}
+
 /// Reads at an offset; how many bytes.
 pub(super) fn read(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
     let most = before(Call::Read, buf.len())?;
@@ -46,6 +67,11 @@ pub(super) fn read(file: &File, buf: &mut [u8], at: u64) -> io::Result<usize> {
 pub(super) fn write(file: &File, pieces: &[IoSlice<'_>], at: u64) -> io::Result<usize> {
     let len = pieces.iter().map(|piece| piece.len()).sum();
     let most = before(Call::Write, len)?;
+    #[cfg(test)]
+    faults::note(|| {
+        let bytes = pieces.iter().flat_map(|piece| piece.iter().copied());
+        Done::Written(at, bytes.take(most).collect())
+    });
     if most < len {
         let part: Vec<u8> = pieces
             .iter()
@@ -141,7 +167,10 @@ pub(super) fn write_out(file: &File, range: Range<u64>) {
 pub(super) fn sync_all(file: &File) -> io::Result<()> {
     again(|| {
         before(Call::Sync, 0)?;
-        file.sync_all()
+        file.sync_all()?;
+        #[cfg(test)]
+        faults::note(|| Done::Synced);
+        Ok(())
     })
 }
 
@@ -193,7 +222,10 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
     again(|| {
         before(Call::Create, 0)?;
         let mut options = File::options();
-        options.read(true).write(true).create_new(true).open(path)
+        let made = options.read(true).write(true).create_new(true).open(path)?;
+        #[cfg(test)]
+        faults::note(|| Done::Created);
+        Ok(made)
     })
 }
 
@@ -201,15 +233,79 @@ pub(super) fn create(path: &Path) -> io::Result<File> {
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     again(|| {
         before(Call::Rename, 0)?;
-        fs::rename(from, to)
+        fs::rename(from, to)?;
+        #[cfg(test)]
+        faults::note(|| Done::Renamed);
+        Ok(())
     })
+}
+
+/// Gives a file a name that has to be free.
+#[cfg(target_os = "linux")]
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    use std::ffi::CString;
+    use std::os::unix::ffi::OsStrExt;
+
+    let c_from = CString::new(from.as_os_str().as_bytes())?;
+    let c_to = CString::new(to.as_os_str().as_bytes())?;
+    let renamed = again(|| {
+        before(Call::Rename, 0)?;
+        // SAFETY: both paths are NUL-terminated strings that live through the call.
+        let result = unsafe {
+            libc::renameat2(
+                libc::AT_FDCWD,
+                c_from.as_ptr(),
+                libc::AT_FDCWD,
+                c_to.as_ptr(),
+                libc::RENAME_NOREPLACE,
+            )
+        };
+        match result {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    });
+    match renamed.as_ref().map_err(io::Error::raw_os_error) {
+        // Some file systems do not know the flag.
+        Err(Some(libc::EINVAL | libc::ENOSYS)) => link_new(from, to),
+        _ => {
+            #[cfg(test)]
+            if renamed.is_ok() {
+                faults::note(|| Done::Renamed);
+            }
+            renamed
+        }
+    }
+}
+
+/// Gives a file a name that has to be free.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    link_new(from, to)
+}
+
+/// As [`rename_new`], by way of a file with two names.
+fn link_new(from: &Path, to: &Path) -> io::Result<()> {
+    again(|| {
+        before(Call::Rename, 0)?;
+        fs::hard_link(from, to)
+    })?;
+    #[cfg(test)]
+    faults::note(|| Done::Linked);
+    fs::remove_file(from)?;
+    #[cfg(test)]
+    faults::note(|| Done::Unlinked);
+    Ok(())
 }
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     again(|| {
         before(Call::SyncFolder, 0)?;
-        system::sync_folder(folder)
+        system::sync_folder(folder)?;
+        #[cfg(test)]
+        faults::note(|| Done::FolderSynced);
+        Ok(())
     })
 }
 
@@ -234,13 +330,13 @@ fn before(_: Call, len: usize) -> io::Result<usize> {
 #[cfg(test)]
 use faults::before;
 
-/// Calls of this thread that fail.
+/// Calls of this thread that fail, and those that it made.
 #[cfg(test)]
 pub(crate) mod faults {
     use std::cell::{Cell, RefCell};
     use std::io;
 
-    use super::Call;
+    use super::{Call, Done};
 
     /// What becomes of a call.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -253,6 +349,22 @@ pub(crate) mod faults {
     thread_local! {
         static NEXT: Cell<Option<(usize, Fault)>> = const { Cell::new(None) };
         static FAILED: RefCell<Option<Call>> = const { RefCell::new(None) };
+        static MADE: RefCell<Option<Vec<Done>>> = const { RefCell::new(None) };
+    }
+
+    /// Writes down the calls of this thread while it does `work`.
+    pub(crate) fn recording<T>(work: impl FnOnce() -> T) -> (T, Vec<Done>) {
+        MADE.replace(Some(Vec::new()));
+        let done = work();
+        (done, MADE.take().unwrap_or_default())
+    }
+
+    pub(super) fn note(call: impl FnOnce() -> Done) {
+        MADE.with_borrow_mut(|made| {
+            if let Some(made) = made {
+                made.push(call());
+            }
+        });
     }
 
     /// Has a call of this thread fail, once, after so many that do not.

@@ -22,6 +22,7 @@ use memmap2::MmapOptions;
 use super::folder::{Purpose, Unborn};
 use super::{LivePage, Region, Storage, Successor, WriterLock, calls, system};
 use crate::format::LOG_START;
+use crate::mutant::{Rule, broken};
 #[cfg(target_os = "linux")]
 use crate::options::Advice;
 
@@ -66,7 +67,9 @@ impl FileStorage {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         calls::write_all(&unborn.file, &[IoSlice::new(header)], 0)?;
-        calls::sync_all(&unborn.file)?;
+        if !broken(Rule::NewStoreDurable) {
+            calls::sync_all(&unborn.file)?;
+        }
         match creation {
             Creation::New => unborn.place_new(),
             Creation::Over => unborn.place_over(),

@@ -1,8 +1,4 @@
 //! Files of a folder: making one, putting it in place.
-#![cfg_attr(
-    target_os = "linux",
-    expect(unsafe_code, reason = "renameat2 has no safe face")
-)]
 
 use std::ffi::OsString;
 use std::fs::{self, File};
@@ -11,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{WriterLock, calls};
+use crate::mutant::{Rule, broken};
 
 /// What a file that has no name yet is for; part of the name that it has meanwhile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,7 +67,7 @@ impl Unborn {
 
     /// Gives the file its name, which must be free, and makes the name durable.
     pub(crate) fn place_new(self) -> io::Result<File> {
-        rename_new(&self.path, &self.target)?;
+        calls::rename_new(&self.path, &self.target)?;
         self.placed()
     }
 
@@ -91,7 +88,9 @@ impl Unborn {
     }
 
     fn placed(self) -> io::Result<File> {
-        self.sync_folder()?;
+        if !broken(Rule::NewStoreNameDurable) {
+            self.sync_folder()?;
+        }
         self.file.try_clone()
     }
 }
@@ -156,46 +155,6 @@ fn folder_of(path: &Path) -> &Path {
         .parent()
         .filter(|parent| !parent.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
-}
-
-/// Renames unless `to` exists.
-#[cfg(target_os = "linux")]
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    use std::ffi::CString;
-    use std::os::unix::ffi::OsStrExt;
-
-    let c_from = CString::new(from.as_os_str().as_bytes())?;
-    let c_to = CString::new(to.as_os_str().as_bytes())?;
-    // SAFETY: both paths are NUL-terminated strings that live through the call.
-    let result = unsafe {
-        libc::renameat2(
-            libc::AT_FDCWD,
-            c_from.as_ptr(),
-            libc::AT_FDCWD,
-            c_to.as_ptr(),
-            libc::RENAME_NOREPLACE,
-        )
-    };
-    if result == 0 {
-        return Ok(());
-    }
-    let error = io::Error::last_os_error();
-    match error.raw_os_error() {
-        // Some file systems do not know the flag.
-        Some(libc::EINVAL | libc::ENOSYS) => link_new(from, to),
-        _ => Err(error),
-    }
-}
-
-/// Renames unless `to` exists.
-#[cfg(not(target_os = "linux"))]
-fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
-    link_new(from, to)
-}
-
-fn link_new(from: &Path, to: &Path) -> io::Result<()> {
-    fs::hard_link(from, to)?;
-    fs::remove_file(from)
 }
 
 #[cfg(test)]

@@ -26,7 +26,7 @@ use crate::mutant::{Rule, broken};
 use crate::options::Advice;
 
 #[cfg(test)]
-pub(crate) use calls::{Call, faults};
+pub(crate) use calls::{Call, Done, faults};
 pub(crate) use extended::Extended;
 pub(crate) use file::{Creation, FileStorage};
 pub(crate) use folder::remove_leftovers;
