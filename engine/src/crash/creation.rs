@@ -361,3 +361,26 @@ fn a_file_with_a_part_of_its_header_is_refused_by_reason_or_is_an_empty_store() 
         "{opened} opened, {refused} refused"
     );
 }
+
+/// Where a file can be given no name that has to be free but by a second one, a crash leaves
+/// both.
+#[test]
+fn a_second_name_of_a_store_goes_at_the_next_opening_for_writing() {
+    let place = folder();
+    let (path, own) = (place.path().join(NAME), place.path().join(OWN));
+    open(&path, Mode::Append)
+        .expect("made")
+        .close()
+        .expect("closed");
+    fs::hard_link(&path, &own).expect("linked");
+    let store = open(&path, Mode::Append).expect("opened");
+    assert!(
+        !own.exists(),
+        "it is one file, which the writer holds itself"
+    );
+    let part = store.partition("c", "p").expect("partition");
+    part.put("k", "v").expect("stored");
+    store.close().expect("closed");
+    let again = open(&path, Mode::Read).expect("opened");
+    assert_eq!(again.seqno(), 1);
+}

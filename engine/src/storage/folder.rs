@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{WriterLock, calls};
+use super::{WriterLock, calls, system};
 use crate::mutant::{Rule, broken};
 
 /// What a file that has no name yet is for; part of the name that it has meanwhile.
@@ -121,12 +121,13 @@ pub(crate) fn remove_leftovers(target: &Path) -> usize {
     let names = listed.filter_map(|file| Some(file.ok()?.file_name()));
     let leftovers = names.filter(|name| is_one(name.as_encoded_bytes()));
     leftovers
-        .filter(|name| remove_unheld(&target.with_file_name(name)).unwrap_or(false))
+        .filter(|name| remove_unheld(&target.with_file_name(name), target).unwrap_or(false))
         .count()
 }
 
-/// Removes the file unless somebody holds it.
-fn remove_unheld(path: &Path) -> io::Result<bool> {
+/// Removes the file unless somebody holds it. Of the store at `target`, which the caller
+/// holds, it may be a second name.
+fn remove_unheld(path: &Path, target: &Path) -> io::Result<bool> {
     // A link is not ours, and whoever makes such a file locks it before its first byte: an
     // empty one that is new may have an owner.
     let metadata = fs::symlink_metadata(path)?;
@@ -138,7 +139,7 @@ fn remove_unheld(path: &Path) -> io::Result<bool> {
         return Ok(false);
     }
     let file = File::options().read(true).write(true).open(path)?;
-    if !WriterLock::take(&file)? {
+    if !system::same(&file, target).unwrap_or(false) && !WriterLock::take(&file)? {
         return Ok(false);
     }
     fs::remove_file(path)?;
