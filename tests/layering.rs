@@ -33,7 +33,7 @@ const LAYERS: [Layer; 17] = [
     (&["array", "codec"], &["format", "error"]),
     (
         &["catalog"],
-        &["format", "error", "grid", "index", "log", "array"],
+        &["mutant", "format", "error", "grid", "index", "log", "array"],
     ),
     (&["condition"], &["error", "log"]),
     (

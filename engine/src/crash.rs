@@ -2,14 +2,15 @@
 //!
 //! A workload runs on a simulated disk that writes down its calls. A crash image is the
 //! disk after some of them: everything before the last sync, and of what came after any
-//! subset of 512-byte sectors. Each image is opened by the real code, and must hold the
-//! state after some number of commits, at least those that were acknowledged as durable.
+//! subset of 512-byte sectors; where these are more than six, a sample of the subsets. Each
+//! image is opened by the real code, and must hold the state after some number of commits, at
+//! least those that were acknowledged as durable.
 //!
-//! `enumerate` has every workload of up to three operations (`workload`), with every crash
-//! (`disk`) and what is found then (`examine`); `creation` has the crashes while a file is
-//! made; `mutants` breaks the rules that it is to hold; `faults` and `calls` have each call
-//! fail. Here and in `checkpoints` are longer workloads by chance, in `forged` files that no
-//! crash leaves.
+//! `enumerate` has every workload of up to three operations of a set (`workload`: one of
+//! values, one of arrays), with every crash (`disk`) and what is found then (`examine`,
+//! `state`); `creation` has the crashes while a file is made; `mutants` breaks the rules that
+//! it is to hold; `faults` and `calls` have each call fail. Here and in `checkpoints` are
+//! longer workloads by chance, in `forged` files that no crash leaves.
 
 mod calls;
 mod checkpoints;
@@ -20,7 +21,9 @@ mod examine;
 mod faults;
 mod forged;
 mod installed;
+mod ledger;
 mod mutants;
+mod state;
 mod torture;
 mod workload;
 

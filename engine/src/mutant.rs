@@ -62,6 +62,24 @@ pub(crate) enum Rule {
     HandlesGoOn,
     /// Before anybody commits again.
     HandlesBeforeWriters,
+    /// A version of an entry is committed together with its chunks.
+    ChunksWithVersion,
+    /// Behind them.
+    ChunksBeforeVersion,
+    /// No two definitions of chunked arrays have one id.
+    NewArrayId,
+    /// A chunk that is cut off is emptied.
+    CutOffEmptied,
+    /// An amendment counts only behind the newest whole version.
+    AmendmentBehindWhole,
+    /// Amendments count no more when a later one has taken them in.
+    TakenIn,
+    /// What stands beside the entries of a partition has the index that a checkpoint saved.
+    SidesSaved,
+    /// Compaction copies chunks before the entries that have them.
+    ChunksCopiedFirst,
+    /// It folds amendments into their entries.
+    AmendmentsFolded,
     /// A new store is on the device before it has its name.
     NewStoreDurable,
     /// Its name is durable before anybody writes to it.

@@ -41,6 +41,7 @@ use crate::format::checkpoint::{Checkpoint, Root, root_key};
 use crate::format::{Defect, place};
 use crate::index::{Hash, PartitionIndex};
 use crate::log::{Found, Located, Log, Stored};
+use crate::mutant::{Rule, broken};
 
 pub(crate) use drafts::Drafts;
 pub(crate) use ids::NextIds;
@@ -278,6 +279,7 @@ impl Catalog {
         match Side::split(id) {
             // A side is in use as long as its partition is.
             (Some(_), partition) => drop(self.state(log, partition)?),
+            (None, _) if broken(Rule::SidesSaved) => {}
             (None, _) => {
                 for side in SIDES.map(|side| side.id(id)) {
                     if self.root(log, side)?.is_some() {

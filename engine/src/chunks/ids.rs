@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::array::ArrayId;
 use crate::error::Result;
+use crate::mutant::{Rule, broken};
 use crate::open::fill_random;
 
 /// Gives out ids: eight random bytes of this opening for writing, and a count. So none is
@@ -37,6 +38,10 @@ impl ArrayIds {
             }
         };
         let count = self.given.fetch_add(1, Ordering::Relaxed);
+        if broken(Rule::NewArrayId) {
+            // Every entry of three arrays has those of the one before.
+            return Ok([count as u8 % 3; 16]);
+        }
         let mut id = ArrayId::default();
         let halves = [opening.to_le_bytes(), count.to_le_bytes()];
         for (place, byte) in id.iter_mut().zip(halves.as_flattened()) {

@@ -16,6 +16,7 @@ use crate::format::record::RecordKind;
 use crate::format::{Defect, offset, place};
 use crate::index::{Hash, Pinned};
 use crate::log::{Found, Located, Log, Walk};
+use crate::mutant::{Rule, broken};
 use crate::staged::Sums;
 use crate::storage::Bytes;
 use crate::store::Inner;
@@ -168,21 +169,22 @@ impl<'s> Reading<'s> {
         let sharing = self.sharing(from, state, &pinned, &beside)?;
         let [first, second] = DICTIONARY_KEYS;
         self.push_dictionary(state.id, first, &sharing, load)?;
-        if beside.chunks.is_some() {
-            // Before the entries that they belong to, as a commit writes them.
-            let arrays = self.chunked_arrays(from, &pinned, &beside)?;
-            if !self.read_chunks(from, goal, &beside, &arrays, load, take)? {
-                return Ok(false);
-            }
+        // Before the entries that they belong to, as a commit writes them.
+        let chunks_first = !broken(Rule::ChunksCopiedFirst);
+        if chunks_first && !self.read_chunks(from, goal, &pinned, &beside, load, take)? {
+            return Ok(false);
         }
         // Not beside the other one.
         self.push_dictionary(state.id, second, &sharing, load)?;
-        let mut walk = Walk::uncompared(Some(pinned), end);
+        let mut walk = Walk::uncompared(Some(pinned.clone()), end);
         loop {
             let window = walk.next_window(log);
             let window = window.map_err(|error| damaged(log, error, partition))?;
             if window.is_empty() {
-                return Ok(true);
+                return match chunks_first {
+                    true => Ok(true),
+                    false => self.read_chunks(from, goal, &pinned, &beside, load, take),
+                };
             }
             let lender = log.lender();
             let mut coming = window.iter().skip(1);
@@ -295,7 +297,8 @@ impl<'s> Reading<'s> {
         (beside, sharing): (&Beside, &Sharing),
         load: &mut Load<'a>,
     ) -> Result<()> {
-        let nothing = beside.amendments.is_none() && beside.chunks.is_none();
+        let nothing = (beside.amendments.is_none() && beside.chunks.is_none())
+            || broken(Rule::AmendmentsFolded);
         if (nothing && !sharing.is_at_work()) || record.kind != RecordKind::Entry {
             return self.push_with_schema(from, record, load);
         }
@@ -381,16 +384,20 @@ impl<'s> Reading<'s> {
         Ok(())
     }
 
-    /// Reads the chunks of a partition that are of these arrays; whether more is wanted.
+    /// Reads the chunks of the arrays of a partition; whether more is wanted.
     fn read_chunks<'a>(
         &mut self,
         from: Source<'a>,
         Goal { state, .. }: &Goal,
+        entries: &Pinned,
         beside: &Beside,
-        arrays: &HashSet<ArrayId>,
         load: &mut Load<'a>,
         take: Take<'_, 'a>,
     ) -> Result<bool> {
+        if beside.chunks.is_none() {
+            return Ok(true);
+        }
+        let arrays = self.chunked_arrays(from, entries, beside)?;
         let log = from.log;
         let mut walk = Walk::uncompared(beside.chunks.clone(), beside.end);
         loop {

@@ -9,11 +9,17 @@ use crate::options::{Durability, OpenOptions};
 use crate::storage::Call;
 use crate::storage::faults::{Fault, fail, recover};
 use crate::store::Store;
-use crate::{CompactOptions, Error, Mode};
+use crate::{ArraySpec, Assignment, AttrValue, CompactOptions, Error, Kind, Mode, Selection, Span};
 
 /// What is done while a call fails.
-const DEEDS: [&str; 9] = [
+const DEEDS: [&str; 15] = [
     "open",
+    "make",
+    "region",
+    "append",
+    "resize",
+    "assign",
+    "arrays",
     "small",
     "large",
     "synced",
@@ -35,10 +41,61 @@ fn put(store: &Store, key: &str, len: usize, durability: Durability) -> Result<(
     batch.commit().map(drop)
 }
 
+/// Key of the entry of one chunked array of numbers and an attribute.
+const GRID: &str = "grid";
+
+/// What that holds before, and after each deed that changes it.
+const GRIDS: [(&str, &[i64], i64); 6] = [
+    ("before", &[1; 70], 0),
+    ("region", &[2; 70], 0),
+    ("append", &[1; 170], 0),
+    ("resize", &[1; 3], 0),
+    ("assign", &[1; 70], 1),
+    ("arrays", &[4; 200], 4),
+];
+
+/// Writes the entry whole, as it is after a deed.
+fn write_grid(store: &Store, after: &str) -> Result<(), Error> {
+    let found = GRIDS.into_iter().find(|(deed, ..)| *deed == after);
+    let (_, numbers, number) = found.expect("one of them");
+    let spec = ArraySpec::from_slice(numbers).chunks(&[32]);
+    let mut attrs = crate::Attrs::new();
+    attrs.set("number", AttrValue::Int64(number));
+    store
+        .partition("c", "p")?
+        .write(GRID, &[("numbers", spec)], &attrs)
+}
+
+/// Does what changes the entry.
+fn change_grid(store: &Store, deed: &str) -> Result<(), Error> {
+    let part = store.partition("c", "p")?;
+    match deed {
+        "region" => {
+            let all = Selection::new([Span::range(0..70)]);
+            part.write_region(GRID, "numbers", &all, &ArraySpec::from_slice(&[2i64; 70]))
+        }
+        "append" => part.append(GRID, "numbers", 0, &ArraySpec::from_slice(&[1i64; 100])),
+        "resize" => part.resize(GRID, "numbers", &[3]),
+        "assign" => {
+            let mut assignment = Assignment::default();
+            assignment.attrs.set("number", AttrValue::Int64(1));
+            part.assign(GRID, &assignment)
+        }
+        _ => write_grid(store, deed),
+    }
+}
+
 /// Does it; the key that is there from here on.
 fn attempt(store: &Store, path: &Path, deed: &str) -> Result<Option<&'static str>, Error> {
+    if let Some((changed, ..)) = GRIDS.into_iter().find(|(changed, ..)| *changed == deed) {
+        return change_grid(store, deed).map(|()| Some(changed));
+    }
     match deed {
         "open" => append(path).map(|_| None),
+        "make" => {
+            let made = append(&path.with_extension("made"))?;
+            put(&made, "first", 10, Durability::Buffered).map(|()| None)
+        }
         "small" => put(store, "small", 30, Durability::Buffered).map(|()| Some("small")),
         // Above what is reserved first, in several calls.
         "large" => put(store, "large", 3 << 20, Durability::Buffered).map(|()| Some("large")),
@@ -50,18 +107,35 @@ fn attempt(store: &Store, path: &Path, deed: &str) -> Result<Option<&'static str
         _ => {
             let part = store.partition("c", "p")?;
             for entry in part.entries()? {
-                part.get(entry?.key())?;
+                let entry = entry?;
+                match entry.kind() {
+                    Kind::Value => drop(part.get(entry.key())?),
+                    Kind::Arrays => drop(entry.array("numbers")?.read()?),
+                }
             }
             Ok(None)
         }
     }
 }
 
-/// The keys that a store has, each with a value that tells its length.
+/// The keys that a store has, each with a value that tells its length; and of the entry of
+/// arrays the deed after which it is so.
 fn keys(store: &Store) -> Result<Vec<String>, Error> {
     let mut keys = Vec::new();
     for entry in store.partition("c", "p")?.entries()? {
         let entry = entry?;
+        if entry.kind() == Kind::Arrays {
+            let numbers = entry.array("numbers")?.read()?;
+            let (numbers, attrs) = (numbers.view(), entry.attrs()?);
+            let numbers: &[i64] = numbers.as_slice()?;
+            let is_so = |(_, all, number): &(&str, &[i64], i64)| {
+                *all == numbers && attrs.get("number") == Some(&AttrValue::Int64(*number))
+            };
+            let after = GRIDS.into_iter().find(is_so);
+            let (after, ..) = after.expect("all as before or as after");
+            keys.push(after.to_owned());
+            continue;
+        }
         let value = entry.value()?;
         assert!(value.iter().all(|&byte| byte == value.len() as u8));
         keys.push(String::from_utf8_lossy(entry.key()).into_owned());
@@ -74,11 +148,15 @@ fn keys(store: &Store) -> Result<Vec<String>, Error> {
 fn fail_one(folder: &Path, deed: &str, after: usize, fault: Fault) -> Option<Call> {
     let what = format!("{deed}, call {after}, {fault:?}");
     let path = folder.join("a.alog");
-    let _ = std::fs::remove_file(&path);
+    let made = path.with_extension("made");
+    for path in [&path, &made] {
+        let _ = std::fs::remove_file(path);
+    }
     let store = append(&path).expect("made");
     put(&store, "first", 200, Durability::Synced).expect("stored");
     put(&store, "second", 70_000, Durability::Buffered).expect("stored");
-    let mut held = vec!["first".to_owned(), "second".to_owned()];
+    write_grid(&store, "before").expect("stored");
+    let mut held = ["before", "first", "second"].map(str::to_owned).to_vec();
     if deed == "close" {
         // So that there is room to give back.
         put(&store, "third", 3 << 20, Durability::Buffered).expect("stored");
@@ -95,6 +173,9 @@ fn fail_one(folder: &Path, deed: &str, after: usize, fault: Fault) -> Option<Cal
     let harmless = matches!(fault, Fault::Short | Fault::Error(libc::EINTR));
     let unknown = match done {
         Ok(key) => {
+            if GRIDS.iter().any(|grid| grid.0 == deed) {
+                held.retain(|key| key != "before");
+            }
             held.extend(key.map(str::to_owned));
             false
         }
@@ -109,7 +190,7 @@ fn fail_one(folder: &Path, deed: &str, after: usize, fault: Fault) -> Option<Cal
         assert_eq!(found, held, "{what}: {failed:?}");
         let next = put(&store, "next", 10, Durability::Buffered);
         match next {
-            Ok(()) if failed == Call::Sync && !harmless && deed != "compact" => {
+            Ok(()) if failed == Call::Sync && !harmless && !["compact", "make"].contains(&deed) => {
                 panic!("{what}: writing goes on after a failed sync")
             }
             Ok(()) => held.push("next".to_owned()),
@@ -124,6 +205,17 @@ fn fail_one(folder: &Path, deed: &str, after: usize, fault: Fault) -> Option<Cal
         found.retain(|key| key != "synced");
     }
     assert_eq!(found, held, "{what}: {failed:?}, opened again");
+    if deed == "make" {
+        // Whatever there is of it.
+        let made = append(&made).unwrap_or_else(|error| panic!("{what}: {failed:?}: {error}"));
+        let names = std::fs::read_dir(folder).expect("listed");
+        assert_eq!(
+            names.count(),
+            2,
+            "{what}: {failed:?}: something is left beside it"
+        );
+        put(&made, "last", 20, Durability::Synced).expect("goes on");
+    }
     put(&store, "last", 20, Durability::Synced).expect("goes on");
     Some(failed)
 }

@@ -8,6 +8,7 @@
 use std::ops::Range;
 
 use rand::{Rng, RngExt};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::SECTOR;
 use crate::format::LOG_START;
@@ -18,6 +19,9 @@ use crate::storage::sim::watch::{Step, Words};
 /// All subsets of so few sectors are tried. Of more, those in which one sector alone is lost
 /// or kept, those that are cut between two writes, and a sample of the rest.
 const FEW: usize = 6;
+
+/// Words of the live page that say who writes since when.
+const WRITER: Range<usize> = 6..8;
 
 /// One file of the folder.
 #[derive(Clone, Debug, Default)]
@@ -72,6 +76,14 @@ impl Found {
     pub(super) fn identity(&self) -> Result<Identity, String> {
         let parsed = Identity::parse(&self.bytes[..IDENTITY_LEN]);
         parsed.map_err(|error| format!("no store: {error:?}"))
+    }
+
+    /// What tells it from others of its run. Process and time of the writer, which are for
+    /// messages, are left out: with them a run would depend on the clock.
+    pub(super) fn fingerprint(&self) -> [u64; 2] {
+        let place = LIVE as usize + WRITER.start * 8;
+        let (before, rest) = self.bytes.split_at(place);
+        [before, &rest[WRITER.len() * 8..]].map(xxh3_64)
     }
 }
 

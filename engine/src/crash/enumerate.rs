@@ -10,15 +10,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::disk::{Disk, Found};
 use super::examine::{Allowed, Care, Tally, damage, examine, is_moment};
-use super::workload::{Base, OPS, Op, run};
+use super::workload::{ARRAYS, Base, COUNT, Op, Ops, VALUES, run};
 use super::{rng, say, torture};
 
-/// Workloads of one, two and three operations.
-pub(super) const WORKLOADS: usize = 12 + 12 * 12 + 12 * 12 * 12;
+/// Workloads of one and two operations of a set.
+pub(super) const SHORT: usize = COUNT + COUNT * COUNT;
+
+/// Workloads of one, two and three.
+pub(super) const WORKLOADS: usize = SHORT + COUNT * COUNT * COUNT;
 
 /// How far a sweep goes.
 #[derive(Clone, Copy, Debug)]
@@ -45,14 +47,14 @@ impl fmt::Display for Violation {
     }
 }
 
-/// The operations of workload `number`; short ones come first.
-pub(super) fn workload(number: usize) -> Vec<Op> {
-    let (mut number, mut len, mut count) = (number, 1, OPS.len());
+/// The operations of workload `number` of a set; short ones come first.
+pub(super) fn workload(ops: &Ops, number: usize) -> Vec<Op> {
+    let (mut number, mut len, mut count) = (number, 1, ops.len());
     while number >= count {
         number -= count;
-        (len, count) = (len + 1, count * OPS.len());
+        (len, count) = (len + 1, count * ops.len());
     }
-    let digit = |at| OPS[number / OPS.len().pow(at) % OPS.len()];
+    let digit = |at| ops[number / ops.len().pow(at) % ops.len()];
     (0..len).rev().map(digit).collect()
 }
 
@@ -63,7 +65,7 @@ pub(super) fn sweep(
     sweep: Sweep,
     tally: &mut Tally,
 ) -> Result<(), Box<Violation>> {
-    let ops = workload(number);
+    let ops = workload(&base.ops, number);
     let violation = |steps: usize, what: String| {
         Box::new(Violation {
             ops: ops.clone(),
@@ -87,7 +89,7 @@ pub(super) fn sweep(
         tally.boundaries += 1;
         let mark = run.mark(steps);
         let mut check = |found: &Found, least: usize, what: &dyn Fn() -> String| {
-            let key = (xxh3_64(&found.bytes), found.same_boot, least, mark.begun);
+            let key = (found.fingerprint(), found.same_boot, least, mark.begun);
             if !seen.insert(key) {
                 return Ok(());
             }
@@ -129,15 +131,15 @@ pub(super) fn sweep(
     Ok(())
 }
 
-/// Sweeps over all workloads with two threads, again and again with other losses until
-/// `images` were examined or the time is over; what was examined, and what was wrong.
+/// Sweeps over all workloads of a set with two threads, again and again with other losses
+/// until `images` were examined or the time is over; what was examined, and what was wrong.
 pub(super) fn sweep_all(
+    base: &Base,
     first: Sweep,
     images: u64,
     time: Duration,
     threads: usize,
 ) -> (Tally, Vec<Violation>) {
-    let base = Base::new(first.seed);
     let (next, count) = (AtomicUsize::new(0), AtomicU64::new(0));
     let (total, violations) = (Mutex::new(Tally::default()), Mutex::new(Vec::new()));
     let start = Instant::now();
@@ -152,7 +154,7 @@ pub(super) fn sweep_all(
                         ..first
                     };
                     let mut tally = Tally::default();
-                    if let Err(violation) = sweep(&base, number % WORKLOADS, this, &mut tally) {
+                    if let Err(violation) = sweep(base, number % WORKLOADS, this, &mut tally) {
                         violations.lock().push(*violation);
                     }
                     count.fetch_add(tally.all(), Ordering::Relaxed);
@@ -180,26 +182,38 @@ fn assert_none(violations: &[Violation]) {
 
 #[test]
 fn workloads_are_numbered_and_short_ones_come_first() {
-    assert_eq!(workload(0), [OPS[0]]);
-    assert_eq!(workload(12), [OPS[0], OPS[0]]);
-    assert_eq!(workload(WORKLOADS - 1), [OPS[11]; 3]);
-    let all: HashSet<String> = (0..WORKLOADS)
-        .map(|n| format!("{:?}", workload(n)))
-        .collect();
-    assert_eq!(all.len(), 1884);
+    for ops in [VALUES, ARRAYS] {
+        assert_eq!(workload(&ops, 0), [ops[0]]);
+        assert_eq!(workload(&ops, 12), [ops[0], ops[0]]);
+        assert_eq!(workload(&ops, WORKLOADS - 1), [ops[11]; 3]);
+        let all: HashSet<String> = (0..WORKLOADS)
+            .map(|n| format!("{:?}", workload(&ops, n)))
+            .collect();
+        assert_eq!(all.len(), 1884);
+    }
 }
 
-#[test]
-fn a_crash_at_any_call_of_any_three_operations_leaves_a_state_that_may_be_there() {
+/// Each workload of a set once and more, up to so many images.
+fn sweep_once(base: &Base, images: u64) {
     let sweep = Sweep {
         seed: 1,
         losses: 12,
         one_in: 48,
     };
-    let (tally, violations) = sweep_all(sweep, 200_000, Duration::MAX, 2);
+    let (tally, violations) = sweep_all(base, sweep, images, Duration::MAX, 2);
     say(format!("{} images: {tally:?}", tally.all()));
     assert_none(&violations);
     assert!(tally.workloads >= WORKLOADS as u64, "{tally:?}");
+}
+
+#[test]
+fn a_crash_at_any_call_of_any_three_operations_leaves_a_state_that_may_be_there() {
+    sweep_once(&Base::of_values(1), 200_000);
+}
+
+#[test]
+fn a_crash_at_any_call_of_any_three_changes_of_arrays_leaves_each_array_as_before_or_after() {
+    sweep_once(&Base::of_arrays(1), 230_000);
 }
 
 #[test]
@@ -212,12 +226,21 @@ fn five_million_crashes_leave_states_that_may_be_there() {
         one_in: 48,
     };
     let threads = torture::threads();
-    let (tally, violations) = sweep_all(sweep, 5_000_000, clock.left(), threads);
-    let done = format!(
-        "{} crash images, {} violations",
-        tally.all(),
-        violations.len()
-    );
-    clock.say(&format!("{done}, seed {seed}: {tally:?}"));
-    assert_none(&violations);
+    let mut wrong = Vec::new();
+    // Half of them of each set, and half of the time.
+    for (what, base, share) in [
+        ("values", Base::of_values(seed), 2),
+        ("arrays", Base::of_arrays(seed), 1),
+    ] {
+        let time = clock.left() / share;
+        let (tally, violations) = sweep_all(&base, sweep, 2_500_000, time, threads);
+        let done = format!(
+            "{} crash images of {what}, {} violations",
+            tally.all(),
+            violations.len()
+        );
+        clock.say(&format!("{done}, seed {seed}: {tally:?}"));
+        wrong.extend(violations);
+    }
+    assert_none(&wrong);
 }

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use proptest::test_runner::TestRng;
 use rand::RngExt;
 
-use super::Map;
 use super::disk::{Disk, Found};
-use super::workload::{BOOT, Ledger, Mark, options};
+use super::ledger::{Committer, Ledger, Mark};
+use super::state::{Held, State, held_by};
+use super::workload::{BOOT, options};
 use crate::error::Result as Outcome;
 use crate::format::LOG_START;
 use crate::format::frame::{FrameHeader, HEADER_LEN};
@@ -57,12 +58,12 @@ impl Tally {
 }
 
 /// What a store holds, read in several ways that have to agree.
-pub(super) fn held(store: &Store) -> Result<Map, String> {
+pub(super) fn held(store: &Store) -> Result<State, String> {
     read(store).map_err(|error| format!("reading: {error}"))?
 }
 
-fn read(store: &Store) -> Outcome<Result<Map, String>> {
-    let mut map = Map::new();
+fn read(store: &Store) -> Outcome<Result<State, String>> {
+    let mut map = State::new();
     for name in PARTITIONS {
         if !store.has_partition("c", name)? {
             continue;
@@ -71,11 +72,21 @@ fn read(store: &Store) -> Outcome<Result<Map, String>> {
         let mut count = 0;
         for entry in part.entries()? {
             let entry = entry?;
-            let value = entry.value()?.to_vec();
-            if part.get(entry.key())?.as_deref() != Some(value.as_slice()) {
+            let held = match held_by(&entry)? {
+                Ok(held) => held,
+                Err(why) => return Ok(Err(why)),
+            };
+            let same = match &held {
+                Held::Value(value) => part.get(entry.key())?.as_deref() == Some(value.as_slice()),
+                Held::Arrays(_) => match part.entry(entry.key())? {
+                    Some(again) => held_by(&again)?.as_ref() == Ok(&held),
+                    None => false,
+                },
+            };
+            if !same {
                 return Ok(Err("a walk and a lookup differ".to_owned()));
             }
-            map.insert(entry.key().to_vec(), value);
+            map.insert(entry.key().to_vec(), held);
             count += 1;
         }
         if part.len()? != count {
@@ -116,7 +127,7 @@ fn open(found: &Found, options: &OpenOptions, watch: Option<&Arc<Watch>>) -> Out
 /// What may be found.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowed<'a> {
-    pub(super) states: &'a [Map],
+    pub(super) states: &'a [State],
     /// Seqno up to which the index has to come from a checkpoint.
     pub(super) saved: u64,
 }
@@ -171,7 +182,10 @@ pub(super) fn examine(
     }
     let map = held(&store)?;
     if !allowed.states.contains(&map) {
-        let keys: Vec<_> = map.keys().map(|key| String::from_utf8_lossy(key)).collect();
+        let text = |(key, held): (&Vec<u8>, &Held)| {
+            format!("{}: {}", String::from_utf8_lossy(key), held.describe())
+        };
+        let keys: Vec<String> = map.iter().map(text).collect();
         return Err(format!("a state that may not be there, of {keys:?}"));
     }
     let more = if recovery.torn_bytes > 0 { 4 } else { 1 };
@@ -186,7 +200,7 @@ pub(super) fn examine(
 }
 
 /// Whoever opens it for reading finds the same, from the index and from the log alone.
-fn same_for_readers(found: &Found, map: &Map) -> Result<(), String> {
+fn same_for_readers(found: &Found, map: &State) -> Result<(), String> {
     for scan in [false, true] {
         let options = OpenOptions::new().verify(Verify::Always).scan(scan);
         let watch = Arc::default();
@@ -208,7 +222,7 @@ fn same_for_readers(found: &Found, map: &Map) -> Result<(), String> {
 fn in_recovery(
     found: &Found,
     watch: &Watch,
-    (map, before): (&Map, Allowed<'_>),
+    (map, before): (&State, Allowed<'_>),
     care: Care,
     rng: &mut TestRng,
     tally: &mut Tally,
@@ -241,13 +255,16 @@ fn after_recovery(
     found: &Found,
     store: &Store,
     watch: &Arc<Watch>,
-    map: Map,
+    map: State,
     care: Care,
     rng: &mut TestRng,
     tally: &mut Tally,
 ) -> Result<(), String> {
     let before = watch.len();
     let ledger = Ledger::new(watch, map);
+    // What a crash left of parts of arrays may not come back by a change of other parts.
+    let changed = Committer::new(store, &ledger).assign();
+    changed.map_err(|error| format!("going on: {error}"))?;
     for durability in [Durability::Buffered, Durability::Synced] {
         let mut state = ledger.state();
         let key = format!("after, {durability:?}");
@@ -257,7 +274,7 @@ fn after_recovery(
             batch.partition("c", "p")?.put(&key, "crash")?;
             batch.commit()
         };
-        state.insert(key.clone().into_bytes(), b"crash".to_vec());
+        state.insert(key.clone().into_bytes(), Held::Value(b"crash".to_vec()));
         ledger.begin(state);
         commit().map_err(|error| format!("going on: {error}"))?;
         ledger.returned(durability);

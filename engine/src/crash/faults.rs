@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::disk::Disk;
-use super::enumerate::workload;
+use super::enumerate::{SHORT, workload};
 use super::examine::{Allowed, Care, Tally, examine, held};
-use super::workload::{Base, OPS, Op, Player};
+use super::workload::{ARRAYS, Base, Op, Player};
 use super::{rng, say, torture};
 use crate::Error;
 use crate::storage::sim::watch::{Failing, Kind};
@@ -22,7 +22,7 @@ pub(super) const REASONS: [i32; 4] = [libc::ENOSPC, libc::EIO, libc::EFBIG, libc
 /// Bytes of a failing write that are written all the same, from its end if below 0.
 const PARTS: [isize; 4] = [0, 41, -16, isize::MAX];
 
-/// What stands before the operation whose call fails.
+/// What stands before the operation on values whose call fails.
 const BEFORE: [&[Op]; 6] = [
     &[],
     &[Op::Buffered],
@@ -30,6 +30,16 @@ const BEFORE: [&[Op]; 6] = [
     &[Op::Remove, Op::Large],
     &[Op::Small, Op::Checkpoint, Op::Overwrite],
     &[Op::Compact, Op::Stream],
+];
+
+/// Likewise, on arrays.
+const BEFORE_ARRAYS: [&[Op]; 6] = [
+    &[],
+    &[Op::Region],
+    &[Op::Arrays],
+    &[Op::Resize, Op::Append],
+    &[Op::Assign, Op::Checkpoint, Op::Region],
+    &[Op::Compact, Op::Fold],
 ];
 
 /// How many calls of each kind failed.
@@ -89,16 +99,22 @@ fn fail(base: &Base, site: Site<'_>, seed: u64, tally: &mut Tally) -> Result<Opt
     if !stopped && !player.store.is_closed() {
         player.check()?;
     }
-    match player.play(Op::Small) {
-        Ok(()) if stopped => return Err(format!("{kind:?} failed, and writing goes on")),
-        Ok(()) => player.check()?,
-        // A write that could not be taken back stops writing, too.
-        Err(Error::Poisoned { .. }) if stopped || site.failing.lasting => {
-            held(&player.store)?;
+    let next: &[Op] = match base.ops {
+        ARRAYS => &[Op::Region, Op::Small],
+        _ => &[Op::Small],
+    };
+    for op in next {
+        match player.play(*op) {
+            Ok(()) if stopped => return Err(format!("{kind:?} failed, and writing goes on")),
+            Ok(()) => player.check()?,
+            // A write that could not be taken back stops writing, too.
+            Err(Error::Poisoned { .. }) if stopped || site.failing.lasting => {
+                held(&player.store)?;
+            }
+            // It was closing that failed.
+            Err(Error::Closed { .. }) if site.op == Op::Reopen => {}
+            Err(other) => return Err(format!("after {kind:?} failed: {other}")),
         }
-        // It was closing that failed.
-        Err(Error::Closed { .. }) if site.op == Op::Reopen => {}
-        Err(other) => return Err(format!("after {kind:?} failed: {other}")),
     }
     crash(base, &player, seed, tally)?;
     player
@@ -147,7 +163,8 @@ pub(super) fn fail_each(
     kinds: &mut Kinds,
     tally: &mut Tally,
 ) -> Result<(), String> {
-    for op in OPS.into_iter().filter(|op| *op != Op::Failed) {
+    let refused = [Op::Failed, Op::Refused];
+    for op in base.ops.into_iter().filter(|op| !refused.contains(op)) {
         'calls: for after in 0.. {
             for failing in failings(after) {
                 let site = Site {
@@ -188,16 +205,19 @@ fn failings(after: usize) -> impl Iterator<Item = Failing> {
 
 /// As [`fail_each`], after a few operations, of which the first failure is told.
 pub(super) fn fail_all(base: &Base, kinds: &mut Kinds, tally: &mut Tally) -> Result<(), String> {
-    let mut each = BEFORE.into_iter();
+    let before = match base.ops {
+        ARRAYS => BEFORE_ARRAYS,
+        _ => BEFORE,
+    };
+    let mut each = before.into_iter();
     each.try_for_each(|before| fail_each(base, before, 1, kinds, tally))
 }
 
-#[test]
-fn each_call_of_each_operation_may_fail_and_the_error_says_what_holds() {
-    let base = Base::new(1);
+/// Has the calls of a set fail; each kind does.
+fn all_may_fail(base: &Base) {
     let mut tally = Tally::default();
     let mut kinds = Kinds::new();
-    if let Err(error) = fail_all(&base, &mut kinds, &mut tally) {
+    if let Err(error) = fail_all(base, &mut kinds, &mut tally) {
         panic!("{error}");
     }
     let faults: u64 = kinds.values().sum();
@@ -221,19 +241,31 @@ fn each_call_of_each_operation_may_fail_and_the_error_says_what_holds() {
 }
 
 #[test]
-#[ignore = "make torture-faults: a minute"]
+fn each_call_of_each_operation_may_fail_and_the_error_says_what_holds() {
+    all_may_fail(&Base::of_values(1));
+}
+
+#[test]
+fn each_call_of_each_change_of_arrays_may_fail_and_the_error_says_what_holds() {
+    all_may_fail(&Base::of_arrays(1));
+}
+
+#[test]
+#[ignore = "make torture-faults: two minutes"]
 fn twenty_thousand_failed_calls_leave_what_their_errors_say() {
     let (seed, clock) = (torture::seed(), torture::Clock::start());
     let (mut tally, mut kinds) = (Tally::default(), Kinds::new());
-    let base = Base::new(seed);
+    let bases = [Base::of_values(seed), Base::of_arrays(seed)];
     // After up to two operations, the short ones first.
-    for number in 0..12 + 12 * 12 {
+    for number in 0..SHORT {
         if clock.left().is_zero() {
             break;
         }
-        let before = workload(number);
-        if let Err(error) = fail_each(&base, &before, seed, &mut kinds, &mut tally) {
-            panic!("seed {seed}: {error}");
+        for base in &bases {
+            let before = workload(&base.ops, number);
+            if let Err(error) = fail_each(base, &before, seed, &mut kinds, &mut tally) {
+                panic!("seed {seed}: {error}");
+            }
         }
     }
     let faults: u64 = kinds.values().sum();

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::enumerate::{Sweep, WORKLOADS, sweep, workload};
+use super::enumerate::{SHORT, Sweep, WORKLOADS, sweep, workload};
 use super::examine::Tally;
 use super::faults::fail_all;
 use super::workload::{Base, Op};
@@ -12,15 +12,14 @@ use super::{creation, say, torture};
 use crate::compaction::orders;
 use crate::mutant::{Rule, with};
 
-/// Workloads of one and two operations.
-const SHORT: usize = 12 + 12 * 12;
-
 /// What shows that a rule is broken.
 #[derive(Clone, Copy, Debug)]
 enum By {
     /// A crash after so many steps of the last of these operations; 0: the store itself,
     /// without any crash.
     Crash(&'static [Op], usize),
+    /// Likewise, of operations on arrays.
+    Arrays(&'static [Op], usize),
     /// A crash after so many calls that make a file.
     Creation(usize),
     /// A call that fails.
@@ -30,11 +29,14 @@ enum By {
 }
 
 /// Every rule, and what shows first that it is broken: of the short workloads, then of the
-/// faults, of the orders of threads, then of the long workloads. Rules of making a file are
-/// looked for among the crashes of that.
-const FOUND: [(Rule, By); 29] = {
-    use By::{Crash, Creation, Fault, Orders};
-    use Op::{Batch, Checkpoint, Compact, Failed, Large, Overwrite, Remove, Small, Sync};
+/// faults, of the orders of threads, then of the long workloads. Rules of arrays are looked
+/// for among the workloads of these, those of making a file among the crashes of that.
+const FOUND: [(Rule, By); 38] = {
+    use By::{Arrays, Crash, Creation, Fault, Orders};
+    use Op::{
+        Batch, Checkpoint, Compact, Failed, Fold, Large, Overwrite, Region, Remove, Resize, Small,
+        Sync,
+    };
     [
         (Rule::RecordSum, Crash(&[Small], 1)),
         (Rule::BlockSums, Crash(&[Large], 2)),
@@ -69,6 +71,15 @@ const FOUND: [(Rule, By); 29] = {
         (Rule::RestUnderLock, Orders),
         (Rule::HandlesGoOn, Crash(&[Compact, Small], 3)),
         (Rule::HandlesBeforeWriters, Orders),
+        (Rule::ChunksWithVersion, Arrays(&[Region], 2)),
+        (Rule::ChunksBeforeVersion, Arrays(&[Region], 0)),
+        (Rule::NewArrayId, Arrays(&[Op::Arrays, Op::Arrays], 0)),
+        (Rule::CutOffEmptied, Arrays(&[Resize, Resize], 0)),
+        (Rule::AmendmentBehindWhole, Arrays(&[Region, Op::Arrays], 0)),
+        (Rule::TakenIn, Arrays(&[Fold], 0)),
+        (Rule::SidesSaved, Arrays(&[Checkpoint], 10)),
+        (Rule::ChunksCopiedFirst, Arrays(&[Compact], 0)),
+        (Rule::AmendmentsFolded, Arrays(&[Compact], 0)),
         (Rule::NewStoreDurable, Creation(3)),
         (Rule::NewStoreNameDurable, Creation(4)),
     ]
@@ -114,25 +125,61 @@ fn creation() -> Option<(String, String)> {
     Some((place.to_owned(), what.to_owned()))
 }
 
+/// The stores that workloads start from.
+struct Bases {
+    values: Base,
+    arrays: Base,
+}
+
+impl Bases {
+    fn new() -> Self {
+        Self {
+            values: Base::of_values(1),
+            arrays: Base::of_arrays(1),
+        }
+    }
+
+    /// The first of what may show that a rule is broken.
+    fn first(&self, by: By) -> Option<(String, String)> {
+        let Self { values, arrays } = self;
+        match by {
+            By::Creation(_) => creation(),
+            By::Arrays(..) => (0..WORKLOADS).find_map(|number| crash(arrays, number)),
+            _ => {
+                let mut short = 0..SHORT;
+                let mut long = SHORT..WORKLOADS;
+                let first = short.find_map(|number| crash(values, number));
+                first
+                    .or_else(|| fault(values))
+                    .or_else(orders)
+                    .or_else(|| long.find_map(|number| crash(values, number)))
+            }
+        }
+    }
+}
+
 impl By {
     /// How a report of it starts.
     fn place(self) -> String {
         match self {
-            Self::Crash(ops, step) => format!("{ops:?}, step {step}"),
+            Self::Crash(ops, step) | Self::Arrays(ops, step) => format!("{ops:?}, step {step}"),
             Self::Creation(calls) => format!("call {calls}"),
             Self::Fault(site) => site.to_owned(),
             Self::Orders => ORDERS.to_owned(),
         }
     }
 
-    fn look(self, base: &Base) -> Option<(String, String)> {
+    fn look(self, bases: &Bases) -> Option<(String, String)> {
+        let of = |base: &Base, ops: &[Op]| {
+            let mut numbers = 0..WORKLOADS;
+            let number = numbers.find(|number| workload(&base.ops, *number) == ops);
+            crash(base, number.expect("of at most three operations"))
+        };
         match self {
-            Self::Crash(ops, _) => {
-                let number = (0..WORKLOADS).find(|number| workload(*number) == ops);
-                crash(base, number.expect("of at most three operations"))
-            }
+            Self::Crash(ops, _) => of(&bases.values, ops),
+            Self::Arrays(ops, _) => of(&bases.arrays, ops),
             Self::Creation(_) => creation(),
-            Self::Fault(_) => fault(base),
+            Self::Fault(_) => fault(&bases.values),
             Self::Orders => orders(),
         }
     }
@@ -148,33 +195,22 @@ fn assert_found(rule: Rule, by: By, found: Option<(String, String)>) {
 
 #[test]
 fn each_broken_rule_is_found_out_by_the_crash_that_is_named() {
-    let base = Base::new(1);
+    let bases = Bases::new();
     for (rule, by) in FOUND {
-        let found = with(Some(rule), || by.look(&base));
+        let found = with(Some(rule), || by.look(&bases));
         assert_found(rule, by, found);
         // It is the rule that makes the difference.
-        assert_eq!(by.look(&base), None, "with every rule kept");
+        assert_eq!(by.look(&bases), None, "with every rule kept");
     }
 }
 
 #[test]
 #[ignore = "make torture-mutants: two minutes"]
 fn each_broken_rule_is_found_out_and_nothing_before_the_crash_that_is_named_shows_it() {
-    let base = Base::new(1);
+    let bases = Bases::new();
     let clock = torture::Clock::start();
     for (rule, by) in FOUND {
-        let found = with(Some(rule), || {
-            if let By::Creation(_) = by {
-                return creation();
-            }
-            let mut short = 0..SHORT;
-            let mut long = SHORT..WORKLOADS;
-            let first = short.find_map(|number| crash(&base, number));
-            first
-                .or_else(|| fault(&base))
-                .or_else(orders)
-                .or_else(|| long.find_map(|number| crash(&base, number)))
-        });
+        let found = with(Some(rule), || bases.first(by));
         assert_found(rule, by, found);
     }
     clock.say(&format!("{} broken rules, all found out", FOUND.len()));

@@ -1,12 +1,14 @@
-//! Twelve operations, in any order, and the states that may be found after each.
+//! Two sets of twelve operations, in any order, and the states that may be found after each.
+
+mod arrays;
 
 use std::io::Read;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::examine::held;
-use super::{Image, Map, image_of};
+use super::image_of;
+use super::ledger::{Committer, Ledger, Mark};
+use super::state::{Held, State};
 use crate::format::header::Identity;
 use crate::open;
 use crate::options::{Durability, Fixed, OpenOptions};
@@ -41,9 +43,33 @@ pub(super) enum Op {
     Failed,
     /// A value from a reader, buffered.
     Stream,
+    /// An entry with chunked arrays, whole, and a value, synced. What follows is buffered.
+    Arrays,
+    /// Elements of one chunk, of two, of two that are encoded.
+    Region,
+    /// A chunked array made longer: if it is the second operation the encoded one, if the
+    /// third one whose chunk then has block sums.
+    Append,
+    /// A chunked array cut off, or, if it is short, made longer without elements.
+    Resize,
+    /// One attribute and a small array.
+    Assign,
+    /// An amendment that takes in eight before it.
+    Fold,
+    /// A tombstone of an entry that has chunks and may have amendments.
+    Forget,
+    /// Elements that a full disk refuses after most of their bytes.
+    Refused,
 }
 
-pub(super) const OPS: [Op; 12] = [
+/// How many operations a set has.
+pub(super) const COUNT: usize = 12;
+
+/// Operations that are done in any order.
+pub(super) type Ops = [Op; COUNT];
+
+/// What is done to plain values.
+pub(super) const VALUES: Ops = [
     Op::Small,
     Op::Large,
     Op::Batch,
@@ -58,88 +84,24 @@ pub(super) const OPS: [Op; 12] = [
     Op::Stream,
 ];
 
+/// What is done to chunked arrays and amended entries.
+pub(super) const ARRAYS: Ops = [
+    Op::Arrays,
+    Op::Region,
+    Op::Append,
+    Op::Resize,
+    Op::Assign,
+    Op::Fold,
+    Op::Forget,
+    Op::Sync,
+    Op::Checkpoint,
+    Op::Compact,
+    Op::Reopen,
+    Op::Refused,
+];
+
 /// The run of the system in which workloads take place.
 pub(super) const BOOT: [u8; 16] = [0xB0; 16];
-
-/// From that many steps on that many states (by number) were durable, returned, begun.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Mark {
-    pub(super) steps: usize,
-    pub(super) durable: usize,
-    pub(super) returned: usize,
-    pub(super) begun: usize,
-    /// Seqno up to which a checkpoint saved the index that a durable slot names, and one
-    /// that a slot names.
-    pub(super) saved: u64,
-    named: u64,
-}
-
-/// What was committed, and how far that was acknowledged.
-#[derive(Debug)]
-pub(super) struct Ledger {
-    watch: Arc<Watch>,
-    inner: Mutex<(Vec<Map>, Vec<Mark>)>,
-}
-
-impl Ledger {
-    pub(super) fn new(watch: &Arc<Watch>, state: Map) -> Arc<Self> {
-        let marks = vec![Mark::default()];
-        let inner = Mutex::new((vec![state], marks));
-        let watch = Arc::clone(watch);
-        Arc::new(Self { watch, inner })
-    }
-
-    fn mark(&self, change: impl FnOnce(&mut Mark)) {
-        let steps = self.watch.len();
-        let (_, marks) = &mut *self.inner.lock();
-        let mut mark = *marks.last().expect("one");
-        change(&mut mark);
-        marks.push(Mark { steps, ..mark });
-    }
-
-    /// The newest state.
-    pub(super) fn state(&self) -> Map {
-        self.inner.lock().0.last().expect("one").clone()
-    }
-
-    /// A commit that leads to `state` is about to be made.
-    pub(super) fn begin(&self, state: Map) {
-        self.inner.lock().0.push(state);
-        self.mark(|mark| mark.begun += 1);
-    }
-
-    /// The last commit returned.
-    pub(super) fn returned(&self, durability: Durability) {
-        self.mark(|mark| {
-            mark.returned = mark.begun;
-            if durability == Durability::Synced {
-                (mark.durable, mark.saved) = (mark.begun, mark.named);
-            }
-        });
-    }
-
-    /// The last commit failed: unless that is not known, what it would have led to may never
-    /// be there.
-    fn failed(&self, error: &Error) {
-        if matches!(error, Error::CommitUnknown { .. }) {
-            return;
-        }
-        let (states, marks) = &mut *self.inner.lock();
-        states.pop();
-        for mark in marks {
-            mark.begun = mark.begun.min(states.len() - 1);
-        }
-    }
-
-    /// All that had returned is durable.
-    fn durable(&self) {
-        self.mark(|mark| (mark.durable, mark.saved) = (mark.returned, mark.named));
-    }
-
-    pub(super) fn taken(&self) -> (Vec<Map>, Vec<Mark>) {
-        self.inner.lock().clone()
-    }
-}
 
 /// A workload that was run: what it did, and what may be found.
 pub(super) struct Run {
@@ -147,7 +109,7 @@ pub(super) struct Run {
     pub(super) steps: Vec<Step>,
     /// Where the last operation starts: what comes before, shorter workloads show.
     pub(super) last: usize,
-    pub(super) states: Vec<Map>,
+    pub(super) states: Vec<State>,
     pub(super) marks: Vec<Mark>,
 }
 
@@ -159,16 +121,27 @@ impl Run {
     }
 }
 
-/// Where all workloads start: a closed store of two keys.
+/// Where all workloads of a set start: a closed store.
 #[derive(Clone, Debug)]
 pub(super) struct Base {
+    pub(super) ops: Ops,
     pub(super) bytes: Vec<u8>,
     pub(super) identity: Identity,
-    pub(super) state: Map,
+    pub(super) state: State,
 }
 
 impl Base {
-    pub(super) fn new(seed: u64) -> Self {
+    /// A store of two keys, for what is done to values.
+    pub(super) fn of_values(seed: u64) -> Self {
+        Self::new(seed, VALUES, |_, _| {})
+    }
+
+    /// A store with chunks and amendments too.
+    pub(super) fn of_arrays(seed: u64) -> Self {
+        Self::new(seed, ARRAYS, arrays::start)
+    }
+
+    fn new(seed: u64, ops: Ops, more: impl Fn(&Store, &mut State)) -> Self {
         let identity = Identity {
             store_id: [seed as u8 ^ 0x1D; 16],
             lineage_id: [2; 16],
@@ -178,16 +151,19 @@ impl Base {
             ro_compat: 0,
             parent: [0; 16],
         };
-        let start = Image(open::header(&identity));
-        let (sim, store) = start.open(identity).expect("opens");
+        let sim = Arc::new(Sim::new(&open::header(&identity), &[]).expect("memory"));
+        let store = open::over_sim(Arc::clone(&sim), identity, &options(&identity, 0));
+        let store = store.expect("opens");
         let part = store.partition("c", "p").expect("partition");
-        let mut state = Map::new();
+        let mut state = State::new();
         for key in ["a", "b"] {
             part.put(key, key.repeat(100)).expect("stored");
-            state.insert(key.into(), key.repeat(100).into_bytes());
+            state.insert(key.into(), Held::Value(key.repeat(100).into_bytes()));
         }
+        more(&store, &mut state);
         store.close().expect("closed");
         Self {
+            ops,
             bytes: image_of(&sim).0,
             identity,
             state,
@@ -208,11 +184,21 @@ pub(super) fn options(identity: &Identity, number: u16) -> OpenOptions {
     }
 }
 
+/// One more value.
+fn put_meanwhile(by: &Committer, number: usize) -> Result<(), Error> {
+    let mut state = by.ledger.state();
+    let value = value(number, 0x77, 120);
+    state.insert(b"meanwhile".to_vec(), Held::Value(value.clone()));
+    let part = by.store.partition("c", "p")?;
+    by.change(state, Durability::Buffered, || part.put("meanwhile", value))
+}
+
 /// A store on a watched disk, and what was done to it.
 pub(super) struct Player {
     pub(super) watch: Arc<Watch>,
     pub(super) ledger: Arc<Ledger>,
     pub(super) store: Store,
+    ops: Ops,
     sim: Arc<Sim>,
     /// Number of the file that has the name.
     file: usize,
@@ -258,6 +244,7 @@ impl Player {
             ledger: Ledger::new(&watch, base.state.clone()),
             watch,
             store: store.expect("opens"),
+            ops: base.ops,
             sim,
             file: 0,
             opened: 1,
@@ -276,16 +263,10 @@ impl Player {
         batch.set_durability(durability);
         for (partition, key, value) in records {
             batch.partition("c", partition)?.put(key, value)?;
-            state.insert(key.as_bytes().to_vec(), value.clone());
+            state.insert(key.as_bytes().to_vec(), Held::Value(value.clone()));
         }
-        self.ledger.begin(state);
-        match batch.commit() {
-            Ok(_) => self.ledger.returned(durability),
-            Err(error) => {
-                self.ledger.failed(&error);
-                return Err(error);
-            }
-        }
+        let commit = || batch.commit().map(drop);
+        self.committer().change(state, durability, commit)?;
         if durability == Durability::Synced {
             self.watch.since(steps, |steps| {
                 let shown = |step: &Step| matches!(step, Step::Live(_, words) if words[0] > before);
@@ -306,20 +287,35 @@ impl Player {
 
     /// A commit in the middle of what is done next, at the first call of a kind on a file.
     fn meanwhile(&self, kind: Kind, file: usize) {
-        let (store, ledger) = (self.store.clone(), Arc::clone(&self.ledger));
-        let number = self.number;
+        let (by, number, ops) = (self.committer(), self.number, self.ops);
         self.watch.before(kind, file, move || {
-            let mut state = ledger.state();
-            let value = value(number, 0x77, 120);
-            state.insert(b"meanwhile".to_vec(), value.clone());
-            ledger.begin(state);
-            let part = store.partition("c", "p").expect("partition");
-            match part.put("meanwhile", value) {
-                Ok(()) => ledger.returned(Durability::Buffered),
-                // A call that was to fail may be one of these.
-                Err(error) => ledger.failed(&error),
-            }
+            // A call that was to fail may be one of these.
+            let _ = match ops {
+                ARRAYS => by.change_arrays(Op::Region, number),
+                _ => put_meanwhile(&by, number),
+            };
         });
+    }
+
+    fn committer(&self) -> Committer {
+        Committer::new(&self.store, &self.ledger)
+    }
+
+    /// A commit that a full disk refuses after most of its bytes.
+    fn refused(&self, commit: impl FnOnce() -> Result<(), Error>) -> Result<(), Error> {
+        self.watch.fail(Failing {
+            after: 0,
+            partial: -16,
+            errno: libc::ENOSPC,
+            lasting: false,
+        });
+        let refused = commit();
+        self.watch.recover();
+        match refused {
+            Err(Error::NotCommitted { .. }) => Ok(()),
+            Err(other) => Err(other),
+            Ok(()) => panic!("a full disk took a commit"),
+        }
     }
 
     /// Does one more thing. An error: what was not as it should be.
@@ -344,23 +340,22 @@ impl Player {
                     .find(|key| state.contains_key(key.as_bytes()));
                 if let Some(key) = key {
                     state.remove(key.as_bytes());
-                    self.ledger.begin(state);
-                    let removed = part.remove(key);
-                    let removed = removed.inspect_err(|error| self.ledger.failed(error))?;
-                    assert!(removed, "it was there");
-                    self.ledger.returned(Durability::Buffered);
+                    let remove = || {
+                        part.remove(key)
+                            .map(|removed| assert!(removed, "it was there"))
+                    };
+                    self.committer()
+                        .change(state, Durability::Buffered, remove)?;
                 }
             }
             Op::Stream => {
                 let mut state = self.ledger.state();
                 let value = value(number, 9, 5000);
-                state.insert(b"stream".to_vec(), value.clone());
-                self.ledger.begin(state);
+                state.insert(b"stream".to_vec(), Held::Value(value.clone()));
                 let part = self.store.partition("c", "q")?;
                 let source = value.as_slice().take(u64::MAX);
-                let put = part.put_from("stream", source);
-                put.inspect_err(|error| self.ledger.failed(error))?;
-                self.ledger.returned(Durability::Buffered);
+                let put = || part.put_from("stream", source).map(drop);
+                self.committer().change(state, Durability::Buffered, put)?;
             }
             Op::Sync => {
                 self.store.sync()?;
@@ -376,20 +371,12 @@ impl Player {
                 self.reopen()?;
             }
             Op::Failed => {
-                self.watch.fail(Failing {
-                    after: 0,
-                    partial: -16,
-                    errno: libc::ENOSPC,
-                    lasting: false,
-                });
-                let refused = self.commit(&batch_of(number, 0xFF), Durability::Synced);
-                self.watch.recover();
-                match refused {
-                    Err(Error::NotCommitted { .. }) => {}
-                    Err(other) => return Err(other),
-                    Ok(()) => panic!("a full disk took a batch"),
-                }
+                self.refused(|| self.commit(&batch_of(number, 0xFF), Durability::Synced))?;
             }
+            Op::Refused => {
+                self.refused(|| self.committer().change_arrays(Op::Append, number))?;
+            }
+            op => self.committer().change_arrays(op, number)?,
         }
         self.number += 1;
         Ok(())

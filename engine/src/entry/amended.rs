@@ -10,6 +10,7 @@ use crate::format::Defect;
 use crate::format::record::key_hash;
 use crate::index::Hash;
 use crate::log::{Located, Log, Stored};
+use crate::mutant::{Rule, broken};
 
 /// A frame and its schema.
 #[derive(Clone, Debug)]
@@ -180,7 +181,10 @@ impl Beside {
             None => Ok(None),
             Some(_) => {
                 let newest = self.newest_of(log, key)?;
-                Ok(newest.filter(|located| located.place() > whole.place()))
+                let counts = |located: &Located| {
+                    located.place() > whole.place() || broken(Rule::AmendmentBehindWhole)
+                };
+                Ok(newest.filter(counts))
             }
         }
     }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::format::record::RecordKind;
 use crate::index::Hash;
 use crate::log::{Located, Log, Stored, WriterGuard};
+use crate::mutant::{Rule, broken};
 use crate::store::Inner;
 
 /// Most amendments of an entry that a reader follows; a writer makes fewer.
@@ -50,7 +51,7 @@ impl<'a> Source<'a> {
             }
             let schema = Arc::clone(self.schema(&stored)?);
             let layer = Layer { stored, schema };
-            let is_first = layer.changes()?.fresh;
+            let is_first = layer.changes()?.fresh && !broken(Rule::TakenIn);
             let before = located.head.previous;
             next = match !is_first && before > whole.place() {
                 true => Some(beside.amendment_before(self.log, key, &layer.stored)?),

@@ -13,6 +13,7 @@ use crate::chunks::{NewChunk, encode_box};
 use crate::codec::Pipeline;
 use crate::entry::{Array, Elements, Entry};
 use crate::error::{Error, Result};
+use crate::mutant::{Rule, broken};
 
 impl Partition {
     /// Writes a part of an array, in one commit: of a chunked array the chunks alone that
@@ -252,6 +253,7 @@ fn resized(array: &Array, shape: &[u64]) -> Result<Change<'static>> {
             continue;
         };
         let block = match place {
+            None if broken(Rule::CutOffEmptied) => continue,
             // What was cut off must not come back when the array grows again.
             None => empty_block(),
             Some(place) => {

@@ -11,6 +11,7 @@ use crate::error::Result;
 use crate::format::record::RecordKind;
 use crate::index::Hash;
 use crate::log::WriterGuard;
+use crate::mutant::{Rule, broken};
 use crate::staged::{Change, Sums};
 use crate::store::Inner;
 
@@ -179,8 +180,16 @@ impl Partition {
             hash,
             value: sums.value(pieces, len),
         });
+        if broken(Rule::ChunksBeforeVersion) {
+            changes.reverse();
+        }
         let mut writer = inner.log.writer(action)?;
         self.check(inner, &mut writer, action, hash, key, condition)?;
+        if broken(Rule::ChunksWithVersion) && !chunks.is_empty() {
+            let version = changes.split_off(chunks.len());
+            inner.commit(writer, &changes, &[], inner.log.durability())?;
+            (writer, changes) = (inner.log.writer(action)?, version);
+        }
         inner.commit(writer, &changes, interned, inner.log.durability())?;
         Ok(())
     }
