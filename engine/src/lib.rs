@@ -133,8 +133,8 @@ mod value;
 
 pub use array::{
     ArrayBytes, ArraySpec, ArrayStats, ArrayView, AttrArray, AttrValue, Attrs, BFloat16, Chunking,
-    DType, Element, FieldInfo, Float8E4M3, Float8E5M2, Half, Mask, Selection, Span, StoredBytes,
-    TimeUnit,
+    DType, Element, FieldInfo, Float8E4M3, Float8E5M2, Half, Mask, Points, Selection, Span,
+    StoredBytes, TimeUnit,
 };
 pub use batch::{Batch, BatchPartition};
 pub use compaction::{Backup, BackupOptions, CompactOptions, Compacted, Keep, Salvaged};

@@ -62,9 +62,10 @@ impl Array {
     pub(crate) fn export(&self, py: Python<'_>) -> PyResult<(&Value, &Layout)> {
         let array = self.engine(py)?;
         if array.is_masked() {
-            return Err(PyBufferError::new_err(
-                "a buffer has no mask: x[()], x.data or x.filled(v)",
-            ));
+            return Err(PyBufferError::new_err(format!(
+                "array '{}' has a mask, which a buffer would lose: x[()], x.data or x.filled(v)",
+                self.name
+            )));
         }
         if let (Some(layout), Some(elements)) = (self.layout.get(), self.elements.get()) {
             return Ok((elements.data(), layout));
@@ -72,7 +73,8 @@ impl Array {
         let dtype = array.info().dtype;
         let Some((code, item)) = dtype::buffer_code(dtype).zip(dtype.item_size()) else {
             return Err(PyBufferError::new_err(format!(
-                "the buffer protocol has no code for {dtype}; numpy() gives the array"
+                "array '{}': the buffer protocol has no code for {dtype}; numpy() gives the array",
+                self.name
             )));
         };
         // Compares the bytes with the shape, which is lent as it stands.
@@ -311,6 +313,26 @@ impl Array {
             read()
         };
         ndarray::build(py, &elements.or_raise(py)?, false).map(Some)
+    }
+
+    /// The elements at points on `axes`, as `numpy()` would give them: in the shape of the
+    /// array, with as many elements as there are points on the first of `axes`, and one on
+    /// the others of these.
+    fn _take<'py>(
+        &self,
+        py: Python<'py>,
+        spans: Spans,
+        axes: Vec<usize>,
+        places: &[u8],
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let array = self.engine(py)?;
+        let points = change::points(spans, axes, places)?;
+        let bytes = bytes(array, points.size());
+        if !elements::is_made(array) {
+            self.seen.fetch_add(bytes.max(1), Ordering::Relaxed);
+        }
+        let elements = py.detach(|| array.take(&points)).or_raise(py)?;
+        ndarray::build(py, &elements, false)
     }
 
     fn _raw_fill_value(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -1,7 +1,7 @@
 //! Changes of parts of entries.
 
-use arraylog::{Assignment, Selection, Span};
-use pyo3::exceptions::PyTypeError;
+use arraylog::{Assignment, Points, Selection, Span};
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
@@ -17,6 +17,19 @@ pub(crate) type Spans = Vec<(u64, u64, u64)>;
 pub(crate) fn selection(spans: Spans) -> Selection {
     let spans = spans.into_iter();
     Selection::new(spans.map(|(start, step, count)| Span { start, step, count }))
+}
+
+/// Points on `axes`, of the spans of the others: eight bytes for each index, as `int64` has
+/// them in memory, all of a point before the next.
+pub(crate) fn points(spans: Spans, axes: Vec<usize>, places: &[u8]) -> PyResult<Points> {
+    let (places, rest) = places.as_chunks();
+    if !rest.is_empty() {
+        return Err(PyValueError::new_err(
+            "points are int64, of eight bytes each",
+        ));
+    }
+    let places = places.iter().map(|place| u64::from_ne_bytes(*place));
+    Ok(Points::new(&selection(spans), axes, places.collect()))
 }
 
 /// Names from an iterable of them.
@@ -98,7 +111,9 @@ impl Partition {
         })
     }
 
-    /// Writes an `ArraySpec` to the elements at start, step and count of each axis.
+    /// Writes an `ArraySpec` to the elements at start, step and count of each axis; with
+    /// `axes` at points on these.
+    #[expect(clippy::too_many_arguments, reason = "what an index consists of")]
     fn _write_region(
         &self,
         py: Python<'_>,
@@ -106,11 +121,19 @@ impl Partition {
         name: &str,
         spans: Spans,
         spec: &Bound<'_, PyAny>,
+        axes: Vec<usize>,
+        places: &[u8],
     ) -> PyResult<()> {
         let key = Key::of(key)?;
-        let selection = selection(spans);
         let mut field = Field::from_spec(spec)?;
         let data = field.take_spec();
+        if !axes.is_empty() {
+            let points = points(spans, axes, places)?;
+            return self.change(py, |partition| {
+                partition.write_points(&key, name, &points, &data)
+            });
+        }
+        let selection = selection(spans);
         self.change(py, |partition| {
             partition.write_region(&key, name, &selection, &data)
         })

@@ -45,7 +45,7 @@ mod tests;
 
 pub use attr::{AttrArray, AttrValue, Attrs};
 pub use dtype::{BFloat16, DType, Element, Float8E4M3, Float8E5M2, Half, TimeUnit};
-pub use region::{Selection, Span};
+pub use region::{Points, Selection, Span};
 pub use spec::{ArrayBytes, ArraySpec, Chunking, Mask, StoredBytes};
 pub use stats::ArrayStats;
 pub use view::{ArrayView, FieldInfo};
@@ -66,7 +66,7 @@ pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};
 pub(crate) use limits::MAX_RANK;
 pub(crate) use map::{decode_attrs, encode_attrs};
 pub(crate) use plan::{ArrayAttrs, Cut, Plan, plan, plan_with};
-pub(crate) use region::{ChunkGrid, Touched, gather, gather_bits, pairs, scatter, scatter_bits};
+pub(crate) use region::{ChunkGrid, Piece, Places, Touched, gather, gather_bits, pairs};
 pub(crate) use schema::Schema;
 pub(crate) use spec::{ArrayDefaults, StoredAs};
 pub(crate) use view::fill_bytes;

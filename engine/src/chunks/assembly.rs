@@ -6,8 +6,8 @@ use super::ChunkIndex;
 use super::decode::{check_len, decode, decode_into};
 use super::threads;
 use crate::array::{
-    ArrayStats, BLOCK_HEADER, BlockPlace, ChunkGrid, Chunks, Content, Selection, Shape, Touched,
-    fill_bytes,
+    ArrayStats, BLOCK_HEADER, BlockPlace, ChunkGrid, Chunks, Content, Piece, Places, Selection,
+    Shape, Touched, fill_bytes,
 };
 use crate::entry::{Described, Elements};
 use crate::error::{Error, Result};
@@ -184,26 +184,29 @@ impl Assembly {
         )
     }
 
-    /// The elements of a selection, which lies inside the array.
-    pub(crate) fn read(&self, selection: &Selection) -> Result<Elements> {
-        let touched = self.touched(selection);
-        if let [one] = touched.as_slice()
-            && let Some(chunk) = self.chunk(one)?
+    /// The elements of a selection, or at points, which lie inside the array.
+    pub(crate) fn read(&self, selection: &dyn Places) -> Result<Elements> {
+        let pieces = match ChunkGrid::new(&self.shape, &self.chunks.shape) {
+            Ok(grid) => selection.pieces(&grid),
+            Err(_) => Vec::new(),
+        };
+        if let [one] = pieces.as_slice()
+            && let Some(inside) = one.only()
+            && let Some(chunk) = self.chunk(&one.touched)?
         {
-            let inside = &one.inside;
-            return match one.whole {
+            return match one.touched.whole {
                 true => Ok(chunk),
                 false => chunk.select(inside).map_err(|detail| self.misfit(detail)),
             };
         }
         let shape = selection.shape();
         match self.described.info().dtype.item_size() {
-            Some(item) => self.fixed(&touched, shape, item),
-            None => self.texts(&touched, shape),
+            Some(item) => self.fixed(&pieces, shape, item),
+            None => self.texts(&pieces, shape),
         }
     }
 
-    fn fixed(&self, touched: &[Touched], shape: Shape, item: usize) -> Result<Elements> {
+    fn fixed(&self, pieces: &[Piece<'_>], shape: Shape, item: usize) -> Result<Elements> {
         let size = shape
             .iter()
             .fold(1u64, |size, length| size.saturating_mul(*length));
@@ -215,19 +218,19 @@ impl Assembly {
         };
         let mut validity = Ok(None);
         let data = Value::owned(len, |out| {
-            let target = Target::new(out, &shape, item, touched);
+            let target = Target::new(out, &shape, item, pieces);
             let mut read = Ok(());
             validity = match self.masked {
                 false => Ok(None),
                 true => Value::owned(bits, |bits| {
-                    read = self.gather(touched, &target, Some(&Mutex::new(bits)));
+                    read = self.gather(pieces, &target, Some(&Mutex::new(bits)));
                     Ok(())
                 })
                 .map(Some),
             };
             match self.masked {
                 true => read,
-                false => self.gather(touched, &target, None),
+                false => self.gather(pieces, &target, None),
             }
         })?;
         Ok(Elements {
@@ -242,13 +245,13 @@ impl Assembly {
     /// Decodes the chunks into their places, by several threads if it is much.
     fn gather(
         &self,
-        touched: &[Touched],
+        pieces: &[Piece<'_>],
         target: &Target<'_>,
         validity: Option<&Mutex<&mut [u8]>>,
     ) -> Result<()> {
-        let elements = touched.iter();
+        let elements = pieces.iter();
         let elements: u64 = elements
-            .map(|touched| self.content(&touched.extent).elements)
+            .map(|piece| self.content(&piece.touched.extent).elements)
             .sum();
         let bytes = elements.saturating_mul(target.item as u64);
         let bytes = match self.described.info().codec {
@@ -258,13 +261,13 @@ impl Assembly {
         // Those that follow each other go to different parts of the target, so that threads
         // do not wait for each other.
         let parts = target.parts.len().max(1);
-        let of_part = touched.len() / parts;
-        threads::each(touched.len(), bytes, |number, scratch| {
+        let of_part = pieces.len() / parts;
+        threads::each(pieces.len(), bytes, |number, scratch| {
             let number = (number % parts)
                 .saturating_mul(of_part)
                 .saturating_add(number / parts);
-            match touched.get(number) {
-                Some(touched) => self.place(touched, target, validity, scratch),
+            match pieces.get(number) {
+                Some(piece) => self.place(piece, target, validity, scratch),
                 None => Ok(()),
             }
         })
@@ -273,13 +276,13 @@ impl Assembly {
     /// Decodes one chunk into its place.
     fn place(
         &self,
-        touched: &Touched,
+        piece: &Piece<'_>,
         target: &Target<'_>,
         validity: Option<&Mutex<&mut [u8]>>,
         scratch: &mut Vec<u8>,
     ) -> Result<()> {
-        let Some(found) = self.find(touched)? else {
-            return self.fill(touched, target);
+        let Some(found) = self.find(&piece.touched)? else {
+            return self.fill(piece, target);
         };
         let (block, place) = (found.block()?, &found.place);
         let corrupt = |defect| found.corrupt(defect);
@@ -301,17 +304,10 @@ impl Assembly {
                 scratch.as_slice()
             }
         };
-        let mut fits = target.put(elements, touched);
+        let mut fits = target.put(elements, piece);
         if let (Some(bits), Some(range)) = (validity, &place.validity) {
             let from = block.get(range.clone()).unwrap_or_default();
-            fits &= crate::array::gather_bits(
-                from,
-                &touched.extent,
-                &touched.inside,
-                &mut bits.lock(),
-                target.shape,
-                &touched.at,
-            );
+            fits &= piece.gather_bits(from, &mut bits.lock(), target.shape);
         }
         match fits {
             true => Ok(()),
@@ -326,35 +322,43 @@ impl Assembly {
 
     /// Fills the place of a chunk that is not stored. Its elements are missing if the array
     /// has a mask: the bits are zero already.
-    fn fill(&self, touched: &Touched, target: &Target<'_>) -> Result<()> {
+    fn fill(&self, piece: &Piece<'_>, target: &Target<'_>) -> Result<()> {
         let Some(fill) = self.fill_bytes() else {
             return Ok(());
         };
-        let shape = touched.inside.shape();
-        let all = Selection::all(&shape);
-        let elements = self.content(&shape).elements as usize;
-        let filled = fill.repeat(elements);
-        let touched = Touched {
-            extent: shape,
-            inside: all,
-            ..touched.clone()
-        };
-        match target.put(&filled, &touched) {
+        let misfit = || self.misfit("its fill value does not fit".to_owned());
+        let part = target.part(piece).ok_or_else(misfit)?;
+        let mut out = part.out.lock();
+        let fits = piece.each(|inside, at| {
+            let shape = inside.shape();
+            let filled = fill.repeat(inside.size() as usize);
+            let all = Selection::all(&shape);
+            crate::array::gather(
+                target.item,
+                &filled,
+                &shape,
+                &all,
+                &mut out,
+                &part.shape,
+                &part.inside(at),
+            )
+        });
+        match fits {
             true => Ok(()),
-            false => Err(self.misfit("its fill value does not fit".to_owned())),
+            false => Err(misfit()),
         }
     }
 
     /// Texts are put together one by one.
-    fn texts(&self, touched: &[Touched], shape: Shape) -> Result<Elements> {
+    fn texts(&self, pieces: &[Piece<'_>], shape: Shape) -> Result<Elements> {
         let size = shape
             .iter()
             .fold(1u64, |size, length| size.saturating_mul(*length));
         let count = usize::try_from(size).map_err(|_| self.misfit("it is too large".to_owned()));
         let fill = self.fill_bytes().unwrap_or_default();
-        let chunks: Vec<Option<Elements>> = touched
+        let chunks: Vec<Option<Elements>> = pieces
             .iter()
-            .map(|touched| self.chunk(touched))
+            .map(|piece| self.chunk(&piece.touched))
             .collect::<Result<_>>()?;
         // Number of the chunk, from 1, and element in it; 0: the fill value.
         let mut sources: Vec<(usize, u64)> = vec![(0, 0); count?];
@@ -366,28 +370,18 @@ impl Assembly {
                 0
             }
         ];
-        for (number, (touched, chunk)) in touched.iter().zip(&chunks).enumerate() {
+        for (number, (piece, chunk)) in pieces.iter().zip(&chunks).enumerate() {
             let Some(chunk) = chunk else { continue };
-            let fits = crate::array::pairs(
-                &touched.extent,
-                &touched.inside,
-                &shape,
-                &touched.at,
-                |from, to| {
+            let extent = &piece.touched.extent;
+            let fits = piece.each(|inside, at| {
+                crate::array::pairs(extent, inside, &shape, at, |from, to| {
                     if let Some(source) = sources.get_mut(to as usize) {
                         *source = (number.saturating_add(1), from);
                     }
-                },
-            );
+                })
+            });
             let bits_fit = match &chunk.validity {
-                Some(from) if self.masked => crate::array::gather_bits(
-                    from,
-                    &touched.extent,
-                    &touched.inside,
-                    &mut bits,
-                    &shape,
-                    &touched.at,
-                ),
+                Some(from) if self.masked => piece.gather_bits(from, &mut bits, &shape),
                 _ => true,
             };
             if !fits || !bits_fit {
@@ -442,11 +436,20 @@ struct Part<'a> {
     out: Mutex<&'a mut [u8]>,
 }
 
+/// Where the elements of a box begin along the first axis of the result.
+fn first_row(piece: &Piece<'_>) -> u64 {
+    piece.touched.at.first().copied().unwrap_or(0)
+}
+
 impl<'a> Target<'a> {
-    /// `touched` are in the order of the grid, and their places fill `out`.
-    fn new(mut out: &'a mut [u8], shape: &'a Shape, item: usize, touched: &[Touched]) -> Self {
-        let first = |touched: &Touched| touched.at.first().copied().unwrap_or(0);
-        let mut starts: Vec<u64> = touched.iter().map(first).collect();
+    /// `pieces` fill `out`; if they are boxes, they are in the order of the grid.
+    fn new(mut out: &'a mut [u8], shape: &'a Shape, item: usize, pieces: &[Piece<'_>]) -> Self {
+        let boxes = pieces.iter().all(|piece| piece.only().is_some());
+        let mut starts: Vec<u64> = match boxes {
+            true => pieces.iter().map(first_row).collect(),
+            // Points of a chunk go anywhere.
+            false => vec![0],
+        };
         starts.dedup();
         let mut parts = Vec::with_capacity(starts.len());
         let rows = shape.first().copied().unwrap_or(1);
@@ -470,17 +473,37 @@ impl<'a> Target<'a> {
         Self { shape, item, parts }
     }
 
-    fn put(&self, elements: &[u8], touched: &Touched) -> bool {
-        let start = touched.at.first().copied().unwrap_or(0);
+    /// Where a piece goes: to one part, as points are of one alone.
+    fn part(&self, piece: &Piece<'_>) -> Option<&Part<'a>> {
+        if let [one] = self.parts.as_slice() {
+            return Some(one);
+        }
+        let start = first_row(piece);
         let found = self.parts.binary_search_by_key(&start, |part| part.start);
-        let Some(part) = found.ok().and_then(|number| self.parts.get(number)) else {
+        found.ok().and_then(|number| self.parts.get(number))
+    }
+
+    fn put(&self, elements: &[u8], piece: &Piece<'_>) -> bool {
+        let Some(part) = self.part(piece) else {
             return false;
         };
-        let mut at = touched.at.clone();
-        if let Some(first) = at.first_mut() {
-            *first = 0;
-        }
-        let (from, inside, out) = (&touched.extent, &touched.inside, &mut part.out.lock());
+        let out = &mut part.out.lock();
+        let Some(inside) = piece.only() else {
+            return piece.gather(self.item, elements, out, &part.shape);
+        };
+        let from = &piece.touched.extent;
+        let at = part.inside(&piece.touched.at);
         crate::array::gather(self.item, elements, from, inside, out, &part.shape, &at)
+    }
+}
+
+impl Part<'_> {
+    /// A place of the result, in this part of it.
+    fn inside(&self, at: &[u64]) -> Shape {
+        let mut at = Shape::from_slice(at);
+        if let Some(first) = at.first_mut() {
+            *first = first.saturating_sub(self.start);
+        }
+        at
     }
 }

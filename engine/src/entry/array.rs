@@ -7,8 +7,8 @@ use super::elements::{Described, Elements, describe};
 use super::{Stays, head};
 use crate::array::{
     self, ArrayBytes, ArraySpec, ArrayStats, BLOCK_HEADER, BlockPlace, Chunks, Content,
-    FRAME_HEADER, FieldInfo, FieldPlace, PlainPlace, Schema, Selection, Shape, Storage, StoredAs,
-    StoredBytes,
+    FRAME_HEADER, FieldInfo, FieldPlace, Places, PlainPlace, Points, Schema, Selection, Shape,
+    Storage, StoredAs, StoredBytes,
 };
 use crate::chunks::{Assembly, ChunkIndex};
 use crate::codec::{Dictionary, Pipeline};
@@ -186,6 +186,20 @@ impl Array {
         }
     }
 
+    /// The elements at points, copied, in the shape of [`Points::shape`]. Decodes the chunks
+    /// alone that have some of them, each once, and compares of what is stored as it is no
+    /// other block of 64 KiB with its checksum. Errors as those of [`slice`](Self::slice).
+    pub fn take(&self, points: &Points) -> Result<Elements> {
+        if let Some(detail) = points.fault(self.shape()) {
+            return Err(self.shape_error(detail));
+        }
+        match &self.place.storage {
+            Storage::Plain(place) => self.plain_points(place, points),
+            Storage::Block(at) => self.part(&self.decoded(*at)?, points),
+            Storage::Chunks(_) => self.assembly()?.read(points),
+        }
+    }
+
     /// What would store this array again, or a copy of it; see
     /// [`write_entry`](crate::Partition::write_entry) for whole entries.
     ///
@@ -332,10 +346,31 @@ impl Array {
                 validity: None,
             });
         }
-        // What is not touched is not verified either; it is not given out.
-        let bytes = self.stored.verified(start..end)?.slice(place.data.clone());
+        self.part(&self.seen(place, start..end)?, selection)
+    }
+
+    fn plain_points(&self, place: &PlainPlace, points: &Points) -> Result<Elements> {
+        let item = self.info().dtype.item_size();
+        let (Some(item), None) = (item, &place.offsets) else {
+            return self.part(&self.plain(place)?, points);
+        };
+        let at = |element: u64| {
+            let at = (element as usize).saturating_mul(item);
+            place.data.start.saturating_add(at)
+        };
+        for point in (0..points.count()).filter_map(|number| points.point(number)) {
+            let (extent, _) = point.extent(self.shape());
+            self.stored.verified(at(extent.start)..at(extent.end))?;
+        }
+        self.part(&self.seen(place, at(0)..at(0))?, points)
+    }
+
+    /// All elements, of which those in `range` are compared: what is not touched is not
+    /// verified either, and is not to be given out.
+    fn seen(&self, place: &PlainPlace, range: Range<usize>) -> Result<Elements> {
+        let bytes = self.stored.verified(range)?.slice(place.data.clone());
         let data = Value::new(bytes.ok_or_else(|| self.truncated(place.data.end))?);
-        let whole = Elements {
+        Ok(Elements {
             described: self.described.clone(),
             shape: self.place.shape.clone(),
             data,
@@ -345,12 +380,11 @@ impl Array {
                 .as_ref()
                 .map(|range| self.verified(range.clone()))
                 .transpose()?,
-        };
-        self.part(&whole, selection)
+        })
     }
 
-    /// A selection of elements in memory, copied.
-    fn part(&self, of: &Elements, selection: &Selection) -> Result<Elements> {
+    /// Some elements of those in memory, copied.
+    fn part(&self, of: &Elements, selection: &dyn Places) -> Result<Elements> {
         of.select(selection)
             .map_err(|detail| self.shape_error(detail))
     }

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use crate::array::{
-    ArrayBytes, ArraySpec, ArrayView, FieldInfo, Mask, Schema, Selection, Shape, gather,
-    gather_bits, pairs,
+    ArrayBytes, ArraySpec, ArrayView, FieldInfo, Mask, Places, Schema, Shape, pairs,
 };
 use crate::error::{Error, Result};
 use crate::value::Value;
@@ -142,20 +141,20 @@ pub(super) fn describe(info: &FieldInfo, spec: &mut ArraySpec<'_>) {
 }
 
 impl Elements {
-    /// A selection of these, copied; what is wrong if it does not fit.
-    pub(crate) fn select(&self, selection: &Selection) -> Result<Self, String> {
+    /// Some of these, copied; what is wrong if they do not fit.
+    pub(crate) fn select(&self, selection: &dyn Places) -> Result<Self, String> {
         if let Some(fault) = selection.fault(&self.shape) {
             return Err(fault);
         }
         let misfit = || "its bytes do not fit its shape".to_owned();
         let shape = selection.shape();
-        let origin = Shape::from_elem(0, shape.len());
+        let piece = selection.piece(&self.shape);
         let size = usize::try_from(selection.size()).map_err(|_| misfit())?;
         let bits = match &self.validity {
             None => None,
             Some(from) => {
                 let mut bits = vec![0; size.div_ceil(8)];
-                let fits = gather_bits(from, &self.shape, selection, &mut bits, &shape, &origin);
+                let fits = piece.gather_bits(from, &mut bits, &shape);
                 fits.then_some(()).ok_or_else(misfit)?;
                 Some(bits)
             }
@@ -163,9 +162,13 @@ impl Elements {
         let told = |error: Error| error.to_string();
         let Some(item) = self.info().dtype.item_size() else {
             let view = self.view();
-            let mut items = Vec::with_capacity(size);
-            let fits = pairs(&self.shape, selection, &shape, &origin, |from, _| {
-                items.push(view.item(from).unwrap_or_default());
+            let mut items: Vec<&[u8]> = vec![&[]; size];
+            let fits = piece.each(|inside, at| {
+                pairs(&self.shape, inside, &shape, at, |from, to| {
+                    if let (Some(item), Ok(text)) = (items.get_mut(to as usize), view.item(from)) {
+                        *item = text;
+                    }
+                })
             });
             fits.then_some(()).ok_or_else(misfit)?;
             return Self::of_texts(&self.described, shape, &items, bits.as_deref()).map_err(told);
@@ -173,15 +176,7 @@ impl Elements {
         let len = size.checked_mul(item).ok_or_else(misfit)?;
         let mut fits = true;
         let data = Value::owned(len, |out| {
-            fits = gather(
-                item,
-                &self.data,
-                &self.shape,
-                selection,
-                out,
-                &shape,
-                &origin,
-            );
+            fits = piece.gather(item, &self.data, out, &shape);
             Ok(())
         });
         let data = data.map_err(told)?;

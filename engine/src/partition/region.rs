@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use super::Partition;
 use super::assign::{Change, check_dims};
 use crate::array::{
-    ArrayBytes, ArraySpec, Attrs, ChunkGrid, Chunks, Coords, Mask, Raw, Selection, Shape, Span,
-    StoredAs, StoredBytes, Touched, empty_block, fill_bytes, gather, gather_bits, pairs, scatter,
-    scatter_bits,
+    ArrayBytes, ArraySpec, Attrs, ChunkGrid, Chunks, Coords, Mask, Piece, Places, Points, Raw,
+    Selection, Shape, Span, StoredAs, StoredBytes, Touched, empty_block, fill_bytes, gather,
+    gather_bits, pairs,
 };
 use crate::chunks::{NewChunk, encode_box};
 use crate::codec::Pipeline;
@@ -34,6 +34,24 @@ impl Partition {
         self.amend(key.as_ref(), |entry| {
             let array = entry.array(name)?;
             let part = Part::new(&array, selection, data)?;
+            part.write(&array, array.shape())
+        })
+    }
+
+    /// Writes the elements at points of an array, in one commit; `data` have the shape of
+    /// [`Points::shape`], and of points that are the same the last one counts. Errors and
+    /// cost as those of [`write_region`](Self::write_region): of a chunked array the chunks
+    /// alone that have a point, each once.
+    pub fn write_points(
+        &self,
+        key: impl AsRef<[u8]>,
+        name: &str,
+        points: &Points,
+        data: &ArraySpec<'_>,
+    ) -> Result<()> {
+        self.amend(key.as_ref(), |entry| {
+            let array = entry.array(name)?;
+            let part = Part::new(&array, points, data)?;
             part.write(&array, array.shape())
         })
     }
@@ -119,27 +137,27 @@ fn check_size(entry: &Entry, array: &Array, shape: &[u64]) -> Result<()> {
 
 /// A part of an array that is written.
 struct Part<'a> {
-    selection: &'a Selection,
+    places: &'a dyn Places,
     data: &'a ArraySpec<'a>,
     /// Arrow validity bits; of an array with a mask alone.
     validity: Option<Vec<u8>>,
 }
 
 impl<'a> Part<'a> {
-    fn new(array: &Array, selection: &'a Selection, data: &'a ArraySpec<'a>) -> Result<Self> {
-        Self::of_shape(array, array.shape(), selection, data)
+    fn new(array: &Array, places: &'a dyn Places, data: &'a ArraySpec<'a>) -> Result<Self> {
+        Self::of_shape(array, array.shape(), places, data)
     }
 
     /// Of an array that has `shape` then.
     fn of_shape(
         array: &Array,
         shape: &[u64],
-        selection: &'a Selection,
+        places: &'a dyn Places,
         data: &'a ArraySpec<'a>,
     ) -> Result<Self> {
         let info = array.info();
         let name = &info.name;
-        if let Some(detail) = selection.fault(shape) {
+        if let Some(detail) = places.fault(shape) {
             return Err(shape_error(name, detail));
         }
         if data.dtype != info.dtype {
@@ -151,11 +169,11 @@ impl<'a> Part<'a> {
                 ),
             });
         }
-        if *data.shape != *selection.shape() {
+        if *data.shape != *places.shape() {
             let detail = format!(
                 "the data have shape {:?}, the part that is written {:?}",
                 data.shape,
-                selection.shape().as_slice()
+                places.shape().as_slice()
             );
             return Err(shape_error(name, detail));
         }
@@ -167,7 +185,7 @@ impl<'a> Part<'a> {
             ..data.borrowed()
         };
         crate::array::plan(&[(name.as_str(), plain)], &Attrs::new())?;
-        let size = selection.size();
+        let size = places.size();
         let validity = match (&data.mask, array.is_masked()) {
             (None, false) => None,
             (None, true) => Some(vec![0xff; size.div_ceil(8) as usize]),
@@ -181,7 +199,7 @@ impl<'a> Part<'a> {
             }
         };
         Ok(Self {
-            selection,
+            places,
             data,
             validity,
         })
@@ -196,15 +214,16 @@ impl<'a> Part<'a> {
         let codec = codec_of(array)?;
         let grid = grid(array, shape, &chunks)?;
         let mut new = Vec::new();
-        for touched in grid.touched(self.selection) {
+        for piece in self.places.pieces(&grid) {
+            let touched = &piece.touched;
             let mut draft = Draft::blank(array, &touched.extent)?;
             if !touched.whole
-                && let Some(touched) = old_place(&touched.coords, &chunks, array.shape())
-                && let Some(chunk) = old.chunk(&touched)?
+                && let Some(old_touched) = old_place(&touched.coords, &chunks, array.shape())
+                && let Some(chunk) = old.chunk(&old_touched)?
             {
                 draft.take(&chunk)?;
             }
-            draft.put(self, &touched)?;
+            draft.put(self, &piece)?;
             new.push(NewChunk {
                 key: chunks.key(&touched.coords),
                 block: draft.block(codec.as_ref())?,
@@ -217,14 +236,7 @@ impl<'a> Part<'a> {
     fn write_whole(&self, array: &Array, shape: &[u64]) -> Result<Change<'static>> {
         let mut whole = Draft::blank(array, &shape.into())?;
         whole.take(&array.read()?)?;
-        let all = Touched {
-            coords: Coords::from_elem(0, shape.len()),
-            extent: shape.into(),
-            inside: self.selection.clone(),
-            at: Shape::from_elem(0, shape.len()),
-            whole: false,
-        };
-        whole.put(self, &all)?;
+        whole.put(self, &self.places.piece(shape))?;
         whole.change(shape)
     }
 }
@@ -410,27 +422,29 @@ impl<'a> Draft<'a> {
     }
 
     /// Writes what of a part lies in this chunk.
-    fn put(&mut self, part: &Part<'_>, touched: &Touched) -> Result<()> {
-        let (inside, at) = (&touched.inside, &touched.at);
-        let shape = part.selection.shape();
+    fn put(&mut self, part: &Part<'_>, piece: &Piece<'_>) -> Result<()> {
+        let shape = part.places.shape();
+        let extent = &self.extent;
         let fits = match (&mut self.items, &part.data.data) {
             (Items::Fixed(item, to), ArrayBytes::Fixed(from)) => {
-                scatter(*item, from, &shape, at, to, &self.extent, inside)
+                piece.scatter(*item, from, &shape, to)
             }
             (Items::Texts(to), ArrayBytes::Variable { offsets, data }) => {
-                pairs(&self.extent, inside, &shape, at, |place, from| {
-                    let from = from as usize;
-                    let ends = offsets.get(from).zip(offsets.get(from.saturating_add(1)));
-                    let text = ends.and_then(|(&a, &b)| data.get(a as usize..b as usize));
-                    if let Some(place) = to.get_mut(place as usize) {
-                        *place = text.unwrap_or_default().to_vec();
-                    }
+                piece.each(|inside, at| {
+                    pairs(extent, inside, &shape, at, |place, from| {
+                        let from = from as usize;
+                        let ends = offsets.get(from).zip(offsets.get(from.saturating_add(1)));
+                        let text = ends.and_then(|(&a, &b)| data.get(a as usize..b as usize));
+                        if let Some(place) = to.get_mut(place as usize) {
+                            *place = text.unwrap_or_default().to_vec();
+                        }
+                    })
                 })
             }
             _ => false,
         };
         let bits_fit = match (&mut self.bits, &part.validity) {
-            (Some(to), Some(from)) => scatter_bits(from, &shape, at, to, &self.extent, inside),
+            (Some(to), Some(from)) => piece.scatter_bits(from, &shape, to),
             _ => true,
         };
         self.check(fits && bits_fit)

@@ -11,6 +11,7 @@ from . import _core
 from ._attrs import Attrs
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
 # dtypes that NumPy has from ml_dtypes alone.
@@ -54,9 +55,9 @@ class Array(_core.Array):
     It never changes and works after ``store.close()``. ``np.asarray(x)`` and
     ``x[...]`` are views of the file where the bytes allow it, and read-only.
     ``x[index]`` is what NumPy makes of it, and of an array in chunks those alone
-    are read that have some of it; arrays of indices, and masks, read the box around
-    what they select. One in chunks, or with a codec, keeps its elements once all of
-    them were decoded; any other costs nothing to keep.
+    are read that have some of it, also by arrays of indices and masks, each once. One in
+    chunks, or with a codec, keeps its elements once all of them were decoded; any other
+    costs nothing to keep.
     """
 
     __slots__ = ()
@@ -69,7 +70,8 @@ class Array(_core.Array):
     @property
     def fill_value(self) -> Any:
         """What stands for a missing element, or None if nothing was said."""
-        return self._scalar(self._raw_fill_value())
+        value = self._raw_fill_value()
+        return None if value is None else _scalar(value, self.dtype)
 
     @property
     def stats(self) -> ArrayStats | None:
@@ -78,22 +80,13 @@ class Array(_core.Array):
         None for dtypes that have no order, complex numbers and floats of 8 bits. Reads
         all elements.
         """
+        # First, so that where NumPy lacks the dtype the error has the array's name.
+        dtype = self.dtype
         stats = self._stats()
         if stats is None:
             return None
         count, nulls, nans, fills, low, high, low_exact, high_exact = stats
-        return ArrayStats(count, nulls, nans, fills, self._scalar(low), self._scalar(high), low_exact, high_exact)
-
-    def _scalar(self, value: Any) -> Any:
-        """An element of the dtype."""
-        import numpy as np
-
-        if value is None or self.dtype.kind in "OT":
-            return value
-        if self.dtype.kind in "SU":
-            # A bound of text may be longer than an element.
-            return self.dtype.type(value)
-        return np.asarray(value, dtype=self.dtype)[()]
+        return ArrayStats(count, nulls, nans, fills, _scalar(low, dtype), _scalar(high, dtype), low_exact, high_exact)
 
     def filled(self, value: Any = _NO_VALUE) -> NDArray[Any]:
         """The elements with missing ones replaced by ``value`` (default: ``fill_value``,
@@ -138,7 +131,9 @@ class Array(_core.Array):
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu" or self.ndim != 0:
-            raise TypeError("only integer arrays of no axes can be an index")
+            raise TypeError(
+                f"array {self.name!r} of {self._dtype_name}, shape {self.shape}, is no index: an array of ints without axes is one"
+            )
         return int(self)
 
     def __bool__(self) -> bool:
@@ -151,15 +146,25 @@ class Array(_core.Array):
         return shape[0]
 
     def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TypeError(f"array {self.name!r} has no axes and so nothing to iterate over; x[()] is its element")
         return iter(self.numpy())
 
     def __getitem__(self, index: Any, /) -> Any:
-        whole = self._whole()
-        if whole is not None:
-            return whole[index]
-        from ._indexing import take
+        try:
+            whole = self._whole()
+            if whole is not None:
+                return whole[index]
+            from ._indexing import take
 
-        return take(self, index)
+            return take(self, index)
+        except IndexError as error:
+            self._note(error)
+            raise
+
+    def _note(self, error: IndexError) -> None:
+        """Says beside NumPy's words, which an error keeps, of which array they are."""
+        error.add_note(f"array {self.name!r} has shape {self.shape}")
 
     def __setitem__(self, index: Any, value: Any, /) -> None:
         raise TypeError(
@@ -194,7 +199,7 @@ class Array(_core.Array):
         import numpy as np
 
         if self.masked:
-            raise BufferError("a buffer has no mask: x[()], x.data or x.filled(v)")
+            raise BufferError(f"array {self.name!r} has a mask, which a buffer would lose: x[()], x.data or x.filled(v)")
         if not _DLPACK.fullmatch(self._dtype_name):
             raise BufferError(f"DLPack by NumPy has no code for {self._dtype_name}; numpy() gives the array")
         if max_version is None or max_version < (1, 0) or np.lib.NumpyVersion(np.__version__) < "2.1.0":
@@ -257,6 +262,18 @@ class Array(_core.Array):
         from ._html import array_html
 
         return array_html(self)
+
+
+def _scalar(value: Any, dtype: np.dtype[Any]) -> Any:
+    """An element of the dtype."""
+    import numpy as np
+
+    if value is None or dtype.kind in "OT":
+        return value
+    if dtype.kind in "SU":
+        # A bound of text may be longer than an element.
+        return dtype.type(value)
+    return np.asarray(value, dtype=dtype)[()]
 
 
 def masked_array(data: Any, mask: Any, fill: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ._array import SMALL, Array
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from ._partition import Partition
+    from ._points import Selected
 
 
 class ArrayEditor:
@@ -85,38 +86,56 @@ def write_region(part: Partition, key: str | bytes, name: str, index: Any, data:
     from ._indexing import region
 
     array = Entry(part, key)[name]
-    spans, shape, backwards = region(index, array.shape)
+    try:
+        selected = region(index, array.shape)
+    except IndexError as error:
+        array._note(error)
+        raise
     spec = _of_dtype(array, data)
-    counts = tuple(count for _, _, count in spans)
-    spec._data = _fitted(array, spec, spec._data, shape, backwards, counts)
+    spec._data = _fitted(array, spec, spec._data, selected)
     if spec._mask is not None:
-        spec._mask = _fitted(array, spec, spec._mask, shape, backwards, counts)
-    spec._shape = counts
-    part._write_region(key, name, spans, spec)
+        spec._mask = _fitted(array, spec, spec._mask, selected)
+    spec._shape = selected.counts
+    part._write_region(key, name, selected.spans, spec, selected.axes, selected.places.tobytes())
 
 
 def append(part: Partition, key: str | bytes, name: str, data: Any, axis: int) -> None:
     """The job of :meth:`Partition.append`."""
     array = Entry(part, key)[name]
     ndim = array.ndim
-    axis = operator.index(axis)
+    axis = _int(axis, f"array {name!r}: the axis to append along")
     if not -ndim <= axis < ndim:
-        raise ShapeError(f"array {name!r}: axis {axis} of an array of {ndim} axes")
+        raise ShapeError(f"array {name!r} cannot be appended to along axis {axis}: it has {ndim} axes, shape {array.shape}")
     spec = _of_dtype(array, data)
-    if len(spec.shape) != ndim:
-        raise ShapeError(f"array {name!r} has {ndim} axes, and the data to append {len(spec.shape)}: {spec.shape}")
-    part._append(key, name, axis % ndim, spec)
+    axis %= ndim
+    others = array.shape[:axis] + array.shape[axis + 1 :]
+    if len(spec.shape) != ndim or spec.shape[:axis] + spec.shape[axis + 1 :] != others:
+        raise ShapeError(
+            f"array {name!r} of shape {array.shape}: data of shape {spec.shape} cannot be appended along axis {axis}, "
+            "which takes as many axes, and but for that one of the same lengths"
+        )
+    part._append(key, name, axis, spec)
 
 
 def resize(part: Partition, key: str | bytes, name: str, shape: Any) -> None:
     """The job of :meth:`Partition.resize`."""
-    try:
-        lengths = [operator.index(shape)]
-    except TypeError:
-        lengths = [operator.index(length) for length in shape]
+    label = f"array {name!r}: a shape to resize to"
+    if hasattr(type(shape), "__index__"):
+        lengths = [_int(shape, label)]
+    elif isinstance(shape, Iterable) and not isinstance(shape, (str, bytes)):
+        lengths = [_int(length, f"{label} has lengths, each of which") for length in shape]
+    else:
+        raise TypeError(f"{label} is an int or has one for each axis, not {shape!r} of type {type(shape).__name__}")
     if not all(0 <= length < 1 << 63 for length in lengths):
-        raise ShapeError(f"array {name!r}: {tuple(lengths)} is no shape")
+        raise ShapeError(f"array {name!r}: {tuple(lengths)} is no shape to resize to: lengths are from 0 to 2^63 - 1")
     part._resize(key, name, lengths)
+
+
+def _int(value: Any, label: str) -> int:
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TypeError(f"{label} is an int, not {value!r} of type {type(value).__name__}") from None
 
 
 def _of_dtype(array: Array, data: Any) -> ArraySpec:
@@ -128,6 +147,8 @@ def _of_dtype(array: Array, data: Any) -> ArraySpec:
 
     label = f"array {array.name!r}"
     name = array._dtype_name
+    if data is None:
+        raise TypeError(f"{label}: None is no data; numpy.ma.masked makes elements missing, of an array with a mask")
     if data is np.ma.masked:
         empty: Any = "" if name == "string" else b"" if name == "bytes" else np.zeros((), array.dtype)
         spec = elements(label, empty)
@@ -157,11 +178,11 @@ def _is_plain(data: Any) -> bool:
     return isinstance(data, (bool, int, float, complex, str, bytes, dt.date, dt.timedelta)) and not isinstance(data, np.generic)
 
 
-def _fitted(
-    array: Array, spec: ArraySpec, data: Any, shape: tuple[int, ...], backwards: list[int], counts: tuple[int, ...]
-) -> Any:
-    """The data, or their mask, broadcast to ``shape`` and in the order of the array."""
+def _fitted(array: Array, spec: ArraySpec, data: Any, selected: Selected) -> Any:
+    """The data, or their mask, broadcast to what is selected and in the order of the array."""
     import numpy as np
+
+    shape = selected.shape
 
     is_list = isinstance(data, list)
     if is_list:
@@ -179,7 +200,6 @@ def _fitted(
         raise ShapeError(
             f"array {array.name!r}: data of shape {spec.shape} cannot be broadcast to the part that is written, of shape {shape}"
         ) from None
-    if backwards:
-        fitted = np.flip(fitted, tuple(backwards))
+    fitted = selected.stored(fitted)
     # ascontiguousarray() gives an array without axes one.
-    return fitted.ravel().tolist() if is_list else np.ascontiguousarray(fitted).reshape(counts)
+    return fitted.ravel().tolist() if is_list else np.ascontiguousarray(fitted).reshape(selected.counts)

@@ -4,21 +4,31 @@ An index is taken apart into the elements that have to be read, which are start,
 step and count of each axis (steps are positive), and an index of what was read.
 NumPy itself applies the second, so that its rules for mixtures, dropped axes and
 results hold; and what is not understood here, NumPy refuses in its own words.
+Arrays of indices that select little of the box around them are read as points.
 """
 
 from __future__ import annotations
 
+import math
 import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+
+from ._points import Selected, Span, axes_of, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._array import Array
 
-Span = tuple[int, int, int]
+# A box around points, of which no chunk is without one, is read if it has at most so many
+# elements for each that is selected, or so many bytes: elements side by side are cheaper
+# than as many one by one.
+_DENSE = 4
+_LITTLE = 1 << 24
+# Bytes of a block of checksums.
+_BLOCK = 1 << 16
 
 
 def take(array: Array, index: Any) -> Any:
@@ -28,32 +38,94 @@ def take(array: Array, index: Any) -> Any:
         # One row after another, as loops have them.
         row = array._slice([(index % shape[0], 1, 1), *((0, 1, length) for length in shape[1:])])
         return array.numpy()[index] if row is None else row[0]
-    parts = split(index, shape)
+    items = known(index)
+    parts = None if items is None else split(items, shape)
     if parts is None:
         refuse(index, shape)
         return array.numpy()[index]
     spans, inner = parts
+    points = _sparse(array, items, spans)
+    if points is not None:
+        return points.given(array._take(points.spans, points.axes, points.places.tobytes())).copy()
     if all(count == length for (_, _, count), length in zip(spans, shape)):
         return array.numpy()[index]
     box = array._slice(spans)
     return array.numpy()[index] if box is None else box[inner]
 
 
-def refuse(index: Any, shape: Sequence[int]) -> None:
-    """Raises what NumPy does for the index, if it does: of elements that take no memory."""
-    np.broadcast_to(np.zeros((), dtype=np.int8), shape)[index]
+def _sparse(array: Array, items: Any, spans: list[Span]) -> Selected | None:
+    """The points that are selected, if to read them is better than ``spans``, the box around them.
+
+    They are if the box has chunks without any of them, or is much larger.
+    """
+    if not any(isinstance(item, np.ndarray) and item.ndim for item in items):
+        return None
+    if any(isinstance(item, bool) or (isinstance(item, np.ndarray) and not item.ndim) for item in items):
+        return None
+    if array.codec is not None and array.chunks is None:
+        # Decoded as one.
+        return None
+    dtype, chunks = array.dtype, array.chunks
+    # A view of all, or blocks of checksums: one or two for each point.
+    is_view = chunks is None and not array.masked and dtype.kind not in "OT"
+    if is_view and _extent(spans, array.shape) * dtype.itemsize <= _number(items) * _BLOCK:
+        return None
+    points = Selected(items, array.shape, _clipped)
+    if is_view:
+        return points
+    box = math.prod(count for _, _, count in spans)
+    is_box = box <= _DENSE * math.prod(points.counts)
+    if chunks is not None:
+        is_little = dtype.kind not in "OT" and box * dtype.itemsize <= _LITTLE
+        is_box = (is_box or is_little) and _fills(points, spans, chunks)
+    return None if is_box else points
 
 
-def split(index: Any, shape: Sequence[int]) -> tuple[list[Span], tuple[Any, ...]] | None:
+def _extent(spans: list[Span], shape: Sequence[int]) -> int:
+    """Elements from the first of a box to its last."""
+    extent, length = 0, 1
+    for (_, step, count), axis in zip(reversed(spans), reversed(shape)):
+        extent += (count - 1) * step * length
+        length *= axis
+    return extent + 1
+
+
+def _number(items: list[Any]) -> int:
+    """Number of points, of arrays of indices that fit each other."""
+    most = 1
+    for item in items:
+        if isinstance(item, np.ndarray):
+            most = max(most, int(np.count_nonzero(item)) if item.dtype.kind == "b" else item.size)
+    return most
+
+
+def _fills(points: Selected, spans: list[Span], chunks: Sequence[int]) -> bool:
+    """Whether each chunk of the box around points has one of them."""
+    lengths = np.array([chunks[axis] for axis in points.axes])
+    ends = np.array([(spans[axis][0], spans[axis][0] + spans[axis][2] - 1) for axis in points.axes])
+    first, last = ends.T // lengths
+    counts = np.maximum(last - first + 1, 0).tolist()
+    if math.prod(counts) > len(points.places):
+        return False
+    touched = np.zeros(counts, dtype=bool)
+    touched[tuple((points.places // lengths - first).T)] = True
+    return bool(touched.all())
+
+
+def known(index: Any) -> list[Any] | None:
+    """The items of an index; None if one is of a kind not known here."""
+    items = [_known(item) for item in (index if isinstance(index, tuple) else (index,))]
+    return None if any(item is NotImplemented for item in items) else items
+
+
+def split(known: list[Any], shape: Sequence[int]) -> tuple[list[Span], tuple[Any, ...]] | None:
     """The smallest box that has all that is selected, and an index of it that says the same.
 
-    None if it is no index of an array of that shape, or one of a kind not known here.
+    None if it is no index of an array of that shape.
     """
-    items = index if isinstance(index, tuple) else (index,)
-    known = [_known(item) for item in items]
-    if any(item is NotImplemented for item in known) or sum(item is Ellipsis for item in known) > 1:
+    if sum(item is Ellipsis for item in known) > 1:
         return None
-    used = sum(_axes(item) for item in known)
+    used = sum(axes_of(item) for item in known)
     if used > len(shape):
         return None
     spans: list[Span] = []
@@ -65,7 +137,7 @@ def split(index: Any, shape: Sequence[int]) -> tuple[list[Span], tuple[Any, ...]
         elif item is None or isinstance(item, bool):
             inner.append(item)
         elif isinstance(item, np.ndarray):
-            lengths = shape[len(spans) : len(spans) + _axes(item)]
+            lengths = shape[len(spans) : len(spans) + axes_of(item)]
             box = _box(item, lengths)
             if box is None:
                 return None
@@ -101,15 +173,6 @@ def _known(item: Any) -> Any:
     if item.dtype.kind not in "biu":
         return NotImplemented
     return np.asarray(item)
-
-
-def _axes(item: Any) -> int:
-    """How many axes an item stands for."""
-    if item is None or item is Ellipsis or isinstance(item, bool):
-        return 0
-    if hasattr(item, "dtype") and item.dtype.kind == "b":
-        return int(item.ndim)
-    return 1
 
 
 def _part(item: int | slice, length: int) -> tuple[Span, Any] | None:
@@ -156,49 +219,47 @@ def _ends(places: Any) -> tuple[int, int]:
     return (int(places.min()), int(places.max())) if places.size else (0, -1)
 
 
-def region(index: Any, shape: Sequence[int]) -> tuple[list[Span], tuple[int, ...], list[int]]:
-    """What is written to: the elements, the shape of data for them, and the axes that
-    run backwards. Nothing is clipped: IndexError for what is not inside.
-    """
-    items = list(index) if isinstance(index, tuple) else [index]
-    for item in items:
-        if not (item is Ellipsis or isinstance(item, slice) or _is_int(item)):
-            what = "None" if item is None else f"a {type(item).__name__}"
-            raise TypeError(
-                f"a part that is written is said by ints, slices and Ellipsis, not by {what}: "
-                "arrays of indices, masks and new axes do not say one"
+def region(index: Any, shape: Sequence[int]) -> Selected:
+    """What is written to. Nothing is clipped: IndexError for what is not inside."""
+    items = []
+    for raw in index if isinstance(index, tuple) else (index,):
+        item = _known(raw)
+        if item is NotImplemented or isinstance(item, bool) or (isinstance(item, np.ndarray) and item.dtype.kind == "b" and not item.ndim):
+            raise IndexError(
+                f"the part to write is given by ints, slices, Ellipsis, None, and arrays of ints or bools, not by {_described(raw)}"
             )
-    dots = [at for at, item in enumerate(items) if item is Ellipsis]
-    used = len(items) - len(dots)
-    if len(dots) > 1 or used > len(shape):
+        items.append(item)
+    if sum(item is Ellipsis for item in items) > 1 or sum(map(axes_of, items)) > len(shape):
         refuse(tuple(items), shape)
-    at = dots[0] if dots else len(items)
-    items[at : at + 1] = [slice(None)] * (len(shape) - used)
-    spans: list[Span] = []
-    lengths: list[int] = []
-    backwards: list[int] = []
-    for axis, (item, length) in enumerate(zip(items, shape)):
-        if not isinstance(item, slice):
-            place = operator.index(item)
-            if not -length <= place < length:
-                raise IndexError(f"index {place} is out of bounds for axis {axis} with size {length}")
-            spans.append((place % length, 1, 1))
-            continue
-        for end in (item.start, item.stop):
-            if end is not None and not -length <= operator.index(end) <= length:
-                raise IndexError(
-                    f"slice end {operator.index(end)} is out of bounds for axis {axis} with size {length}: "
-                    "a part that is written is not clipped; append() and resize() make an array longer"
-                )
-        span, inner = _forward(*item.indices(length))
-        spans.append(span)
-        lengths.append(span[2])
-        if inner.step is not None:
-            backwards.append(len(lengths) - 1)
-    return spans, tuple(lengths), backwards
+    return Selected(items, shape, _unclipped)
 
 
-def _is_int(item: Any) -> bool:
-    if isinstance(item, (bool, np.bool_, np.ndarray)):
-        return False
-    return hasattr(type(item), "__index__")
+def _described(item: Any) -> str:
+    """What an item of an index is that says no part."""
+    if isinstance(item, (bool, np.bool_)):
+        return f"the bool {item}, which has no axes: a mask has the shape of the axes that it is of"
+    dtype = getattr(item, "dtype", None)
+    if dtype is None and isinstance(item, (list, tuple)):
+        try:
+            dtype = np.asarray(item).dtype
+        except ValueError:
+            return f"a {type(item).__name__} of parts of different lengths"
+    kind = f"a {type(item).__name__}"
+    return f"{kind}: {item!r:.80}" if dtype is None else f"{kind} of {dtype}"
+
+
+def _unclipped(item: slice, axis: int, length: int) -> tuple[Span, int]:
+    if item.step is not None and operator.index(item.step) == 0:
+        raise ValueError(f"the step of a slice is 0 for axis {axis}; it is 1 and more, or -1 and less")
+    for end in (item.start, item.stop):
+        if end is not None and not -length <= operator.index(end) <= length:
+            raise IndexError(
+                f"slice end {operator.index(end)} is out of bounds for axis {axis} with size {length}: "
+                "a part that is written is not clipped; append() and resize() make an array longer"
+            )
+    return _clipped(item, axis, length)
+
+
+def _clipped(item: slice, _axis: int, length: int) -> tuple[Span, int]:
+    span, inner = _forward(*item.indices(length))
+    return span, 1 if inner.step is None else -1

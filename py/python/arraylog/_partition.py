@@ -147,8 +147,9 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
         """Writes a part of an array, in one commit; the entry keeps its place in the
         order of keys and gets a new version.
 
-        ``index`` has ints, slices and Ellipsis; what is not inside the array is an
-        IndexError, and nothing is clipped. ``data`` has the dtype of the array, or is
+        ``index`` is one of NumPy's: ints, slices, Ellipsis, None, arrays of ints and
+        masks; what is not inside the array is an IndexError, and nothing is clipped. Of
+        an element that arrays of ints name twice the last value counts. ``data`` has the dtype of the array, or is
         a list or scalar of Python's that is exact in it, and is broadcast to the part
         as NumPy does. A masked array takes masked data; without a mask nothing of the
         part is missing.

@@ -60,7 +60,8 @@ fn place(bit: u64) -> Option<(usize, u32)> {
     Some((usize::try_from(bit >> 3).ok()?, (bit & 7) as u32))
 }
 
-fn copy_bit(from: &[u8], from_at: u64, to: &mut [u8], to_at: u64) -> Option<()> {
+/// Copies one bit; `None` if it is not in its slice.
+pub(super) fn copy_bit(from: &[u8], from_at: u64, to: &mut [u8], to_at: u64) -> Option<()> {
     let (byte, shift) = place(from_at)?;
     let bit = from.get(byte)?.wrapping_shr(shift) & 1;
     let (byte, shift) = place(to_at)?;

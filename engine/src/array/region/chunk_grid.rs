@@ -56,6 +56,14 @@ impl<'a> ChunkGrid<'a> {
         self.shape.iter().copied().zip(chunks)
     }
 
+    /// Length of a chunk on an axis, and chunks along it; none of an axis that is not there.
+    pub(super) fn axis(&self, axis: usize) -> (u64, u64) {
+        match (self.shape.get(axis), self.chunks.get(axis)) {
+            (Some(&length), Some(&chunk)) => (chunk, count((length, chunk))),
+            _ => (0, 0),
+        }
+    }
+
     /// Chunks along each axis.
     pub(crate) fn counts(&self) -> SmallVec<[u64; 4]> {
         self.axes().map(count).collect()

@@ -3,6 +3,7 @@
 mod chunk_grid;
 mod copy;
 mod hostile;
+mod points;
 mod selection;
 mod speed;
 
