@@ -296,7 +296,7 @@ def _from_objects(label: str, data: Any, name: str | None = None) -> tuple[str, 
         at = tuple(int(i) for i in np.unravel_index(position, data.shape))
         raise DTypeError(
             f"{label}: an object array holds text or bytes (None: missing), "
-            f"but element {at[0] if len(at) == 1 else at} is a {type(item).__name__}: {item!r}"
+            f"but element {at[0] if len(at) == 1 else at} is of type {type(item).__name__}: {item!r}"
         )
     name = "string" if wanted is str else "bytes"
     return (name, data.shape, items, _missing_mask(items, data.shape))
@@ -387,6 +387,9 @@ def _cast(label: str, data: Any, dtype: Any, mask: Any = None) -> Any:
         data = data.astype("U").astype(found.kind + "8")
     if data.dtype == found:
         return data
+    given, imaginary = data, None
+    if data.dtype.kind == "c" and (found.kind in "biuf" or found.name in SMALL):
+        data, imaginary = data.real, data.imag != 0
     try:
         with np.errstate(invalid="ignore", over="ignore"):
             result = data.astype(found, casting="unsafe")
@@ -407,11 +410,13 @@ def _cast(label: str, data: Any, dtype: Any, mask: Any = None) -> Any:
             same = same & (data >= 0)
         if found.kind == "i" and data.dtype.kind == "u":
             same = same & (result >= 0)
+    if imaginary is not None:
+        same = same & ~imaginary
     if mask is not None:
         same = same | mask
     if not np.all(same):
         at = tuple(int(i) for i in np.argwhere(~np.asarray(same, dtype=bool))[0])
-        raise InvalidError(f"{label}: element {at} is {data[at]!r}, which {found} cannot hold")
+        raise InvalidError(f"{label}: element {at} is {given[at]!r}, which {found} cannot hold")
     return result
 
 

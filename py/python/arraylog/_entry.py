@@ -25,7 +25,11 @@ class Entry(_core.Entry, Mapping[str, Array]):
     def __getitem__(self, name: str, /) -> Array:
         if not isinstance(name, str):
             raise TypeError(f"entry {_short(self.key)}: the name of an array is a str, not {type(name).__name__}")
-        return Array(self, name)
+        try:
+            return Array(self, name)
+        except KeyError as error:
+            error.add_note(f"entry {_short(self.key)} has {_listed(list(self))}")
+            raise
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._names())
@@ -112,6 +116,13 @@ class KeyVersion:
     def removed(self) -> bool:
         """Whether this version removed the key."""
         return self.entry is None
+
+
+def _listed(names: list[str]) -> str:
+    if not names:
+        return "no arrays"
+    more = f", and {len(names) - 8} more" if len(names) > 8 else ""
+    return f"the arrays {', '.join(map(repr, names[:8]))}{more}"
 
 
 def _form(array: Array) -> str:

@@ -118,7 +118,7 @@ def _kind(label: str, item: Any, items: list[Any]) -> str:
                 raise DTypeError(f"{label}: times with a time zone ({item.tzinfo}) cannot be stored; convert to UTC and drop the zone")
             return kind
     position = next(i for i, other in enumerate(items) if other is item)
-    raise DTypeError(f"{label}: element {position} is a {type(item).__name__}, which cannot be stored: {item!r}")
+    raise DTypeError(f"{label}: element {position} is of type {type(item).__name__}, which cannot be stored: {item!r}")
 
 
 # bool before int and datetime before date: each is a subclass of the other.
