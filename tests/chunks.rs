@@ -2,7 +2,7 @@
 
 use arraylog::{
     ArrayBytes, ArraySpec, Assignment, AttrValue, Attrs, DType, Entry, Error, Mask, Partition,
-    Selection, Span, Store,
+    Points, Selection, Span, Store,
 };
 use support::{append, read};
 
@@ -123,6 +123,79 @@ fn a_part_that_is_written_changes_what_it_covers_and_nothing_else() {
     assert_eq!(numbers(&part, "k", "t"), data);
     let attrs = entry(&part, "k").attrs().expect("read");
     assert_eq!(attrs.get("a"), Some(&AttrValue::Int64(1)));
+}
+
+#[test]
+fn points_are_read_and_written_one_by_one_in_one_commit() {
+    let store = Store::memory().expect("made");
+    let part = store.default_partition().expect("made");
+    let shape = [10u64, 7];
+    let mut data = grid(&shape);
+    let chunked = ArraySpec::from_slice(&data).shape(&shape).chunks(&[4, 3]);
+    let plain = ArraySpec::from_slice(&data).shape(&shape);
+    let mut masked = ArraySpec::from_slice(&data).shape(&shape).chunks(&[4, 3]);
+    masked.mask = Some(Mask::Missing(vec![0; 70].into()));
+    let arrays = [("t", chunked), ("p", plain), ("m", masked)];
+    part.write("k", &arrays, &Attrs::new()).expect("stored");
+    // Rows 9, 0 and 9 again, of every third column.
+    let columns = Selection::new([
+        Span::all(0),
+        Span {
+            start: 0,
+            step: 3,
+            count: 3,
+        },
+    ]);
+    let rows = Points::new(&columns, [0], vec![9, 0, 9]);
+    assert_eq!(rows.shape().as_slice(), [3, 3]);
+    assert_eq!((rows.count(), rows.size()), (3, 9));
+    let places = Points::new(&Selection::all(&shape), [0, 1], vec![9, 6, 0, 0]);
+    assert_eq!(places.shape().as_slice(), [2, 1]);
+    let new = [1, 2, 3, 4, 5, 6, 7, 8, 9].map(|value| -value);
+    for (row, values) in [(9, &new[..3]), (0, &new[3..6]), (9, &new[6..])] {
+        for (column, value) in [0, 3, 6].into_iter().zip(values) {
+            data[row * 7 + column] = *value;
+        }
+    }
+    for name in ["t", "p", "m"] {
+        let before = entry(&part, "k").version();
+        let spec = ArraySpec::from_slice(&new).shape(&[3, 3]);
+        part.write_points("k", name, &rows, &spec).expect("written");
+        assert_eq!(numbers(&part, "k", name), data, "the last of row 9 counts");
+        assert_ne!(entry(&part, "k").version(), before);
+        let taken = |points: &Points| {
+            let array = part.array("k", name).expect("there");
+            let taken = array.take(points).expect("read");
+            assert_eq!(taken.shape(), points.shape().as_slice());
+            taken.view().as_slice::<i32>().expect("typed").to_vec()
+        };
+        assert_eq!(taken(&rows), [-7, -8, -9, -4, -5, -6, -7, -8, -9]);
+        assert_eq!(taken(&places), [-9, -4]);
+        assert_eq!(taken(&Points::new(&columns, [0], Vec::new())), [0; 0]);
+    }
+    let mut gone = ArraySpec::from_slice(&[0, 1]).shape(&[2, 1]);
+    gone.mask = Some(Mask::Missing(vec![1, 0].into()));
+    part.write_points("k", "m", &places, &gone)
+        .expect("written");
+    let array = part.array("k", "m").expect("there");
+    let taken = array.take(&places).expect("read");
+    assert_eq!(taken.validity().expect("masked")[0] & 3, 2);
+    let kept = array.into_elements().expect("read");
+    let missing: Vec<usize> = (0..70)
+        .filter(|at| kept.validity().expect("masked")[at / 8] >> (at % 8) & 1 == 0)
+        .collect();
+    assert_eq!(missing, [69]);
+
+    let wrong = Points::new(&columns, [0], vec![10]);
+    let one = ArraySpec::from_slice(&new[..3]).shape(&[1, 3]);
+    let told = part.write_points("k", "t", &wrong, &one);
+    assert!(matches!(&told, Err(Error::Shape { array, detail })
+        if array == "t" && detail.contains("index 10 on axis 0, which has length 10")));
+    let told = part.array("k", "t").expect("there").take(&wrong);
+    assert!(matches!(told, Err(Error::Shape { .. })));
+    let told = part.write_points("k", "t", &rows, &one);
+    assert!(matches!(told, Err(Error::Shape { .. })));
+    assert_eq!(numbers(&part, "k", "t"), data);
 }
 
 #[test]

@@ -5,10 +5,11 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyList, PyString, PyTuple};
 
+use crate::elements;
+use crate::errors::{self, OrRaise as _};
 use crate::key::Key;
 use crate::ndarray;
 use crate::partition::{Default, Partition};
-use crate::{elements, errors};
 
 /// From so many keys on other Python threads run meanwhile: the lookups then take
 /// longer than a change of threads.
@@ -99,16 +100,19 @@ pub(crate) fn get<'py>(
                 .map_err(|error| at_key(py, this, error, &keys, &[text]))?;
             if many || found.iter().flatten().any(elements::is_work) {
                 let found = this.read_work(py, true, |_| {
-                    let found = found.iter();
-                    let read =
-                        found.map(|array| array.as_ref().map(arraylog::Array::read).transpose());
+                    let read = |array: Option<arraylog::Array>| {
+                        array.map(arraylog::Array::into_elements).transpose()
+                    };
+                    let read = found.into_iter().map(read);
                     read.collect::<arraylog::Result<Vec<_>>>()
                 })?;
                 let make = |elements: Elements| ndarray::build(py, &elements, false);
                 return list(py, found, &keys, default, make);
             }
-            let make =
-                |array: arraylog::Array| ndarray::build(py, &elements::read(py, &array)?, false);
+            let make = |array: arraylog::Array| {
+                let elements = array.into_elements().or_raise(py)?;
+                ndarray::build(py, &elements, false)
+            };
             list(py, found, &keys, default, make)
         }
         Wanted::Named(names) => {
@@ -128,13 +132,13 @@ pub(crate) fn get<'py>(
                 .read_work(py, many, read)
                 .map_err(|error| at_key(py, this, error, &keys, &texts))?;
             let work = many || found.iter().flatten().flatten().any(elements::is_work);
-            let read_all = |arrays: &Vec<arraylog::Array>| {
-                let read = arrays.iter().map(arraylog::Array::read);
+            let read_all = |arrays: Vec<arraylog::Array>| {
+                let read = arrays.into_iter().map(arraylog::Array::into_elements);
                 read.collect::<arraylog::Result<Vec<_>>>()
             };
             let found = this.read_work(py, work, |_| {
-                let found = found.iter();
-                let read = found.map(|arrays| arrays.as_ref().map(read_all).transpose());
+                let found = found.into_iter();
+                let read = found.map(|arrays| arrays.map(read_all).transpose());
                 read.collect::<arraylog::Result<Vec<_>>>()
             })?;
             let make = |arrays: Vec<Elements>| {

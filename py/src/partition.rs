@@ -279,7 +279,7 @@ impl Partition {
             if elements::is_work(&array) {
                 return Ok(Err(Box::new(array)));
             }
-            array.read().map(Ok)
+            array.into_elements().map(Ok)
         })?;
         let elements = match found {
             Ok(elements) => elements,

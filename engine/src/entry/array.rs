@@ -31,13 +31,13 @@ pub struct Array {
 impl Array {
     /// Array `field` of the schema, if the entry has it.
     pub(crate) fn locate(
-        stored: &Stored,
+        stored: Stored,
         schema: &Arc<Schema>,
         field: usize,
-        chunks: Option<&ChunkIndex>,
+        chunks: Option<ChunkIndex>,
     ) -> Result<Option<Self>> {
         let corrupt = |defect| stored.corrupt(0, defect);
-        let frame = head(stored, schema)?;
+        let frame = head(&stored, schema)?;
         let located = array::locate(schema, frame, field).map_err(corrupt)?;
         let Some(place) = located else {
             return Ok(None);
@@ -52,8 +52,8 @@ impl Array {
         Ok(Some(Self {
             described: Described::new(schema, field, own),
             place,
-            stored: stored.clone(),
-            chunks: chunks.cloned(),
+            stored,
+            chunks,
         }))
     }
 
@@ -165,6 +165,25 @@ impl Array {
             Storage::Plain(place) => self.plain(place),
             Storage::Block(at) => self.decoded(*at),
             Storage::Chunks(_) => self.assembly()?.read(&Selection::all(self.shape())),
+        }
+    }
+
+    /// [`read`](Self::read) of an array that is not needed any more, which is some
+    /// nanoseconds cheaper: fewer references are counted.
+    pub fn into_elements(self) -> Result<Elements> {
+        match self.place.storage {
+            Storage::Plain(PlainPlace {
+                data,
+                offsets: None,
+                validity: None,
+            }) => Ok(Elements {
+                data: Value::new(self.stored.into_verified(data)?),
+                offsets: None,
+                validity: None,
+                described: self.described,
+                shape: self.place.shape,
+            }),
+            _ => self.read(),
         }
     }
 

@@ -201,7 +201,7 @@ impl Entry {
     }
 
     fn locate(&self, stored: &Stored, schema: &Arc<Schema>, field: usize) -> Result<Option<Array>> {
-        Array::locate(stored, schema, field, self.chunks.as_ref())
+        Array::locate(stored.clone(), schema, field, self.chunks.clone())
     }
 
     fn amended_array(&self, amended: &Amended, position: usize) -> Result<Option<Array>> {

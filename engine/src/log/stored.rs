@@ -51,6 +51,25 @@ impl Stored {
         Ok(&self.bytes)
     }
 
+    /// The part `range` of the value, verified, in place of the record.
+    pub(crate) fn into_verified(self, range: Range<usize>) -> Result<Bytes> {
+        let Self {
+            log,
+            located,
+            bytes,
+        } = self;
+        log.verify_kept(&located, range.start as u64..range.end as u64, &bytes)?;
+        let need = range.end as u64;
+        bytes.into_slice(range).ok_or_else(|| {
+            let defect = Defect::Truncated {
+                what: "a value",
+                need,
+                have: located.head.value_len(),
+            };
+            log.corrupt(located.value().start, defect)
+        })
+    }
+
     /// A defect at `at` of the value, as an error that names the place.
     pub(crate) fn corrupt(&self, at: usize, defect: Defect) -> Error {
         self.log

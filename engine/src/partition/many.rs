@@ -114,7 +114,7 @@ impl Partition {
                 last = field.map(|field| (schema, field));
                 let chunks = beside.chunks(&inner.log, located.place());
                 if let Some(field) = field
-                    && let Some(array) = Array::locate(&stored, schema, field, chunks.as_ref())?
+                    && let Some(array) = Array::locate(stored, schema, field, chunks)?
                 {
                     return Ok(array);
                 }

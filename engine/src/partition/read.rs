@@ -107,7 +107,7 @@ impl Partition {
             let schema = inner.schema(&stored)?;
             let chunks = beside.chunks(&inner.log, located.place());
             if let Some(field) = schema.position(name)
-                && let Some(array) = Array::locate(&stored, schema, field, chunks.as_ref())?
+                && let Some(array) = Array::locate(stored, schema, field, chunks)?
             {
                 return Ok(array);
             }

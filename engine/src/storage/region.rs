@@ -317,6 +317,13 @@ impl Bytes {
             _region: Arc::clone(&self._region),
         })
     }
+
+    /// A part of these bytes, in their place: no reference is counted.
+    pub(crate) fn into_slice(self, range: Range<usize>) -> Option<Self> {
+        let part = self.get(range)?;
+        let (first, len) = (NonNull::from(part).cast(), part.len());
+        Some(Self { first, len, ..self })
+    }
 }
 
 impl Deref for Bytes {
