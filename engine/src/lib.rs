@@ -147,7 +147,9 @@ pub use format::{Defect, FORMAT_VERSION};
 pub use info::{Info, PartitionInfo};
 pub use names::PartitionOptions;
 pub use options::{Advice, Durability, Mode, OpenOptions, Verify};
-pub use partition::{Assignment, Entries, History, KeyVersion, Keys, Partition, Reader};
+pub use partition::{
+    Assignment, AttrColumn, Entries, History, KeyVersion, Keys, Partition, Reader,
+};
 pub use snapshot::Snapshot;
 pub use store::{DEFAULT_NAME, Recovery, Store};
 pub use stream::{Spool, StreamWriter, ValueReader};

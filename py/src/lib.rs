@@ -10,6 +10,7 @@ mod batch;
 mod buffer;
 mod change;
 mod codec;
+mod column;
 mod dtype;
 mod elements;
 mod entry;

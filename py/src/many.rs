@@ -165,11 +165,8 @@ fn list<'py, T>(
         Default::Given(default) => Some(default),
         Default::Missing => None,
     };
-    if default.is_none()
-        && let Some(first) = found.iter().position(Option::is_none)
-    {
-        let missing = found.iter().filter(|found| found.is_none()).count();
-        return Err(missing_key(py, keys.get(first), missing, keys.len()));
+    if default.is_none() {
+        check_present(py, &found, keys)?;
     }
     let list = PyList::empty(py);
     for found in found {
@@ -180,6 +177,19 @@ fn list<'py, T>(
         }
     }
     Ok(list)
+}
+
+/// KeyError with the first key that was not found, and how many were not.
+pub(crate) fn check_present<T>(
+    py: Python<'_>,
+    found: &[Option<T>],
+    keys: &[Key<'_>],
+) -> PyResult<()> {
+    let Some(first) = found.iter().position(Option::is_none) else {
+        return Ok(());
+    };
+    let missing = found.iter().filter(|found| found.is_none()).count();
+    Err(missing_key(py, keys.get(first), missing, keys.len()))
 }
 
 #[cold]

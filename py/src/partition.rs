@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyMemoryView, PyString};
 
 use crate::buffer::Bytes;
+use crate::column;
 use crate::elements;
 use crate::entry::Entry;
 use crate::errors::OrRaise as _;
@@ -421,6 +422,17 @@ impl Partition {
         default: Default<'py>,
     ) -> PyResult<Bound<'py, PyList>> {
         many::get(slf, keys, arrays, entry, default)
+    }
+
+    /// One attribute of all entries, or of those of `keys`, as one array.
+    #[pyo3(signature = (name, *, keys=None, objects=false))]
+    fn attr_column<'py>(
+        slf: &Bound<'py, Self>,
+        name: &str,
+        keys: Option<&Bound<'py, PyAny>>,
+        objects: bool,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        column::get(slf, name, keys, objects)
     }
 
     /// The versions of a key, newest first, each with an object of `entry` (the class),

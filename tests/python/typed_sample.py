@@ -113,8 +113,9 @@ def read(path: str) -> float:
     entries: list[Entry] = part.get_many(["float-42"])
     arrays: list[NDArray[Any]] = part.get_many(["float-42"], "t")
     dicts: list[dict[str, NDArray[Any]]] = part.get_many(["float-42"], ["t"], default=None)
+    lat: NDArray[Any] = part.attr_column("lat", keys=["float-42"])
     versions: list[int] = [version.seqno for version in part.history("float-42", limit=3)]
-    print(entries, arrays, dicts, versions)
+    print(entries, arrays, dicts, lat, versions)
     whole: dict[str, NDArray[Any]] = entry.to_dict(["t"], copy=False)
     names: list[str] = [key for key in part if key in part]
     shape: tuple[int, ...] = array.shape

@@ -130,7 +130,7 @@ fn dispatch(cli: Cli, context: &Context) -> Outcome {
         Some(Command::Get(args)) => cmd::get::run(&args, context, &mut out),
         Some(Command::Put(args)) => cmd::put::run(&args, context),
         Some(Command::Rm(args)) => cmd::rm::run(&args, context),
-        Some(Command::Attrs(args)) => cmd::attrs::run(&args, &mut out),
+        Some(Command::Attrs(args)) => cmd::attrs::run(&args, context, &mut out),
         Some(Command::Cp(args)) => cmd::cp::run(&args, context, &mut out),
         Some(Command::Mv(args)) => cmd::mv::run(&args, context),
         Some(Command::History(args)) => cmd::history::run(&args, context, &mut out),

@@ -120,3 +120,47 @@ fn info_shows_the_attributes_of_store_collection_and_partition() {
     let answer = answer(&command.assert().success());
     assert_eq!(answer["attrs"]["qc"]["$data"], 1);
 }
+
+const COLUMN: &str = r#"{"entry": "a", "arrays": {"t": [1]}, "attrs": {"lat": 1.5}}
+{"entry": "b\t", "arrays": {"t": [1]}, "attrs": {"lat": {"$dtype": "int8", "$data": 2}}}
+{"entry": "v", "value": "plain"}
+{"entry": "n", "arrays": {"t": [1]}, "attrs": {"lat": null}}
+"#;
+
+#[test]
+fn attrs_column_is_one_attribute_of_all_entries() {
+    let bench = Bench::new();
+    bench.ingest(COLUMN).success();
+    let column = |args: &[&str]| {
+        let mut all = vec!["c", "p", "--column"];
+        all.extend(args);
+        text(&bench.arraylog("attrs", &all).assert().success())
+    };
+    assert_eq!(
+        column(&["lat"]),
+        "a\t1.5\nb\\t\t{\"$dtype\": \"int8\", \"$data\": 2}\nv\nn\tnull\n"
+    );
+    assert_eq!(
+        column(&["lat", "--json"]),
+        "{\"key\":\"a\",\"value\":1.5}\n\
+         {\"key\":\"b\\t\",\"value\":{\"$dtype\": \"int8\", \"$data\": 2}}\n\
+         {\"key\":\"v\"}\n{\"key\":\"n\",\"value\":null}\n"
+    );
+    assert_eq!(column(&["absent"]), "a\nb\\t\nv\nn\n");
+}
+
+#[test]
+fn attrs_column_is_of_a_partition() {
+    let bench = Bench::new();
+    bench.ingest(COLUMN).success();
+    for args in [
+        &["c", "--column", "lat"][..],
+        &["c", "p", "a", "--column", "lat"],
+    ] {
+        bench.arraylog("attrs", args).assert().code(2);
+    }
+    let absent = bench
+        .arraylog("attrs", &["c", "pp", "--column", "lat"])
+        .assert();
+    assert!(errors(&absent.code(1)).contains("no partition \"pp\""));
+}

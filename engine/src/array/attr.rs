@@ -1,4 +1,5 @@
 //! Attributes: small typed values by name.
+use super::encoding::encode_scalar;
 use super::{DType, TimeUnit};
 
 /// A scalar, list, 1-d array or mapping. Type and value round-trip exactly.
@@ -75,8 +76,21 @@ impl AttrValue {
         })
     }
 
+    /// Appends the bytes that this scalar, plain or [stated](Self::Scalar), is as an element
+    /// of an array, little-endian; its dtype. Appends nothing for any other value.
+    pub fn append_to(&self, elements: &mut Vec<u8>) -> Option<DType> {
+        if let Self::Scalar(stated) = self {
+            elements.extend_from_slice(&stated.data);
+            return Some(stated.dtype);
+        }
+        let dtype = self.dtype()?;
+        encode_scalar(self, elements);
+        Some(dtype)
+    }
+
     /// What it is, for messages: a dtype, or "None", "an array", "a list", "a mapping".
-    pub(super) fn kind(&self) -> String {
+    #[must_use]
+    pub fn kind(&self) -> String {
         match self {
             Self::None => "None".to_owned(),
             Self::Array(_) => "an array".to_owned(),

@@ -222,7 +222,7 @@ pub(super) fn encode_scalar(value: &AttrValue, out: &mut Vec<u8>) {
 }
 
 /// The scalar of `dtype` that `bytes` are, all of them.
-pub(super) fn decode_scalar(dtype: DType, bytes: &[u8]) -> Result<AttrValue, Defect> {
+pub(crate) fn decode_scalar(dtype: DType, bytes: &[u8]) -> Result<AttrValue, Defect> {
     fn number<const N: usize>(bytes: &[u8]) -> Result<[u8; N], Defect> {
         bytes.try_into().map_err(|_| Defect::Truncated {
             what: "value of an attribute",

@@ -68,7 +68,7 @@ use super::limits::MAX_EXTENT;
 use super::schema::{AttrInfo, Schema, parse_array_attrs};
 use super::slot::{BLOCK, Slot, storage_defect};
 use super::stats::ArrayStats;
-use super::{Attrs, DType};
+use super::{AttrValue, Attrs, DType};
 use crate::format::Defect;
 
 /// Lengths of the axes; on the heap above four.
@@ -221,6 +221,43 @@ pub(crate) fn entry_attrs_but(
         pairs.push((info.name.clone(), value));
     }
     Ok(Attrs::from_unique(pairs))
+}
+
+/// What a frame holds of an attribute.
+#[derive(Debug)]
+pub(crate) enum AttrPlace {
+    /// A scalar; a text of it may lie behind the head of the frame.
+    Scalar(DType, Range<usize>),
+    /// Any other value, which stands in the head.
+    Value(AttrValue),
+}
+
+/// Attribute `number` of the schema; `None` if this entry has no such attribute.
+///
+/// One in the extra part costs a look at those of it that stand there before.
+pub(crate) fn entry_attr(
+    schema: &Schema,
+    frame: &[u8],
+    number: usize,
+) -> Result<Option<AttrPlace>, Defect> {
+    let geometry = schema.layout.with_flags(flags(frame)?);
+    let Some((field, info)) = attr_fields(schema).nth(number) else {
+        return Ok(None);
+    };
+    let Some(masked) = state(&geometry, frame, field)? else {
+        return Ok(None);
+    };
+    if let (Some(dtype), Some(place)) = (info.dtype, schema.layout.place(field)) {
+        let found = locate_0d(&geometry, frame, place, dtype, masked)?;
+        return Ok(Some(AttrPlace::Scalar(dtype, found.data)));
+    }
+    let mut extra = extra_part(&geometry, frame)?.ok_or(NO_EXTRA)?;
+    for (before, info) in attr_fields(schema).take(number) {
+        if info.dtype.is_none() && state(&geometry, frame, before)?.is_some() {
+            decode_value(&mut extra, 0)?;
+        }
+    }
+    decode_value(&mut extra, 0).map(|value| Some(AttrPlace::Value(value)))
 }
 
 /// The attributes of the entry that have a place in the frame of their own, by name: texts

@@ -57,10 +57,11 @@ pub(crate) use changes::Changes;
 pub(crate) use checks::{check_array_name, check_shape, validity_bits};
 pub(crate) use chunks::{ArrayId, Chunks, Coords, array_of_key};
 pub(crate) use dtype::plain_dtype;
+pub(crate) use encoding::decode_scalar;
 pub(crate) use frame::{
-    FieldPlace, PlainPlace, Shape, Storage, array_attrs, attrs_in_frame, changes,
-    entry_attr_places, entry_attrs, entry_attrs_but, locate, schema_id, shares_dictionary,
-    stats_of, stats_place,
+    AttrPlace, FieldPlace, PlainPlace, Shape, Storage, array_attrs, attrs_in_frame, changes,
+    entry_attr, entry_attr_places, entry_attrs, entry_attrs_but, locate, schema_id,
+    shares_dictionary, stats_of, stats_place,
 };
 pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};
 pub(crate) use limits::MAX_RANK;

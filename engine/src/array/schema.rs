@@ -121,6 +121,11 @@ impl Schema {
         self.names.position(name, &self.fields)
     }
 
+    /// Number of the entry attribute called `name`.
+    pub(crate) fn attr_position(&self, name: &str) -> Option<usize> {
+        self.attrs.iter().position(|info| info.name == name)
+    }
+
     /// Dim slots of the axes of an array.
     pub(super) fn axes(&self, field: usize) -> Option<&[u32]> {
         self.axes.get(field).map(|axes| axes.as_slice())

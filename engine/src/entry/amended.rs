@@ -146,6 +146,11 @@ impl Amended {
         self.layers.last()
     }
 
+    /// The amendments and what each changes, from the newest.
+    pub(super) fn newest_first(&self) -> impl Iterator<Item = (&Layer, &Changes)> {
+        self.layers.iter().zip(&self.changes).rev()
+    }
+
     /// The attributes, those of the whole entry given.
     pub(super) fn attrs(&self, mut attrs: Attrs) -> Result<Attrs> {
         for (layer, changes) in self.layers.iter().zip(&self.changes) {

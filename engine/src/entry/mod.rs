@@ -2,6 +2,7 @@
 
 mod amended;
 mod array;
+mod attr;
 mod elements;
 mod source;
 
@@ -20,6 +21,7 @@ pub use array::Array;
 pub use elements::Elements;
 
 pub(crate) use amended::Layer;
+pub(crate) use attr::AttrFinder;
 pub(crate) use elements::Described;
 pub(crate) use source::Source;
 

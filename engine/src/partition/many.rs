@@ -124,7 +124,7 @@ impl Partition {
         })
     }
 
-    fn find_many<K: AsRef<[u8]>, T>(
+    pub(super) fn find_many<K: AsRef<[u8]>, T>(
         &self,
         inner: &Inner,
         keys: &[K],

@@ -2,6 +2,7 @@
 
 mod ahead;
 mod assign;
+mod attrs;
 mod copy;
 mod history;
 mod many;
@@ -23,6 +24,7 @@ use crate::staged::Target;
 use crate::store::{Inner, Store};
 
 pub use assign::Assignment;
+pub use attrs::AttrColumn;
 pub use history::{History, KeyVersion};
 pub use reader::Reader;
 pub use walk::{Entries, Keys};

@@ -48,6 +48,11 @@ pub(super) struct Records {
 }
 
 impl Records {
+    /// What stands beside the records; `None`: there is no record.
+    pub(super) fn beside(&self) -> Option<&Beside> {
+        self.beside.as_ref()
+    }
+
     pub(super) fn next(&mut self) -> Option<Result<(Located, Vec<u8>)>> {
         let place = match self.walk.next(&self.log)? {
             Ok(place) => place,
@@ -83,7 +88,7 @@ impl Iterator for Entries {
 
     fn next(&mut self) -> Option<Self::Item> {
         let record = self.records.next()?;
-        let beside = self.records.beside.as_ref()?;
+        let beside = self.records.beside()?;
         Some(record.and_then(|(located, key)| self.inner.stored_entry(&key, located, beside)))
     }
 }

@@ -136,6 +136,29 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
             return self._get_many(keys, arrays, Entry)
         return self._get_many(keys, arrays, Entry, default)
 
+    def attr_column(
+        self, name: str, *, keys: Iterable[str | bytes] | None = None, objects: bool = False
+    ) -> NDArray[Any]:
+        """The attribute ``name`` of every entry as one array of one axis, in the order
+        of iteration, as of one moment; with ``keys`` of these, in their order.
+
+        The dtype is that of the attribute: ``float`` is float64, ``int`` int64,
+        ``str`` StringDType, ``bytes`` object, NumPy's scalars their own (of fixed
+        text the widest). Where an entry has no such attribute, or has None, or is
+        a plain value, the array is masked; a MaskedArray comes out exactly then.
+        Nothing is widened: attributes of several dtypes, and lists, mappings and
+        arrays among them, are a TypeError that names two entries. With
+        ``objects=True`` the array is of objects, each what ``entry.attrs[name]``
+        gives, None among them.
+
+        KeyError if no entry has a value, and for a missing key. The array is the
+        caller's, and writable. Costs a read of the head of each entry, and
+        nothing of its arrays; where entries were amended, a look-up of each.
+        Positions agree with ``list(part)`` if nothing was written in between:
+        take both from a snapshot.
+        """
+        return _core.Partition.attr_column(self, name, keys=keys, objects=objects)
+
     def edit(self, key: str | bytes, name: str = "") -> ArrayEditor:
         """An array to read and write: ``part.edit(key, name)[2:4] = data``; KeyError.
 

@@ -4,11 +4,12 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
-use arraylog::{Attrs, Store};
+use arraylog::{Attrs, Partition, Store};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
-use super::{SCHEMA_VERSION, attrs_json, json, line};
+use super::{SCHEMA_VERSION, attrs_json, json, line, raw_json};
+use crate::Context;
 use crate::failure::Outcome;
 use crate::key;
 use crate::ndjson::export;
@@ -17,7 +18,8 @@ use crate::text::Table;
 
 /// Print the attributes of a store, a collection, a partition, an entry or an array
 ///
-/// One a line, its name and its value as in NDJSON, where types that JSON lacks are stated.
+/// One a line, its name and its value as in NDJSON, where types that JSON lacks are stated. With
+/// --column, one attribute of all entries of a partition.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// The store
@@ -30,7 +32,16 @@ pub(crate) struct Args {
     key: Option<OsString>,
     /// Of this array of the entry
     array: Option<String>,
-    /// One JSON object
+    /// One line an entry of the partition: its key and its attribute NAME, nothing where it has
+    /// none
+    #[arg(
+        long,
+        value_name = "NAME",
+        requires = "partition",
+        conflicts_with = "key"
+    )]
+    column: Option<String>,
+    /// One JSON object; with --column one a line, without "value" where an entry has none
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -53,8 +64,24 @@ struct Answer<'a> {
     attrs: Box<RawValue>,
 }
 
-pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Outcome {
+/// The attribute of one entry.
+#[derive(Serialize)]
+struct ColumnLine {
+    key: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    key_b64: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<Box<RawValue>>,
+}
+
+pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcome {
     let store = open::for_reading(&args.store, args.reading)?;
+    if let (Some(collection), Some(partition), Some(name)) =
+        (&args.collection, &args.partition, &args.column)
+    {
+        let partition = open::partition(&store, collection, partition)?;
+        return column(&partition, name, args.json, context, out);
+    }
     let entry_key = args.key.as_deref().map(key::bytes).transpose()?;
     let attrs = find(args, &store, entry_key.as_deref())?;
     if args.json {
@@ -80,6 +107,36 @@ pub(crate) fn run(args: &Args, out: &mut dyn Write) -> Outcome {
         ]);
     }
     table.lines().try_for_each(|row| line(out, &row))
+}
+
+/// The attribute `name` of each entry. Written as it is read: a column may be long.
+fn column(
+    partition: &Partition,
+    name: &str,
+    as_json: bool,
+    context: &Context,
+    out: &mut dyn Write,
+) -> Outcome {
+    for pair in partition.attr_column(name)? {
+        context.interrupt.check()?;
+        let (key, value) = pair?;
+        let value = value.as_ref().map(export::attr_text).transpose()?;
+        if as_json {
+            let answer = ColumnLine {
+                key: key::json_text(&key),
+                key_b64: key::base64_unless_text(&key),
+                value: value.map(raw_json).transpose()?,
+            };
+            json(out, &answer)?;
+            continue;
+        }
+        let key = key::escaped(&key);
+        match value {
+            Some(value) => line(out, &format!("{key}\t{value}"))?,
+            None => line(out, &key)?,
+        }
+    }
+    Ok(())
 }
 
 /// The attributes at the address of `args`.
