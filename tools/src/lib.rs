@@ -12,6 +12,7 @@ mod ndjson;
 mod npy;
 mod open;
 mod progress;
+mod stats;
 mod text;
 
 use std::ffi::OsString;

@@ -79,6 +79,88 @@ fn ls_json_is_one_object_a_line() {
     );
 }
 
+const STATS: &str = r#"{"entry": "s", "arrays": {"f": {"dtype": "float32", "data": [1.5, null, "NaN", -1, 3, -2.5], "fill_value": -1}, "c": {"dtype": "complex64", "data": [[1, 2]]}, "s": ["b", "a\t"], "e": {"dtype": "int8", "data": []}, "big": {"dtype": "int16", "data": [DATA]}}}"#;
+
+/// With an array that has its statistics in the file, and those that have not.
+fn stats_bench() -> Bench {
+    let bench = Bench::new();
+    let numbers: Vec<String> = (0..300).map(|n| (n - 7).to_string()).collect();
+    let lines = STATS.replace("DATA", &numbers.join(", "));
+    bench.ingest(&lines).success();
+    bench
+}
+
+#[test]
+fn ls_stats_is_a_table_of_counts_and_bounds() {
+    let bench = stats_bench();
+    assert_eq!(
+        ls(&bench, &["c", "p", "s", "--stats"]),
+        "array  elements  nulls  nans  fills  min    max\n\
+         f             6      1     1      1  -2.5   3.0\n\
+         c             1      -     -      -  -      -\n\
+         s             2      0     0      0  \"a\\t\"  \"b\"\n\
+         e             0      0     0      0  -      -\n\
+         big         300      0     0      0  -7     292\n"
+    );
+    let long = ls(&bench, &["c", "p", "s", "--stats", "-l", "--limit", "1"]);
+    assert_eq!(
+        long,
+        "array  dtype    shape  bytes  dims  masked  chunks  codec  elements  nulls  nans  fills  min   max\n\
+         f      float32  (6,)      24        masked                        6      1     1      1  -2.5  3.0\n"
+    );
+}
+
+#[test]
+fn ls_stats_json_has_them_beside_what_an_array_is() {
+    let bench = stats_bench();
+    let text = ls(&bench, &["c", "p", "s", "--stats", "--json"]);
+    let lines = text.lines().map(serde_json::from_str);
+    let lines: Vec<serde_json::Value> = lines.collect::<Result<_, _>>().expect("JSON");
+    assert_eq!(
+        lines[0]["stats"].to_string(),
+        r#"{"count":6,"fills":1,"max":3.0,"max_exact":true,"min":-2.5,"min_exact":true,"nans":1,"nulls":1}"#
+    );
+    assert_eq!(
+        (&lines[0]["array"], &lines[0]["bytes"]),
+        (&"f".into(), &24.into())
+    );
+    assert!(lines[1]["stats"].is_null());
+    assert_eq!(lines[2]["stats"]["min"], "a\t");
+    assert!(lines[3]["stats"]["min"].is_null() && lines[3]["stats"]["max"].is_null());
+    assert_eq!(
+        (&lines[4]["stats"]["min"], &lines[4]["stats"]["count"]),
+        (&(-7).into(), &300.into())
+    );
+}
+
+#[test]
+fn ls_stats_of_long_texts_says_that_a_bound_is_no_element() {
+    let bench = Bench::new();
+    let long = "x".repeat(100);
+    bench
+        .ingest(&format!(
+            r#"{{"entry": "s", "arrays": {{"t": ["{long}"]}}}}"#
+        ))
+        .success();
+    let start = "x".repeat(64);
+    let table = ls(&bench, &["c", "p", "s", "--stats"]);
+    assert!(table.contains(&format!("  >=\"{start}\"  <=\"")), "{table}");
+    let answer = ls(&bench, &["c", "p", "s", "--stats", "--json"]);
+    let answer: serde_json::Value = serde_json::from_str(&answer).expect("JSON");
+    let stats = &answer["stats"];
+    assert_eq!(
+        (&stats["min_exact"], &stats["max_exact"]),
+        (&false.into(), &false.into())
+    );
+}
+
+#[test]
+fn ls_stats_are_of_the_arrays_of_an_entry_alone() {
+    let bench = stats_bench();
+    let refused = bench.arraylog("ls", &["c", "p", "--stats"]).assert();
+    refused.code(2).stderr(predicate::str::contains("<KEY>"));
+}
+
 #[test]
 fn ls_stops_at_the_limit() {
     let bench = bench();

@@ -13,6 +13,7 @@ use crate::Context;
 use crate::failure::Outcome;
 use crate::key;
 use crate::open::{self, Reading};
+use crate::stats::StatsAnswer;
 use crate::text::{self, Table};
 
 /// List collections, partitions, keys or arrays
@@ -32,6 +33,11 @@ pub(crate) struct Args {
     /// Kind, size, dtype, shape, dims and mask beside each name
     #[arg(short, long)]
     long: bool,
+    /// Least and greatest element of each array of an entry, and how many elements there are,
+    /// are masked, are NaN, are the fill value: from the file for arrays of 256 bytes and more,
+    /// else by reading them
+    #[arg(long, requires = "key")]
+    stats: bool,
     /// One JSON object a line
     #[arg(long)]
     json: bool,
@@ -143,6 +149,14 @@ impl<'a> ArrayLine<'a> {
     }
 }
 
+/// An array with what `--stats` adds.
+#[derive(Serialize)]
+struct StatsLine<'a> {
+    #[serde(flatten)]
+    line: ArrayLine<'a>,
+    stats: Option<StatsAnswer>,
+}
+
 /// "arrays" or "value".
 pub(crate) fn kind_name(kind: Kind) -> &'static str {
     match kind {
@@ -155,7 +169,7 @@ struct Listing<'a> {
     args: &'a Args,
     context: &'a Context,
     out: &'a mut dyn Write,
-    /// Rows that wait for the width of their columns, with `-l` for people.
+    /// Rows that wait for the width of their columns, with `-l` or `--stats` for people.
     table: Option<Table>,
 }
 
@@ -257,6 +271,11 @@ impl Listing<'_> {
         for position in 0..entry.len().min(self.args.limit) {
             let array = entry.array_at(position)?;
             let answer = ArrayLine::of(&array)?;
+            if self.args.stats {
+                self.context.interrupt.check()?;
+                self.array_with_stats(answer, &array)?;
+                continue;
+            }
             self.put(
                 answer.array.as_bytes(),
                 &ArrayLine::TITLES,
@@ -265,6 +284,25 @@ impl Listing<'_> {
                 || answer.cells().split_off(1),
             )?;
         }
+        Ok(())
+    }
+
+    fn array_with_stats(&mut self, line: ArrayLine<'_>, array: &Array) -> Outcome {
+        let stats = StatsAnswer::of(array)?;
+        if self.args.json {
+            return json(self.out, &StatsLine { line, stats });
+        }
+        let (titles, numbers): (&[&str], &'static [usize]) = match self.args.long {
+            true => (&ArrayLine::TITLES, &[3, 8, 9, 10, 11]),
+            false => (&["array"], &[1, 2, 3, 4]),
+        };
+        let mut row = line.cells();
+        row.truncate(titles.len());
+        row.extend(StatsAnswer::cells(stats.as_ref(), array));
+        let titles = [titles, &StatsAnswer::TITLES].concat();
+        self.table
+            .get_or_insert_with(|| Table::new(&titles, numbers))
+            .row(row);
         Ok(())
     }
 
