@@ -27,7 +27,7 @@ fn program(source: &Path) -> PathBuf {
     }
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--quiet", "--package", "arraylog", "--example"]);
-    cargo.arg(name);
+    cargo.arg(name).args(["--features", "ndarray"]);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -28,7 +28,7 @@ const LICENCES: [(&str, &str); 9] = [
 ];
 
 /// Direct dependencies of what is shipped.
-const DEPENDENCIES: [(&str, &str, &str); 36] = [
+const DEPENDENCIES: [(&str, &str, &str); 37] = [
     (
         "arraylog",
         "arc-swap",
@@ -52,6 +52,11 @@ const DEPENDENCIES: [(&str, &str, &str); 36] = [
     ("arraylog", "log", "what recovery passes over"),
     ("arraylog", "lz4_flex", "a codec"),
     ("arraylog", "memmap2", "the mapping; 0.9.12 or later"),
+    (
+        "arraylog",
+        "ndarray",
+        "arrays with axes in Rust, off by default",
+    ),
     ("arraylog", "parking_lot", "the writer's lock"),
     ("arraylog", "pco", "a codec of numbers"),
     ("arraylog", "smallvec", "shapes without the heap"),

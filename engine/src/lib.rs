@@ -77,6 +77,12 @@
 //! # }
 //! ```
 //!
+//! # Features
+//!
+//! * `lz4`, `zstd`, `pco` (on by default), `snappy`, `brotli`: codecs.
+//! * `ndarray`: [`ArrayView`] and [`Elements`] as arrays of the crate `ndarray`, and these as
+//!   [`ArraySpec`].
+//!
 //! # Pages in this crate
 //!
 //! * `docs/format.md`, `docs/entry.md`: every byte of the file.
@@ -155,6 +161,9 @@ pub use store::{DEFAULT_NAME, Recovery, Store};
 pub use stream::{Spool, StreamWriter, ValueReader};
 pub use usage::{PartitionUsage, Usage};
 pub use value::Value;
+
+#[cfg(feature = "ndarray")]
+pub use ndarray;
 
 /// For measurements in `benches/`; no part of the public face.
 #[doc(hidden)]

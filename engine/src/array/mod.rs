@@ -31,6 +31,8 @@ mod layout;
 mod limits;
 mod map;
 mod names;
+#[cfg(feature = "ndarray")]
+mod ndarrays;
 mod pieces;
 mod plan;
 mod region;

@@ -107,6 +107,13 @@ impl Elements {
         self.validity.as_ref()
     }
 
+    /// The elements as an array of the crate `ndarray` that owns them: a copy.
+    /// [`view`](Self::view) lends [one](ArrayView::to_ndarray) without. Errors as there.
+    #[cfg(feature = "ndarray")]
+    pub fn to_ndarray<T: crate::array::Element>(&self) -> Result<ndarray::ArrayD<T>> {
+        Ok(self.view().to_ndarray()?.into_owned())
+    }
+
     /// What would store these as an array, borrowed.
     pub fn to_spec(&self) -> ArraySpec<'_> {
         let info = self.info();
