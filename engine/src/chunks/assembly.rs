@@ -199,7 +199,7 @@ impl Assembly {
                 false => chunk.select(inside).map_err(|detail| self.misfit(detail)),
             };
         }
-        let shape = selection.shape();
+        let shape = selection.lengths();
         match self.described.info().dtype.item_size() {
             Some(item) => self.fixed(&pieces, shape, item),
             None => self.texts(&pieces, shape),

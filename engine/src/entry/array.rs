@@ -7,8 +7,8 @@ use super::elements::{Described, Elements, describe};
 use super::{Stays, head};
 use crate::array::{
     self, ArrayBytes, ArraySpec, ArrayStats, BLOCK_HEADER, BlockPlace, Chunks, Content,
-    FRAME_HEADER, FieldInfo, FieldPlace, Places, PlainPlace, Points, Schema, Selection, Shape,
-    Storage, StoredAs, StoredBytes,
+    FRAME_HEADER, FieldInfo, FieldPlace, Places, PlainPlace, Points, Schema, Selection, Storage,
+    StoredAs, StoredBytes,
 };
 use crate::chunks::{Assembly, ChunkIndex};
 use crate::codec::{Dictionary, Pipeline};
@@ -98,8 +98,8 @@ impl Array {
     }
 
     /// Length of a chunk along each axis; `None` if it is not chunked.
-    pub fn chunks(&self) -> Result<Option<Shape>> {
-        Ok(self.cut()?.map(|chunks| chunks.shape))
+    pub fn chunks(&self) -> Result<Option<Vec<u64>>> {
+        Ok(self.cut()?.map(|chunks| chunks.shape.into_vec()))
     }
 
     /// Bytes of the elements, as they are stored: encoded, with the mask and what says
@@ -240,7 +240,7 @@ impl Array {
         if let StoredElements::Elements(_) = bytes
             && let Ok(Some(shape)) = self.chunks()
         {
-            spec.chunks = Some(array::Chunking::Shape(shape.to_vec()));
+            spec.chunks = Some(array::Chunking::Shape(shape));
         }
         spec
     }
@@ -359,7 +359,7 @@ impl Array {
         if together && !self.place.masked {
             return Ok(Elements {
                 described: self.described.clone(),
-                shape: selection.shape(),
+                shape: selection.lengths(),
                 data: touched,
                 offsets: None,
                 validity: None,

@@ -154,7 +154,7 @@ impl Elements {
             return Err(fault);
         }
         let misfit = || "its bytes do not fit its shape".to_owned();
-        let shape = selection.shape();
+        let shape = selection.lengths();
         let piece = selection.piece(&self.shape);
         let size = usize::try_from(selection.size()).map_err(|_| misfit())?;
         let bits = match &self.validity {

@@ -169,11 +169,11 @@ impl<'a> Part<'a> {
                 ),
             });
         }
-        if *data.shape != *places.shape() {
+        if *data.shape != *places.lengths() {
             let detail = format!(
                 "the data have shape {:?}, the part that is written {:?}",
                 data.shape,
-                places.shape().as_slice()
+                places.lengths().as_slice()
             );
             return Err(shape_error(name, detail));
         }
@@ -423,7 +423,7 @@ impl<'a> Draft<'a> {
 
     /// Writes what of a part lies in this chunk.
     fn put(&mut self, part: &Part<'_>, piece: &Piece<'_>) -> Result<()> {
-        let shape = part.places.shape();
+        let shape = part.places.lengths();
         let extent = &self.extent;
         let fits = match (&mut self.items, &part.data.data) {
             (Items::Fixed(item, to), ArrayBytes::Fixed(from)) => {

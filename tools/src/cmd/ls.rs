@@ -126,7 +126,7 @@ impl<'a> ArrayLine<'a> {
             masked: array.is_masked(),
             bytes: array.nbytes()?,
             codec: info.codec.as_deref(),
-            chunks: array.chunks()?.map(|lengths| lengths.to_vec()),
+            chunks: array.chunks()?,
         })
     }
 

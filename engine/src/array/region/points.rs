@@ -55,8 +55,14 @@ impl Points {
     }
 
     /// Shape of the data for them, or of them.
-    pub fn shape(&self) -> Shape {
-        let mut shape = self.others.shape();
+    #[must_use]
+    pub fn shape(&self) -> Vec<u64> {
+        self.lengths().into_vec()
+    }
+
+    /// As [`shape`](Self::shape), without the heap for few axes.
+    pub(crate) fn lengths(&self) -> Shape {
+        let mut shape = self.others.lengths();
         let first = self.axes.first().and_then(|&axis| shape.get_mut(axis));
         if let Some(length) = first {
             *length = self.count() as u64;
@@ -155,7 +161,7 @@ pub(crate) trait Places {
     fn fault(&self, shape: &[u64]) -> Option<String>;
 
     /// Shape of their data.
-    fn shape(&self) -> Shape;
+    fn lengths(&self) -> Shape;
 
     /// Number of elements; `u64::MAX` if there are more.
     fn size(&self) -> u64;
@@ -172,8 +178,8 @@ impl Places for Selection {
         self.fault(shape)
     }
 
-    fn shape(&self) -> Shape {
-        self.shape()
+    fn lengths(&self) -> Shape {
+        self.lengths()
     }
 
     fn size(&self) -> u64 {
@@ -194,8 +200,8 @@ impl Places for Points {
         self.fault(shape)
     }
 
-    fn shape(&self) -> Shape {
-        self.shape()
+    fn lengths(&self) -> Shape {
+        self.lengths()
     }
 
     fn size(&self) -> u64 {

@@ -93,7 +93,12 @@ impl Selection {
     }
 
     /// Shape of what is selected.
-    pub fn shape(&self) -> Shape {
+    pub fn shape(&self) -> Vec<u64> {
+        self.lengths().into_vec()
+    }
+
+    /// As [`shape`](Self::shape), without the heap for few axes.
+    pub(crate) fn lengths(&self) -> Shape {
         self.0.iter().map(|span| span.count).collect()
     }
 
