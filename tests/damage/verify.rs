@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use arraylog::{Damage, Mode, OpenOptions, Part, Verification, VerifyOptions};
+use arraylog::{
+    ArraySpec, Assignment, Attrs, Damage, Mode, OpenOptions, Part, Partition, Selection, Span,
+    Verification, VerifyOptions,
+};
 
 use crate::every::fixtures;
 
@@ -215,4 +218,109 @@ fn a_store_of_which_both_identity_pages_are_damaged_is_opened_as_far_as_they_giv
         "{error}"
     );
     assert_eq!(std::fs::read(&path).expect("read"), damaged);
+}
+
+/// Numbers of which no two stretches of two are alike in any of the arrays.
+fn numbers(start: u64, count: u64) -> Vec<u64> {
+    let number = |i: u64| (start + i).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    (0..count).map(number).collect()
+}
+
+fn write_chunked(part: &Partition, key: &str, start: u64) {
+    // Chunks of one block and less, and of several.
+    let (small, wide) = (numbers(start, 100), numbers(start + 1000, 60_000));
+    let arrays = [
+        ("small", ArraySpec::from_slice(&small).chunks(&[40])),
+        ("wide", ArraySpec::from_slice(&wide).chunks(&[20_000])),
+    ];
+    let written = part.write(key, &arrays, &Attrs::new());
+    written.expect("written");
+}
+
+/// What `verify` says when the number `of` in the file is another one.
+fn with_number(bytes: &[u8], of: u64, folder: &Path) -> Damage {
+    let number = numbers(of, 1)[0].to_le_bytes();
+    let at = bytes.windows(8).position(|window| window == number);
+    let mut bytes = bytes.to_vec();
+    bytes[at.expect("in the file")] ^= 1;
+    let path = folder.join("b.alog");
+    std::fs::write(&path, &bytes).expect("written");
+    let mut damage = verify(&path).damage;
+    assert_eq!(damage.len(), 1, "{damage:?}");
+    damage.remove(0)
+}
+
+#[test]
+fn damage_of_a_chunk_names_the_entry_and_the_array_that_it_belongs_to() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let store = support::open(&path, Mode::CreateNew).expect("made");
+    let part = store.partition("argo", "2024").expect("partition");
+    for (key, start) in [
+        ("a", 0),
+        ("gone", 100_000),
+        ("b", 200_000),
+        ("again", 300_000),
+    ] {
+        write_chunked(&part, key, start);
+    }
+    part.remove("gone").expect("removed");
+    write_chunked(&part, "again", 400_000);
+    let renamed = Assignment {
+        rename: &[("wide", "broad")],
+        ..Assignment::default()
+    };
+    part.assign("b", &renamed).expect("amended");
+    store.close().expect("closed");
+    let bytes = std::fs::read(&path).expect("read");
+
+    let small = 50;
+    let wide = 1000 + 35_000;
+    for (start, key, arrays) in [
+        (0, "a", ["small", "wide"]),
+        (200_000, "b", ["small", "broad"]),
+        (400_000, "again", ["small", "wide"]),
+    ] {
+        for (number, array) in [small, wide].into_iter().zip(arrays) {
+            let hit = with_number(&bytes, start + number, folder.path());
+            assert_eq!(hit.part, Part::Entry, "{hit}");
+            assert_eq!(hit.key.as_deref(), Some(key.as_bytes()), "{hit}");
+            assert_eq!(hit.arrays, [array], "{hit}");
+            assert_eq!(hit.partition.as_deref(), Some("2024"));
+            assert!(hit.detail.starts_with("a chunk of an array: "), "{hit}");
+        }
+    }
+    // What no entry has any more is no loss.
+    for start in [100_000, 300_000] {
+        for number in [small, wide] {
+            let hit = with_number(&bytes, start + number, folder.path());
+            assert_eq!((hit.part, hit.key.as_deref()), (Part::Older, None), "{hit}");
+            assert!(hit.arrays.is_empty() && !hit.part.is_loss());
+        }
+    }
+}
+
+#[test]
+fn damage_of_a_chunk_that_was_written_again_is_that_of_an_older_version() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("a.alog");
+    let store = support::open(&path, Mode::CreateNew).expect("made");
+    let part = store.partition("argo", "2024").expect("partition");
+    write_chunked(&part, "a", 0);
+    let other = numbers(900_000, 40);
+    let spec = ArraySpec::from_slice(&other);
+    let middle = Selection::new([Span::range(40..80)]);
+    let written = part.write_region("a", "small", &middle, &spec);
+    written.expect("written");
+    store.close().expect("closed");
+    let bytes = std::fs::read(&path).expect("read");
+    for (number, part) in [(50, Part::Older), (900_010, Part::Entry)] {
+        let hit = with_number(&bytes, number, folder.path());
+        assert_eq!(
+            (hit.part, hit.arrays.as_slice()),
+            (part, &["small".to_owned()][..]),
+            "{hit}"
+        );
+        assert_eq!(hit.key.as_deref(), Some(&b"a"[..]));
+    }
 }

@@ -13,14 +13,16 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::array::{ArrayId, array_of_key};
 use crate::catalog::{CATALOG, Catalog, Side};
-use crate::error::Result;
+use crate::entry::Source;
+use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, LIVE, LIVE_WORDS, SLOT_LEN, SLOTS};
 use crate::format::record::{Head, key_hash};
 use crate::format::{Defect, offset};
 use crate::index::Hash;
-use crate::log::{Item, Log, Stretch, Survey, What};
+use crate::log::{Item, Located, Log, Stretch, Survey, What};
 use crate::store::Inner;
 
 pub(crate) use degraded::over;
@@ -42,7 +44,8 @@ pub struct Damage {
     pub collection: Option<String>,
     /// Its partition.
     pub partition: Option<String>,
-    /// Its key: as it stands there, if no earlier version of the entry says otherwise.
+    /// Its key: as it stands there, if no earlier version of the entry says otherwise. Of a
+    /// chunk that of the entry whose array it belongs to; `None` if none has it any more.
     pub key: Option<Vec<u8>>,
     /// The arrays of the entry that are hit, if that is known: an entry of less than 64 KiB
     /// has one sum for all of them.
@@ -217,6 +220,7 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
         .into_iter()
         .map(|listed| (listed.id, (listed.collection.to_string(), listed.name)))
         .collect();
+    let owners = Owners::of(Source { log, catalog }, &hits)?;
     let mut found = Vec::with_capacity(hits.len());
     for Hit {
         mut damage,
@@ -229,15 +233,27 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
             && let Some((collection, name)) = names.get(&whole)
         {
             let key = damage.key.as_deref().filter(|_| damage.part != Part::Index);
-            if let Some(key) = key
-                && is_superseded(log, catalog, id, key, damage.at)?
-            {
+            let standing = match key {
+                Some(key) => standing(log, catalog, id, key, damage.at)?,
+                None => Standing::Unknown,
+            };
+            if standing == Standing::Older {
                 damage.part = Part::Older;
             }
             if side == Some(Side::Chunks) {
                 // The bytes that name it are no key that anybody gave.
-                damage.key = None;
+                let chunk = damage.key.take();
                 damage.detail = format!("a chunk of an array: {}", damage.detail);
+                // A damaged number may be that of another array.
+                let chunk = chunk.filter(|_| standing != Standing::Unknown);
+                match chunk.map(|chunk| owners.get(whole, &chunk)) {
+                    Some(Some((key, array))) => {
+                        damage.key = Some(key.clone());
+                        damage.arrays = vec![array.clone()];
+                    }
+                    Some(None) if owners.complete => damage.part = Part::Older,
+                    _ => {}
+                }
             }
             damage.collection = Some(collection.clone());
             damage.partition = Some(name.clone());
@@ -248,27 +264,91 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
     Ok(found)
 }
 
-/// Whether the newest version of a key leads back to the record at `at`. What stands in a
-/// damaged record is not enough: its key may be what is damaged.
-fn is_superseded(log: &Arc<Log>, catalog: &Catalog, id: u32, key: &[u8], at: u64) -> Result<bool> {
+/// What a damaged record is among the versions of its key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    Newest,
+    Older,
+    /// No version leads to it. What stands in it is not enough: its key may be what is damaged.
+    Unknown,
+}
+
+/// What the record in which `at` lies is among the versions of `key`.
+fn standing(log: &Arc<Log>, catalog: &Catalog, id: u32, key: &[u8], at: u64) -> Result<Standing> {
     let state = catalog.state(log, id)?;
     let hash = Hash(key_hash(key, log.identity().seed));
     let mut version = match log.find(&state.index, hash, key, u64::MAX) {
         Ok(Some(newest)) => newest,
-        _ => return Ok(false),
+        // The index led to it by its key, and it was compared.
+        Err(Error::Corrupt { at: found, .. }) if found == at => return Ok(Standing::Newest),
+        _ => return Ok(Standing::Unknown),
     };
+    let has = |version: &Located| {
+        let end = version.at.saturating_add(version.head.end());
+        (version.at..end).contains(&at)
+    };
+    if has(&version) {
+        return Ok(Standing::Newest);
+    }
     while version.at > at {
         let previous = version.head.previous;
         if previous == 0 || previous >= version.place() {
-            return Ok(false);
+            return Ok(Standing::Unknown);
         }
         if offset(previous) == at {
-            return Ok(true);
+            return Ok(Standing::Older);
         }
         version = match log.locate(previous) {
+            Ok(version) if has(&version) => return Ok(Standing::Older),
             Ok(version) => version,
-            Err(_) => return Ok(false),
+            Err(_) => return Ok(Standing::Unknown),
         };
     }
-    Ok(false)
+    Ok(Standing::Unknown)
+}
+
+/// The entries whose arrays have the chunks that are damaged.
+struct Owners {
+    by_partition: HashMap<u32, HashMap<ArrayId, Option<Owner>>>,
+    /// Whether a chunk that none of them has is one that no entry has any more.
+    complete: bool,
+}
+
+/// The key of an entry, and the name of an array of it.
+type Owner = (Vec<u8>, String);
+
+impl Owners {
+    /// Costs a read of the head of each entry of the partitions with damaged chunks, and
+    /// nothing if there is none.
+    fn of(source: Source<'_>, hits: &[Hit]) -> Result<Self> {
+        let mut owners = Self {
+            by_partition: HashMap::new(),
+            complete: true,
+        };
+        for hit in hits {
+            let side = hit.partition.map(Side::split);
+            if let Some((Some(Side::Chunks), partition)) = side {
+                let arrays = owners.by_partition.entry(partition).or_default();
+                let array = hit.damage.key.as_deref().and_then(array_of_key);
+                arrays.extend(array.map(|array| (array, None)));
+            } else {
+                owners.complete &= !hit.damage.part.is_loss();
+            }
+        }
+        for (&partition, arrays) in &mut owners.by_partition {
+            let state = source.catalog.state(source.log, partition)?;
+            // What is damaged names nothing.
+            owners.complete &= source.chunked_arrays(&state, &mut |entry, array, id| {
+                if let Some(owner) = arrays.get_mut(&id) {
+                    *owner = Some((entry.key().to_vec(), array.info().name.clone()));
+                }
+            })?;
+        }
+        Ok(owners)
+    }
+
+    fn get(&self, partition: u32, chunk: &[u8]) -> Option<&Owner> {
+        let array = array_of_key(chunk)?;
+        self.by_partition.get(&partition)?.get(&array)?.as_ref()
+    }
 }

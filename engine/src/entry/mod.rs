@@ -3,6 +3,7 @@
 mod amended;
 mod array;
 mod attr;
+mod chunked;
 mod elements;
 mod source;
 
