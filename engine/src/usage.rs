@@ -21,7 +21,7 @@ const SAMPLE: usize = 64;
 /// How closely a store is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
-    /// What the counters of the indexes say.
+    /// What the counters of the indexes say, and what is beside the entries.
     Counted,
     /// And a sample of the probes.
     Sampled,
@@ -92,7 +92,9 @@ struct Walked {
 
 impl Store {
     /// Where the bytes of the store go. Opens the index of each partition, which costs a
-    /// look-up and a read or two, and looks at 64 entries of each of its segments.
+    /// look-up and a read or two, and looks at 64 entries of each of its segments. Where
+    /// arrays are chunked or entries were amended, reads the head of each entry, chunk and
+    /// amendment of the partition: only so is known what belongs to an entry still.
     pub fn usage(&self) -> Result<Usage> {
         self.usage_with(Detail::Sampled)
     }
@@ -143,7 +145,16 @@ impl Inner {
             let sum = |of: fn(&PartitionIndex) -> u64| -> u64 {
                 state.with_sides().map(|state| of(&state.index)).sum()
             };
-            let live_bytes = sum(PartitionIndex::live_bytes);
+            let counted = sum(PartitionIndex::live_bytes);
+            let has_sides = state.with_sides().nth(1).is_some();
+            let beside = match has_sides {
+                true => self.source().live_bytes_beside(&state)?,
+                false => None,
+            };
+            let live_bytes = match beside {
+                Some(beside) => index.live_bytes().saturating_add(beside),
+                None => counted,
+            };
             let ids = SIDES.map(|side| side.id(listed.id));
             let ids = std::iter::once(listed.id).chain(ids);
             let in_log = walked

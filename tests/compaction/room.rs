@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use arraylog::{BackupOptions, Mode, OpenOptions, Store};
+use arraylog::{ArraySpec, Assignment, Attrs, BackupOptions, Mode, OpenOptions, Partition, Store};
 use support::dump::dump;
 
 use super::*;
@@ -166,4 +166,85 @@ fn a_snapshot_and_a_reader_can_be_backed_up() {
     let [old, new] = targets.map(|path| OpenOptions::new().open(path).expect("opens"));
     assert!(dump(&old).expect("read") == before);
     assert!(dump(&new).expect("read") == dump(&store).expect("read"));
+}
+
+fn write_chunked(part: &Partition, key: &str) {
+    let data: Vec<f64> = (0..100_000).map(f64::from).collect();
+    let spec = ArraySpec::from_slice(&data).chunks(&[9_000]);
+    let written = part.write(key, &[("t", spec)], &Attrs::new());
+    written.expect("written");
+}
+
+#[test]
+fn chunks_of_what_was_removed_replaced_or_dropped_are_dead_at_once() {
+    let array = 800_000;
+    let near = |found: u64, expected: u64| {
+        assert!(found.abs_diff(expected) < 20_000, "{found} and {expected}");
+    };
+    let drop_it = Assignment {
+        drop: &["t"],
+        ..Assignment::default()
+    };
+    type Change<'a> = (&'a str, &'a dyn Fn(&Partition));
+    let changes: [Change<'_>; 4] = [
+        ("removed", &|part| {
+            assert!(part.remove("b").expect("removed"))
+        }),
+        ("replaced", &|part| part.put("b", "a value").expect("put")),
+        ("dropped", &|part| {
+            part.assign("b", &drop_it).expect("amended")
+        }),
+        ("again", &|part| write_chunked(part, "b")),
+    ];
+    for (what, change) in changes {
+        let (_folder, path) = folder();
+        let store = support::open(&path, Mode::Append).expect("opens");
+        let part = store.partition("c", "p").expect("partition");
+        write_chunked(&part, "a");
+        write_chunked(&part, "b");
+        let before = store.usage().expect("told");
+        near(before.live_bytes, 2 * array);
+        near(before.reclaimable_bytes, 0);
+        change(&part);
+        let kept = if what == "again" { 2 } else { 1 };
+        for usage in [store.usage(), store.detailed_usage()] {
+            let usage = usage.expect("told");
+            near(usage.live_bytes, kept * array);
+            near(usage.reclaimable_bytes, array);
+            near(usage.partitions[0].live_bytes, kept * array);
+            if let Some(dead) = usage.partitions[0].dead_bytes {
+                near(dead, array);
+            }
+        }
+        let promised = store.usage().expect("told").reclaimable_bytes;
+        near(compact(&store).freed_bytes, promised);
+        near(store.usage().expect("told").reclaimable_bytes, 0);
+        store.close().expect("closed");
+        let reader = OpenOptions::new().open(&path).expect("opens");
+        near(reader.usage().expect("told").live_bytes, kept * array);
+    }
+}
+
+#[test]
+fn amendments_of_what_was_removed_or_replaced_are_dead_at_once() {
+    let (_folder, path) = folder();
+    let store = support::open(&path, Mode::Append).expect("opens");
+    let part = store.partition("c", "p").expect("partition");
+    let data = vec![1.5f64; 50_000];
+    for key in ["a", "b", "c"] {
+        part.write(key, &[], &Attrs::new()).expect("written");
+        let arrays = [("t", ArraySpec::from_slice(&data).codec("none"))];
+        let amended = Assignment {
+            arrays: &arrays,
+            ..Assignment::default()
+        };
+        part.assign(key, &amended).expect("amended");
+    }
+    let live = || store.usage().expect("told").live_bytes;
+    assert!(live().abs_diff(3 * 400_000) < 20_000);
+    part.remove("a").expect("removed");
+    part.put("b", "a value").expect("put");
+    assert!(live().abs_diff(400_000) < 20_000, "{}", live());
+    let promised = store.usage().expect("told").reclaimable_bytes;
+    assert!(compact(&store).freed_bytes.abs_diff(promised) < 20_000);
 }

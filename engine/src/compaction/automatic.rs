@@ -60,8 +60,8 @@ impl Inner {
         if automatic.running.swap(true, Ordering::AcqRel) {
             return;
         }
-        // What is dead is counted with every entry of the catalog: only when the log has
-        // grown by an eighth.
+        // What is dead is counted with every entry of the catalog, and of partitions with
+        // chunks or amendments: only when the log has grown by an eighth.
         automatic
             .next
             .store(end.saturating_add(end / 8), Ordering::Relaxed);

@@ -1,11 +1,14 @@
 //! Which chunks belong to something.
 
+use std::collections::HashSet;
+
 use super::{Array, Entry, Source};
-use crate::array::ArrayId;
-use crate::catalog::PartitionState;
+use crate::array::{ArrayId, array_of_key};
+use crate::catalog::{PartitionState, Side};
 use crate::error::{Error, Result};
-use crate::format::record::RecordKind;
+use crate::format::record::{RecordKind, key_hash};
 use crate::format::{offset, place};
+use crate::index::Hash;
 use crate::log::{Located, Stored, Walk};
 
 impl Source<'_> {
@@ -54,5 +57,76 @@ impl Source<'_> {
                 Some(read) => read?,
             }
         }
+    }
+
+    /// Bytes of the records beside the entries of a partition that a compaction would keep:
+    /// chunks of arrays that entries have, and amendments of entries that are there and were
+    /// not written whole since. `None` if what says so is damaged.
+    ///
+    /// The indexes count the newest of each key, also after the array or the entry is gone:
+    /// nothing is looked at one by one when these are removed. Costs a read of the head of
+    /// each entry, chunk and amendment.
+    pub(crate) fn live_bytes_beside(self, state: &PartitionState) -> Result<Option<u64>> {
+        let mut bytes = 0u64;
+        // Before the entries, so that what is written meanwhile is not taken for dead.
+        if let Some(chunks) = self.walk_of(state, Side::Chunks) {
+            let mut arrays = HashSet::new();
+            let whole = self.chunked_arrays(state, &mut |_, _, id| {
+                arrays.insert(id);
+            })?;
+            let live = self.live_bytes_of(chunks, &|key, _| {
+                Ok(array_of_key(key).is_some_and(|array| arrays.contains(&array)))
+            })?;
+            match live {
+                Some(live) if whole => bytes = bytes.saturating_add(live),
+                _ => return Ok(None),
+            }
+        }
+        let Some(amendments) = self.walk_of(state, Side::Amendments) else {
+            return Ok(Some(bytes));
+        };
+        let live = self.live_bytes_of(amendments, &|key, amendment| {
+            let hash = Hash(key_hash(key, self.log.identity().seed));
+            let whole = self.log.find(&state.index, hash, key, u64::MAX)?;
+            let whole = whole.filter(Located::is_live);
+            Ok(whole.is_some_and(|whole| whole.place() < amendment.place()))
+        })?;
+        Ok(live.map(|live| bytes.saturating_add(live)))
+    }
+
+    /// A walk over the newest records of a side, if it has any.
+    fn walk_of(self, state: &PartitionState, side: Side) -> Option<Walk> {
+        let published = || place(self.log.published());
+        let (pinned, end) = state.side(side)?.index.pin(published);
+        Some(Walk::uncompared(Some(pinned), end))
+    }
+
+    /// Bytes of the records of a walk that are live. `None` if one is damaged.
+    fn live_bytes_of(
+        self,
+        mut walk: Walk,
+        is_live: &dyn Fn(&[u8], &Located) -> Result<bool>,
+    ) -> Result<Option<u64>> {
+        let log = self.log;
+        let mut bytes = 0u64;
+        let mut of_record = |at: u64| -> Result<()> {
+            let (head, key) = log.head_and_key(at)?;
+            let located = Located { at, head };
+            if is_live(&key, &located)? {
+                bytes = bytes.saturating_add(located.live_bytes().unwrap_or_default());
+            }
+            Ok(())
+        };
+        loop {
+            match walk
+                .next(log)
+                .map(|found| found.and_then(|found| of_record(offset(found))))
+            {
+                None => break,
+                Some(Err(Error::Corrupt { .. })) => return Ok(None),
+                Some(read) => read?,
+            }
+        }
+        Ok(Some(bytes))
     }
 }
