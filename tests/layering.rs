@@ -44,6 +44,7 @@ const LAYERS: [Layer; 17] = [
             "arena",
             "index",
             "log",
+            "array",
             "catalog",
             "condition",
         ],

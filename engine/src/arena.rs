@@ -194,6 +194,31 @@ impl Arena {
         Ok(Span { place, len })
     }
 
+    /// Whether `len` bytes can take the place of those of a span.
+    pub(crate) fn has_room_in(span: Span, len: usize) -> bool {
+        matches!(span.place, Place::Chunk(..)) && len <= span.len
+    }
+
+    /// Copies bytes to the place of those of a span, which has room for them.
+    pub(crate) fn overwrite(&mut self, span: Span, pieces: &[&[u8]]) -> Span {
+        let Place::Chunk(chunk, at) = span.place else {
+            return span;
+        };
+        let chunk = self.chunks.get_mut(chunk);
+        let mut rest = chunk
+            .and_then(|chunk| chunk.get_mut(at..at + span.len))
+            .unwrap_or_default();
+        for piece in pieces {
+            let (place, behind) = rest.split_at_mut(piece.len().min(rest.len()));
+            place.copy_from_slice(piece.get(..place.len()).unwrap_or_default());
+            rest = behind;
+        }
+        Span {
+            len: span.len - rest.len(),
+            ..span
+        }
+    }
+
     /// Takes bytes over: those in memory are copied, a file stays what it is.
     pub(crate) fn take(&mut self, gathered: Gathered) -> io::Result<Span> {
         match gathered {
@@ -287,6 +312,24 @@ mod tests {
         for (span, bytes) in spans {
             assert!(arena.bytes(span) == bytes);
         }
+    }
+
+    #[test]
+    fn bytes_in_memory_give_their_place_to_as_many_or_fewer() {
+        let mut arena = arena(&Arc::default());
+        let before = arena.copy(&[b"before"]).expect("room");
+        let span = arena.copy(&[b"0123456789"]).expect("room");
+        let after = arena.copy(&[b"after"]).expect("room");
+        assert!(Arena::has_room_in(span, 10) && !Arena::has_room_in(span, 11));
+        let span = arena.overwrite(span, &[b"abc", b"", b"defg"]);
+        assert_eq!(arena.bytes(span), b"abcdefg");
+        assert_eq!(arena.bytes(before), b"before");
+        assert_eq!(arena.bytes(after), b"after");
+        let large = arena.copy(&[&vec![1; IN_MEMORY]]).expect("room");
+        assert!(
+            !Arena::has_room_in(large, 1),
+            "a file is never written twice"
+        );
     }
 
     #[test]

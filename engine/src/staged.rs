@@ -1,6 +1,9 @@
 //! Operations that wait for their commit, with copies of their keys and values.
 
-use std::collections::{HashMap, HashSet};
+mod drafts;
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::io;
 use std::ops::Range;
 use std::path::Path;
@@ -14,6 +17,8 @@ use crate::format::BLOCK;
 use crate::format::record::{RecordKind, value_hash};
 use crate::index::Hash;
 use crate::log::{OpValue, wide_blocks};
+
+pub(crate) use drafts::{Draft, NewDraft, Part, Stamp};
 
 /// A partition by its names, and what they lead to once they were looked up.
 #[derive(Debug)]
@@ -96,6 +101,8 @@ struct StagedOp {
     key: Range<usize>,
     value: Span,
     sums: Sums,
+    /// Whether a later one made it needless.
+    void: bool,
 }
 
 /// What the store has to have at a key when the operations are committed.
@@ -122,10 +129,18 @@ pub(crate) struct Staged {
     /// Schemas that the values need, all of them: by the commit another generation of the
     /// file may serve, which has those alone that its entries use.
     schemas: Vec<Interning>,
-    /// Their ids.
-    schema_ids: HashSet<u32>,
+    /// Their places there, by id.
+    schema_ids: HashMap<u32, usize>,
     /// The last operation on each key; made when the first one asks.
     overlay: Option<Overlay>,
+    /// The operation on each chunk; likewise.
+    chunks: Option<Overlay>,
+    /// Entries whose parts were changed, by partition and key.
+    drafts: HashMap<(usize, Box<[u8]>), Draft>,
+    /// Number of changes of parts so far.
+    changes: u64,
+    /// Number of operations that later ones made needless.
+    void: usize,
 }
 
 /// What the operations so far make of a key.
@@ -137,6 +152,8 @@ pub(crate) enum Overlaid<'a> {
     Removed,
     /// It was written.
     Written(RecordKind, &'a [u8]),
+    /// Parts of it were changed: what that makes of it, and the frame of that.
+    Changed(&'a Draft, &'a [u8]),
 }
 
 impl Staged {
@@ -150,24 +167,29 @@ impl Staged {
             targets: Vec::new(),
             by_name: HashMap::new(),
             schemas: Vec::new(),
-            schema_ids: HashSet::new(),
+            schema_ids: HashMap::new(),
             overlay: None,
+            chunks: None,
+            drafts: HashMap::new(),
+            changes: 0,
+            void: 0,
         }
     }
 
     /// Number of operations.
     pub(crate) fn len(&self) -> usize {
-        self.ops.len()
+        self.ops.len().saturating_sub(self.void)
     }
 
-    /// Whether the schema with an id was noted.
-    pub(crate) fn has_schema(&self, id: u32) -> bool {
-        self.schema_ids.contains(&id)
+    /// The schema with an id, if it was noted.
+    pub(crate) fn schema(&self, id: u32) -> Option<&Interning> {
+        self.schemas.get(*self.schema_ids.get(&id)?)
     }
 
     /// Notes a schema that a value needs.
     pub(crate) fn note_schema(&mut self, schema: Interning) {
-        if self.schema_ids.insert(schema.id) {
+        if let Entry::Vacant(place) = self.schema_ids.entry(schema.id) {
+            place.insert(self.schemas.len());
             self.schemas.push(schema);
         }
     }
@@ -218,18 +240,20 @@ impl Staged {
         Ok(())
     }
 
-    /// Adds a chunk of an array, or an amendment.
-    pub(crate) fn push_beside(
+    /// As [`Staged::push`], of an entry and the chunks that it needs: all or nothing.
+    pub(crate) fn push_entry(
         &mut self,
         target: usize,
-        side: Side,
         hash: Hash,
         key: &[u8],
         pieces: &[&[u8]],
+        chunks: &[Part<'_>],
     ) -> io::Result<()> {
         let value = self.values.copy(pieces)?;
         let sums = Sums::of(&[self.values.bytes(value)], value.len() as u64);
-        self.stage((target, Some(side)), side.kind(), hash, key, value, sums);
+        self.push_chunks(target, chunks)?;
+        let kind = RecordKind::Entry;
+        self.stage((target, None), kind, hash, key, value, sums);
         Ok(())
     }
 
@@ -257,9 +281,15 @@ impl Staged {
         sums: Sums,
     ) {
         let key_range = self.keep(key);
-        if let Some(overlay) = &mut self.overlay
-            && side.is_none()
-        {
+        if side.is_none() {
+            self.forget_draft(target, key);
+        }
+        let overlay = match side {
+            None => self.overlay.as_mut(),
+            Some(Side::Chunks) => self.chunks.as_mut(),
+            Some(Side::Amendments) => None,
+        };
+        if let Some(overlay) = overlay {
             overlay.insert((target, key.into()), self.ops.len());
         }
         self.ops.push(StagedOp {
@@ -270,6 +300,7 @@ impl Staged {
             key: key_range,
             value,
             sums,
+            void: false,
         });
     }
 
@@ -288,10 +319,17 @@ impl Staged {
         match self.overlaid(target, key) {
             Overlaid::Untouched => {}
             Overlaid::Removed => return condition.check(key, None),
-            Overlaid::Written(..) => {
+            Overlaid::Written(..) | Overlaid::Changed(..) => {
                 return Err(condition.conflict(key, "a write of the same batch"));
             }
         }
+        self.guard(target, hash, key, condition);
+        Ok(())
+    }
+
+    /// Asks that `condition` holds in the store at `key`, whatever earlier operations make of
+    /// it.
+    pub(crate) fn guard(&mut self, target: usize, hash: Hash, key: &[u8], condition: Condition) {
         let key = self.keep(key);
         self.guards.push(Guard {
             target,
@@ -299,10 +337,10 @@ impl Staged {
             key,
             condition,
         });
-        Ok(())
     }
 
-    /// Gives `check` what was required, in the order of the calls.
+    /// Gives `check` what was required, in the order of the calls, and then the versions that
+    /// were changed.
     pub(crate) fn check(
         &self,
         mut check: impl FnMut(&Target, Hash, &[u8], Condition) -> Result<()>,
@@ -311,6 +349,11 @@ impl Staged {
             if let Some(target) = self.targets.get(guard.target) {
                 let key = self.keys.get(guard.key.clone()).unwrap_or_default();
                 check(target, guard.hash, key, guard.condition)?;
+            }
+        }
+        for (draft, op) in self.drafts_in_order() {
+            if let (Some(version), Some(target)) = (draft.base, self.targets.get(op.target)) {
+                check(target, op.hash, self.key(op), Condition::Version(version))?;
             }
         }
         Ok(())
@@ -325,19 +368,38 @@ impl Staged {
 
     /// What the operations so far make of a key.
     pub(crate) fn overlaid(&mut self, target: usize, key: &[u8]) -> Overlaid<'_> {
-        if self.overlay.is_none() {
-            let last = self.ops.iter().enumerate();
-            let last = last.filter(|(_, op)| op.side.is_none());
-            let last = last.map(|(number, op)| ((op.target, self.key(op).into()), number));
-            self.overlay = Some(last.collect());
+        let number = self.last(target, key);
+        let draft = match self.drafts.is_empty() {
+            true => None,
+            false => self.drafts.get(&(target, Box::from(key))),
+        };
+        if let Some(draft) = draft
+            && let Some(op) = self.ops.get(draft.op)
+        {
+            return Overlaid::Changed(draft, self.values.bytes(op.value));
         }
-        let overlay = self.overlay.as_ref();
-        let number = overlay.and_then(|overlay| overlay.get(&(target, Box::from(key))));
-        match number.and_then(|&number| self.ops.get(number)) {
+        match number.and_then(|number| self.ops.get(number)) {
             None => Overlaid::Untouched,
             Some(op) if op.kind == RecordKind::Tombstone => Overlaid::Removed,
             Some(op) => Overlaid::Written(op.kind, self.values.bytes(op.value)),
         }
+    }
+
+    /// Number of the last operation on a key.
+    fn last(&mut self, target: usize, key: &[u8]) -> Option<usize> {
+        if self.overlay.is_none() {
+            self.overlay = Some(self.by_key(None));
+        }
+        let overlay = self.overlay.as_ref()?;
+        overlay.get(&(target, Box::from(key))).copied()
+    }
+
+    /// Number of the last operation by partition and key.
+    fn by_key(&self, side: Option<Side>) -> Overlay {
+        let last = self.ops.iter().enumerate();
+        let last = last.filter(|(_, op)| op.side == side && !op.void);
+        let last = last.map(|(number, op)| ((op.target, self.key(op).into()), number));
+        last.collect()
     }
 
     fn key(&self, op: &StagedOp) -> &[u8] {
@@ -352,11 +414,12 @@ impl Staged {
             .collect()
     }
 
-    /// The operations, for the commit.
+    /// The operations, for the commit: of a partition that has others than entries chunks
+    /// stand before the entries that have them, and amendments behind all.
     pub(crate) fn changes<'a>(&'a self, values: &'a [&'a [u8]]) -> Vec<Change<'a>> {
         let change = |(op, value): (&'a StagedOp, &'a &'a [u8])| {
             Some(Change {
-                target: self.targets.get(op.target)?,
+                target: self.targets.get(op.target).filter(|_| !op.void)?,
                 side: op.side,
                 kind: op.kind,
                 key: self.key(op),
@@ -366,6 +429,16 @@ impl Staged {
                     .value(std::slice::from_ref(value), value.len() as u64),
             })
         };
-        self.ops.iter().zip(values).filter_map(change).collect()
+        let turn = |change: &Change<'_>| match change.side {
+            Some(Side::Chunks) => 0,
+            None => 1,
+            Some(Side::Amendments) => 2,
+        };
+        let changes = self.ops.iter().zip(values).filter_map(change);
+        let mut changes: Vec<Change<'a>> = changes.collect();
+        if !changes.is_sorted_by_key(turn) {
+            changes.sort_by_key(turn);
+        }
+        changes
     }
 }

@@ -19,6 +19,19 @@ impl Value {
         Self(bytes)
     }
 
+    /// A copy, in memory. Memory that cannot be had is `Error::Io`.
+    pub(crate) fn copied(bytes: &[u8]) -> Result<Self> {
+        Self::owned(bytes.len(), |out| {
+            out.copy_from_slice(bytes);
+            Ok(())
+        })
+    }
+
+    /// The bytes, which keep their memory.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        self.0
+    }
+
     /// Bytes in memory, zeros at first, which `fill` writes. Memory that cannot be had is
     /// `Error::Io`.
     pub(crate) fn owned(len: usize, fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<Self> {

@@ -108,7 +108,7 @@ pub(crate) struct BatchPartition {
 }
 
 impl BatchPartition {
-    fn change<T: Send>(
+    pub(crate) fn change<T: Send>(
         &self,
         py: Python<'_>,
         change: impl FnOnce(arraylog::BatchPartition<'_>) -> arraylog::Result<T> + Send,

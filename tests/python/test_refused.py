@@ -22,12 +22,6 @@ def refused(call, name):
 
 
 METHODS = {"dataset": lambda part: part.dataset()}
-BATCH = {
-    "assign": lambda part: part.assign("k", {"u": 1.0}),
-    "append": lambda part: part.append("k", "t", [1.0]),
-    "resize": lambda part: part.resize("k", "t", (20,)),
-    "write_region": lambda part: part.write_region("k", "t", np.s_[0:2], [1.0, 2.0]),
-}
 STORE = {
     "by_field": lambda store: store.compact(by_field=True),
 }
@@ -62,15 +56,6 @@ def test_options_that_ask_for_nothing_are_accepted(part):
         },
     )
     assert part["l"]["t"].codec is None and part["l"]["t"].chunks is None
-
-
-def test_a_batch_refuses_changes_of_parts(part, store):
-    with store.batch() as batch:
-        inner = batch.partition("argo", "2024-01")
-        for name in BATCH:
-            refused(lambda name=name: BATCH[name](inner), name)
-        inner.put("l", b"")
-    assert list(part) == ["k", "v", "l"]
 
 
 def test_storage_options_are_refused_by_name(part, store):

@@ -75,6 +75,10 @@ def write(path: str | os.PathLike[str]) -> int | None:
         batch: Batch
         with store.batch(durability="buffered") as batch:
             target = batch.partition("argo", "2024-01")
+            target.write_region("grid", "u", np.s_[0, ::2], 1.0)
+            target.append("grid", "u", np.ones((1, 10)), axis=0)
+            target.resize("grid", "u", (5, 10))
+            target.assign("grid", {"v": t}, attrs={"n": 1}, drop=["n"], rename={"u": "t"})
             target.put("k", b"v")
             target.write("w", {"t": t}, if_absent=True)
             gone = target.remove("k") and gone

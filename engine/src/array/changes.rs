@@ -32,6 +32,15 @@ pub(crate) struct Changes {
 }
 
 impl Changes {
+    /// What an array of this name is called after them; `None` if it is dropped.
+    pub(crate) fn follow<'a>(&'a self, name: &'a str) -> Option<&'a str> {
+        if self.dropped.iter().any(|dropped| dropped == name) {
+            return None;
+        }
+        let mut renamed = self.renamed.iter().filter(|(from, _)| from == name);
+        Some(renamed.next().map_or(name, |(_, to)| to))
+    }
+
     pub(super) fn encode(&self, out: &mut Vec<u8>) {
         let count = self
             .dropped

@@ -14,11 +14,16 @@ pub(super) struct Dims<'a> {
     pub(super) names: Vec<u8>,
     /// Slot of a name and the array that used it first.
     known: Names<'a, (u32, &'a str)>,
+    /// Whether each array has sizes of its own.
+    pub(super) apart: bool,
 }
 
 impl<'a> Dims<'a> {
     /// Slots of the axes of `array`, made as needed.
     pub(super) fn slots(&mut self, array: &'a str, spec: &'a ArraySpec<'a>) -> Result<Axes> {
+        if self.apart {
+            self.known = Names::default();
+        }
         let rank = spec.shape.len();
         if !spec.dims.is_empty() && spec.dims.len() != rank {
             return Err(shape_error(

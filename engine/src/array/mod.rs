@@ -68,7 +68,7 @@ pub(crate) use frame::{
 pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};
 pub(crate) use limits::MAX_RANK;
 pub(crate) use map::{decode_attrs, encode_attrs};
-pub(crate) use plan::{ArrayAttrs, Cut, Plan, plan, plan_with};
+pub(crate) use plan::{ArrayAttrs, Cut, Plan, plan, plan_apart, plan_with};
 pub(crate) use region::{ChunkGrid, Piece, Places, Touched, gather, gather_bits, pairs};
 pub(crate) use schema::Schema;
 pub(crate) use spec::{ArrayDefaults, StoredAs};

@@ -110,7 +110,7 @@ pub(crate) fn plan<'a>(
     arrays: &'a [(&'a str, ArraySpec<'a>)],
     attrs: &'a Attrs,
 ) -> Result<Plan<'a>> {
-    plan_with(arrays, attrs, None)
+    plan_by(arrays, attrs, None, false)
 }
 
 /// As [`plan`], for an entry of a partition that has a dictionary.
@@ -119,12 +119,31 @@ pub(crate) fn plan_with<'a>(
     attrs: &'a Attrs,
     dictionary: Option<&'a Dictionary>,
 ) -> Result<Plan<'a>> {
+    plan_by(arrays, attrs, dictionary, false)
+}
+
+/// As [`plan`], of an entry in the making, whose arrays may have different sizes of one dim
+/// yet: a frame of it is read as any other and is never stored.
+pub(crate) fn plan_apart<'a>(
+    arrays: &'a [(&'a str, ArraySpec<'a>)],
+    attrs: &'a Attrs,
+) -> Result<Plan<'a>> {
+    plan_by(arrays, attrs, None, true)
+}
+
+fn plan_by<'a>(
+    arrays: &'a [(&'a str, ArraySpec<'a>)],
+    attrs: &'a Attrs,
+    dictionary: Option<&'a Dictionary>,
+    apart: bool,
+) -> Result<Plan<'a>> {
     check_count("arrays", arrays.len())?;
     check_count("attributes", attrs.len())?;
     let mut draft = Draft {
         dictionary,
         ..Draft::for_fields(arrays.len(), attrs.len())
     };
+    draft.dims.apart = apart;
     let mut names = Names::default();
     for (name, spec) in arrays {
         if names.get(name).is_some() {

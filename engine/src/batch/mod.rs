@@ -1,6 +1,9 @@
 //! Writes that commit together.
 
+mod changes;
 mod partition;
+
+use std::sync::Arc;
 
 use parking_lot::Mutex;
 
@@ -22,10 +25,16 @@ pub use partition::BatchPartition;
 /// calls, and the last write of a key counts. A call that is refused leaves nothing of
 /// it in the batch, which goes on. Dropped without [`commit`](Self::commit), nothing is
 /// stored.
+///
+/// Parts of entries are changed too ([`BatchPartition::assign`],
+/// [`write_region`](BatchPartition::write_region), [`append`](BatchPartition::append),
+/// [`resize`](BatchPartition::resize)): each change is made at its call to the entry as the
+/// batch leaves it. The entry of the store that the first one of a key saw has to be there
+/// still when the batch is committed.
 #[derive(Debug)]
 pub struct Batch {
     pub(crate) store: Store,
-    pub(crate) staged: Mutex<Staged>,
+    pub(crate) staged: Arc<Mutex<Staged>>,
     durability: Durability,
 }
 
@@ -34,7 +43,7 @@ impl Batch {
         let durability = inner.log.durability();
         Self {
             store: store.clone(),
-            staged: Mutex::new(Staged::new(&inner.pool, inner.log.path())),
+            staged: Arc::new(Mutex::new(Staged::new(&inner.pool, inner.log.path()))),
             durability,
         }
     }
@@ -70,9 +79,12 @@ impl Batch {
 
     /// Commits; the seqno of the commit. An empty batch commits nothing and gives the
     /// store's seqno. `Error::Conflict` names the first key whose condition does not
-    /// hold; nothing of the batch is stored then.
+    /// hold, or of which parts were changed here and by others since, compaction among
+    /// them; `Error::Shape` an entry, of which parts were changed, in which two arrays have
+    /// different sizes of one dim. Nothing of the batch is stored then.
     pub fn commit(self) -> Result<u64> {
-        let staged = self.staged.into_inner();
+        self.finish_drafts()?;
+        let staged = self.staged.lock();
         let values = staged.values();
         let changes = staged.changes(&values);
         self.store.on_newest(|inner| {

@@ -1,14 +1,16 @@
 //! What a batch writes to one partition.
 
+use std::sync::Arc;
+
 use super::Batch;
 use crate::array::{ArrayDefaults, ArraySpec, Attrs};
-use crate::catalog::Side;
+use crate::catalog::PartitionState;
 use crate::chunks::{NewChunk, cut_all};
-use crate::condition::Condition;
+use crate::condition::{Condition, Version};
 use crate::entry::{Entry, Stays};
 use crate::error::{Result, no_key};
 use crate::format::record::RecordKind;
-use crate::staged::Overlaid;
+use crate::staged::{Overlaid, Part};
 use crate::store::Inner;
 
 /// The verbs of a batch on one partition. Data is copied before a call returns.
@@ -66,19 +68,17 @@ impl BatchPartition<'_> {
         let arrays = defaults.under(arrays);
         let mut plan = crate::array::plan(&arrays, attrs)?;
         plan.align_arrays(align);
-        // Before anything is staged that nothing would lead to.
-        self.require(key.as_ref(), condition)?;
-        for NewChunk { key, block } in cut_all(&mut plan, &inner.array_ids, inner.log.path())? {
-            let hash = inner.hash(&key)?;
-            let mut staged = self.batch.staged.lock();
-            let pushed = staged.push_beside(self.target, Side::Chunks, hash, &key, &[&block]);
-            pushed.map_err(|source| self.batch.no_room(source))?;
-        }
+        let (key, hash) = (key.as_ref(), inner.hash(key.as_ref())?);
+        let cut = cut_all(&mut plan, &inner.array_ids, inner.log.path())?;
+        let chunks = hashed(&inner, cut.iter())?;
         let interning = inner.catalog.intern_plan(&inner.log, &mut plan)?;
         let pieces = plan.pieces(interning.id);
         let parts: Vec<&[u8]> = pieces.parts.iter().map(|part| &**part).collect();
-        self.push(RecordKind::Entry, key.as_ref(), &parts, Condition::Always)?;
-        self.batch.staged.lock().note_schema(interning);
+        let mut staged = self.batch.staged.lock();
+        staged.require(self.target, hash, key, condition)?;
+        let pushed = staged.push_entry(self.target, hash, key, &parts, &chunks);
+        pushed.map_err(|source| self.batch.no_room(source))?;
+        staged.note_schema(interning);
         Ok(())
     }
 
@@ -110,7 +110,8 @@ impl BatchPartition<'_> {
     }
 
     /// Gives an entry another key, with the batch laid over the store. `Error::NotFound`;
-    /// `Error::Conflict` if `new` exists and `overwrite` is false.
+    /// `Error::Conflict` if `new` exists and `overwrite` is false, and at the commit if an
+    /// entry of the store with amendments or chunks was changed since.
     pub fn rename(
         &self,
         key: impl AsRef<[u8]>,
@@ -118,11 +119,21 @@ impl BatchPartition<'_> {
         overwrite: bool,
     ) -> Result<()> {
         let (key, new) = (key.as_ref(), new.as_ref());
+        // Of an entry that others may change without writing it.
+        let mut version = None;
+        let mut changed = false;
         let staged = match self.batch.staged.lock().overlaid(self.target, key) {
             Overlaid::Untouched => None,
             Overlaid::Removed => return Err(no_key(key)),
             Overlaid::Written(kind, value) => Some((kind, value.to_vec())),
+            Overlaid::Changed(..) => {
+                changed = true;
+                None
+            }
         };
+        if changed {
+            return self.rename_changed(key, new, overwrite);
+        }
         let (kind, value) = match staged {
             Some(staged) => staged,
             None => {
@@ -133,28 +144,47 @@ impl BatchPartition<'_> {
                 }
                 let (kind, value) = stored.record()?;
                 self.note_schema(&inner, kind, &value)?;
+                if !stored.is_one_record()? {
+                    version = Some(stored.version());
+                }
                 (kind, value.to_vec())
             }
         };
         if key == new {
             return Ok(());
         }
-        if !overwrite && self.holds(new)? {
-            return Err(Condition::Absent.conflict(new, "an entry"));
-        }
+        self.require_vacant(new, overwrite)?;
         self.push(kind, new, &[&value], Condition::Always)?;
+        if let Some(version) = version {
+            self.guard(key, version)?;
+        }
         self.push(RecordKind::Tombstone, key, &[], Condition::Always)
     }
 
     /// An entry that needs more than its record is written whole.
     fn rename_amended(&self, entry: &Entry, new: &[u8], overwrite: bool) -> Result<()> {
-        if !overwrite && self.holds(new)? {
-            return Err(Condition::Absent.conflict(new, "an entry"));
-        }
+        self.require_vacant(new, overwrite)?;
         if let Some(parts) = entry.parts(Stays::All)? {
             self.write(new, &parts.specs(), &parts.attrs)?;
         }
+        self.guard(entry.key(), entry.version())?;
         self.push(RecordKind::Tombstone, entry.key(), &[], Condition::Always)
+    }
+
+    /// Fails if there is an entry that may not be overwritten.
+    pub(super) fn require_vacant(&self, key: &[u8], overwrite: bool) -> Result<()> {
+        match !overwrite && self.holds(key)? {
+            true => Err(Condition::Absent.conflict(key, "an entry")),
+            false => Ok(()),
+        }
+    }
+
+    /// Asks that the store has this version when the batch is committed.
+    fn guard(&self, key: &[u8], version: Version) -> Result<()> {
+        let hash = self.batch.store.inner().hash(key)?;
+        let mut staged = self.batch.staged.lock();
+        staged.guard(self.target, hash, key, Condition::Version(version));
+        Ok(())
     }
 
     /// Copies an entry, of any store, to `key`.
@@ -180,7 +210,7 @@ impl BatchPartition<'_> {
         let at = inner.log.published();
         let id = crate::array::schema_id(frame);
         let id = id.map_err(|defect| inner.log.corrupt(at, defect))?;
-        if !self.batch.staged.lock().has_schema(id) {
+        if self.batch.staged.lock().schema(id).is_none() {
             let interning = inner.catalog.interning(&inner.log, id)?;
             self.batch.staged.lock().note_schema(interning);
         }
@@ -188,7 +218,7 @@ impl BatchPartition<'_> {
     }
 
     /// What the partition asks for, if it is there: log2 of the alignment, and of arrays.
-    fn asked(&self, inner: &Inner) -> Result<(Option<u8>, ArrayDefaults)> {
+    pub(super) fn asked(&self, inner: &Inner) -> Result<(Option<u8>, ArrayDefaults)> {
         let staged = self.batch.staged.lock();
         let Some(target) = staged.target_at(self.target) else {
             return Ok((None, ArrayDefaults::default()));
@@ -217,25 +247,43 @@ impl BatchPartition<'_> {
         inner.hash(key)?;
         match self.batch.staged.lock().overlaid(self.target, key) {
             Overlaid::Removed => return Ok(false),
-            Overlaid::Written(..) => return Ok(true),
+            Overlaid::Written(..) | Overlaid::Changed(..) => return Ok(true),
             Overlaid::Untouched => {}
         }
         Ok(self.stored(&inner, key)?.is_some())
     }
 
     /// The entry of the store without the batch.
-    fn stored(&self, inner: &Inner, key: &[u8]) -> Result<Option<Entry>> {
-        inner.log.check_open("read a key")?;
-        let found = {
-            let staged = self.batch.staged.lock();
-            let target = staged.target_at(self.target);
-            let find = |target: &crate::staged::Target| {
-                inner
-                    .catalog
-                    .find(&inner.log, &target.collection, &target.name)
-            };
-            target.map(find).transpose()?.flatten()
-        };
+    pub(super) fn stored(&self, inner: &Inner, key: &[u8]) -> Result<Option<Entry>> {
+        let found = self.state(inner)?;
         found.map_or(Ok(None), |partition| inner.entry(&partition, key))
     }
+
+    /// The partition, if the store has it.
+    pub(super) fn state(&self, inner: &Inner) -> Result<Option<Arc<PartitionState>>> {
+        inner.log.check_open("read a key")?;
+        let staged = self.batch.staged.lock();
+        let target = staged.target_at(self.target);
+        let find = |target: &crate::staged::Target| {
+            inner
+                .catalog
+                .find(&inner.log, &target.collection, &target.name)
+        };
+        Ok(target.map(find).transpose()?.flatten())
+    }
+}
+
+/// Chunks, to be staged.
+pub(super) fn hashed<'a>(
+    inner: &Inner,
+    chunks: impl Iterator<Item = &'a NewChunk>,
+) -> Result<Vec<Part<'a>>> {
+    let hashed = |chunk: &'a NewChunk| {
+        Ok(Part {
+            hash: inner.hash(&chunk.key)?,
+            key: &chunk.key,
+            block: &chunk.block,
+        })
+    };
+    chunks.map(hashed).collect()
 }

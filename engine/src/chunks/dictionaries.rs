@@ -89,7 +89,8 @@ impl ChunkIndex {
                 what: "the dictionary of the partition",
                 because: "an entry needs it, and none stands before it",
             };
-            self.log.corrupt(offset(self.version), defect)
+            let version = self.stored.as_ref().map_or(0, |(_, version)| *version);
+            self.log.corrupt(offset(version), defect)
         }))
     }
 }

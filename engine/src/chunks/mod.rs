@@ -6,13 +6,14 @@ mod cutting;
 mod decode;
 mod dictionaries;
 mod ids;
+mod staged;
 mod threads;
 
 use std::sync::Arc;
 
 use crate::catalog::Beside;
 use crate::error::Result;
-use crate::format::record::key_hash;
+use crate::format::record::{RecordKind, key_hash};
 use crate::format::{Defect, offset};
 use crate::index::{Hash, Pinned};
 use crate::log::{Log, Stored};
@@ -22,44 +23,68 @@ pub(crate) use cutting::{NewChunk, cut_all, encode_box};
 pub(crate) use decode::decode;
 pub(crate) use dictionaries::DICTIONARY_KEYS;
 pub(crate) use ids::ArrayIds;
+pub(crate) use staged::StagedChunks;
 
 /// The chunks of a partition, as one version of an entry has them: a commit writes them
 /// before the version that they belong to.
 #[derive(Clone, Debug)]
 pub(crate) struct ChunkIndex {
     log: Arc<Log>,
-    pinned: Pinned,
-    /// Place of the version.
-    version: u64,
+    /// Those of the store, and the place of the version; `None`: there are none.
+    stored: Option<(Pinned, u64)>,
+    /// Those that a batch lays over them.
+    staged: Option<Arc<StagedChunks>>,
 }
 
 impl ChunkIndex {
     pub(crate) fn new(log: &Arc<Log>, pinned: Pinned, version: u64) -> Self {
         Self {
             log: Arc::clone(log),
-            pinned,
-            version,
+            stored: Some((pinned, version)),
+            staged: None,
+        }
+    }
+
+    /// Those of a batch, over those of the store.
+    pub(crate) fn laid_over(
+        log: &Arc<Log>,
+        below: Option<&Self>,
+        staged: &Arc<StagedChunks>,
+    ) -> Self {
+        Self {
+            log: Arc::clone(log),
+            stored: below.and_then(|below| below.stored.clone()),
+            staged: Some(Arc::clone(staged)),
         }
     }
 
     /// The record of a chunk.
     pub(crate) fn find(&self, key: &[u8]) -> Result<Option<Stored>> {
         let log = &self.log;
+        if let Some(staged) = &self.staged
+            && let Some(block) = staged.find(key)?
+        {
+            return Stored::waiting(log, RecordKind::Chunk, block.into_bytes()).map(Some);
+        }
+        let Some((pinned, version)) = &self.stored else {
+            return Ok(None);
+        };
+        let version = *version;
         let hash = Hash(key_hash(key, log.identity().seed));
-        let place = log.find_place(&self.pinned, hash, &log.keyed(key), self.version)?;
-        let found = log.seen(place, key, self.version)?;
+        let place = log.find_place(pinned, hash, &log.keyed(key), version)?;
+        let found = log.seen(place, key, version)?;
         if log.is_tolerant() {
             // Where the log is damaged between the chunk and the version of the entry, a newer
             // one may have been; where there is no chunk, from the start on.
             let from = found.map_or(0, |found| found.at);
-            if !log.is_damaged_between(from, offset(self.version)) {
+            if !log.is_damaged_between(from, offset(version)) {
                 return found.map(|located| Stored::new(log, located)).transpose();
             }
             let defect = Defect::Lost {
                 what: "a chunk, or a newer one,",
                 because: "the log is damaged where it may have been",
             };
-            return Err(log.corrupt(offset(self.version), defect));
+            return Err(log.corrupt(offset(version), defect));
         }
         found.map(|located| Stored::new(log, located)).transpose()
     }

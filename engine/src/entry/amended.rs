@@ -3,8 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::{Array, Entry, Parts, Stays};
 use crate::array::{self, Attrs, Changes, Schema};
 use crate::catalog::Beside;
+use crate::chunks::{ChunkIndex, StagedChunks};
 use crate::error::{Error, Result};
 use crate::format::Defect;
 use crate::format::record::key_hash;
@@ -63,10 +65,46 @@ impl Layer {
         super::present(&self.stored, &self.schema)
     }
 
+    /// What it brings, to be written again in the same partition.
+    pub(crate) fn parts(&self) -> Result<Parts> {
+        let mut arrays = Vec::new();
+        for field in self.present()? {
+            let stored = self.stored.clone();
+            let array = Array::locate(stored, &self.schema, field as usize, None)?;
+            if let Some(array) = array {
+                let elements = array.stored_elements(Stays::All)?;
+                arrays.push((array, elements));
+            }
+        }
+        Ok(Parts {
+            arrays,
+            attrs: self.attrs()?,
+        })
+    }
+
     fn attrs(&self) -> Result<Attrs> {
         let frame = self.stored.value()?;
         let attrs = array::entry_attrs(&self.schema, &frame);
         attrs.map_err(|defect| self.stored.corrupt(0, defect))
+    }
+}
+
+impl Entry {
+    /// This version with what a batch lays over it: a change of it, and chunks.
+    pub(crate) fn under(&self, layer: Option<&Layer>, chunks: &Arc<StagedChunks>) -> Result<Self> {
+        let mut entry = self.clone();
+        let below = self.chunks.as_ref();
+        entry.chunks = Some(ChunkIndex::laid_over(self.stored.log(), below, chunks));
+        if let (Some(layer), Some(schema)) = (layer, &self.schema) {
+            let whole = Layer {
+                stored: self.stored.clone(),
+                schema: Arc::clone(schema),
+            };
+            let stored = self.amended.iter().flat_map(|amended| &amended.layers);
+            let layers = stored.chain([layer]).cloned().collect();
+            entry.amended = Some(Arc::new(Amended::new(&whole, &self.fields, layers)?));
+        }
+        Ok(entry)
     }
 }
 

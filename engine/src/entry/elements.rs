@@ -228,8 +228,5 @@ impl Elements {
 }
 
 fn owned(bytes: Vec<u8>) -> Result<Value> {
-    Value::owned(bytes.len(), |out| {
-        out.copy_from_slice(&bytes);
-        Ok(())
-    })
+    Value::copied(&bytes)
 }

@@ -6,9 +6,14 @@ use std::sync::Arc;
 use super::{Located, Log};
 use crate::error::{Error, Result};
 use crate::format::Defect;
+use crate::format::record::{Head, MAX_VALUE, RecordKind};
 use crate::storage::Bytes;
 
-/// The value of one record, kept: readable after the store was closed.
+/// Where no record is: the first page has the header of the file.
+const NOWHERE: u64 = 0;
+
+/// The value of one record, kept: readable after the store was closed. Or one that no record
+/// has yet.
 #[derive(Clone, Debug)]
 pub(crate) struct Stored {
     log: Arc<Log>,
@@ -27,6 +32,30 @@ impl Stored {
         })
     }
 
+    /// A value that waits for its commit, to be read as one of `log`.
+    pub(crate) fn waiting(log: &Arc<Log>, kind: RecordKind, bytes: Bytes) -> Result<Self> {
+        let len = bytes.len() as u64;
+        let head = Head::lay_out(NOWHERE, kind, 0, 0, len, None);
+        let head = head.ok_or_else(|| Error::Invalid {
+            what: "value".to_owned(),
+            detail: format!("a value has at most {MAX_VALUE} bytes, this one {len}"),
+        })?;
+        Ok(Self {
+            log: Arc::clone(log),
+            located: Located { at: NOWHERE, head },
+            bytes,
+        })
+    }
+
+    /// Fails unless `range` of the value has its sum. What no record has yet has none.
+    #[inline]
+    fn verify(&self, range: Range<u64>) -> Result<()> {
+        match self.located.at {
+            NOWHERE => Ok(()),
+            _ => self.log.verify_kept(&self.located, range, &self.bytes),
+        }
+    }
+
     /// The record.
     pub(crate) fn located(&self) -> &Located {
         &self.located
@@ -40,14 +69,14 @@ impl Stored {
     /// The whole value, verified.
     pub(crate) fn value(&self) -> Result<Bytes> {
         let all = 0..self.located.head.value_len();
-        self.log.verify_kept(&self.located, all, &self.bytes)?;
+        self.verify(all)?;
         Ok(self.bytes.clone())
     }
 
     /// The whole value, of which `range` is verified.
     pub(crate) fn verified(&self, range: Range<usize>) -> Result<&Bytes> {
         let range = range.start as u64..range.end as u64;
-        self.log.verify_kept(&self.located, range, &self.bytes)?;
+        self.verify(range)?;
         Ok(&self.bytes)
     }
 

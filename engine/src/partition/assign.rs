@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::Partition;
+use super::merge::Before;
 use crate::array::{ArraySpec, Attrs, Changes};
 use crate::chunks::NewChunk;
 use crate::condition::Condition;
-use crate::entry::{Entry, Parts};
-use crate::error::{Error, Result, What, nearest, no_key};
+use crate::entry::Entry;
+use crate::error::{Error, Result, What, describe_key, nearest, no_key};
 use crate::store::Inner;
 
 /// What [`Partition::assign`] changes of an entry; all else stays as it is.
@@ -29,13 +30,6 @@ pub struct Assignment<'a> {
     pub rename: &'a [(&'a str, &'a str)],
 }
 
-/// Amendments of an entry that a reader has to follow at most, but for one that takes in
-/// those before.
-const MOST: usize = 8;
-
-/// An amendment takes in those before if they have no more bytes than this.
-const LITTLE: u64 = 512;
-
 /// How often a change is made anew because the entry was changed meanwhile.
 const TRIES: usize = 64;
 
@@ -55,26 +49,7 @@ impl Partition {
         let defaults = state.map(|state| state.defaults()).unwrap_or_default();
         let arrays = defaults.under(assignment.arrays);
         self.amend(key.as_ref(), |entry| {
-            check(entry, assignment)?;
-            let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
-            let renamed = assignment.rename.iter();
-            let changes = Changes {
-                fresh: false,
-                dropped: owned(assignment.drop),
-                renamed: renamed
-                    .map(|&(from, to)| (from.to_owned(), to.to_owned()))
-                    .collect(),
-                dropped_attrs: owned(assignment.drop_attrs),
-            };
-            let arrays = arrays.iter();
-            Ok(Change {
-                arrays: arrays
-                    .map(|(name, spec)| ((*name).to_owned(), spec.borrowed()))
-                    .collect(),
-                attrs: assignment.attrs.clone(),
-                changes,
-                chunks: Vec::new(),
-            })
+            assigned(entry, assignment, &arrays, Dims::Now)
         })
     }
 
@@ -100,20 +75,9 @@ impl Partition {
     }
 
     fn write_amendment(&self, inner: &Inner, entry: &Entry, change: &Change<'_>) -> Result<()> {
-        let before = match entry.takes_in(MOST, LITTLE) {
-            true => Some(entry.amendment_parts()?),
-            false => None,
-        };
-        let merged = before.as_ref().map(|before| merged(entry, before, change));
-        let (arrays, attrs, changes) = match merged.transpose()? {
-            Some(merged) => merged,
-            None => {
-                let arrays = change.arrays.iter();
-                let arrays = arrays.map(|(name, spec)| (name.as_str(), spec.borrowed()));
-                let (attrs, changes) = (change.attrs.clone(), change.changes.clone());
-                (arrays.collect(), attrs, changes)
-            }
-        };
+        let before = Before::to_take_in(entry)?;
+        let merged = before.as_ref().map(|before| before.merged(change));
+        let (arrays, attrs, changes) = merged.unwrap_or_else(|| change.alone());
         let mut plan = crate::array::plan(&arrays, &attrs)?;
         plan.amend(&changes);
         let condition = Condition::Version(entry.version());
@@ -124,16 +88,55 @@ impl Partition {
 
 /// What an amendment brings.
 #[derive(Debug, Default)]
-pub(super) struct Change<'a> {
-    pub(super) arrays: Vec<(String, ArraySpec<'a>)>,
-    pub(super) attrs: Attrs,
-    pub(super) changes: Changes,
+pub(crate) struct Change<'a> {
+    pub(crate) arrays: Vec<(String, ArraySpec<'a>)>,
+    pub(crate) attrs: Attrs,
+    pub(crate) changes: Changes,
     /// Chunks of arrays that stay.
-    pub(super) chunks: Vec<NewChunk>,
+    pub(crate) chunks: Vec<NewChunk>,
+}
+
+/// When the arrays of an entry have to agree in the sizes of their dims.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dims {
+    /// After this change.
+    Now,
+    /// After the last change of its batch.
+    AtCommit,
+}
+
+/// The change that an assignment makes to an entry; `arrays` are its own, with what the
+/// partition asks for.
+pub(crate) fn assigned<'a>(
+    entry: &Entry,
+    assignment: &Assignment<'_>,
+    arrays: &'a [(&str, ArraySpec<'a>)],
+    dims: Dims,
+) -> Result<Change<'a>> {
+    check(entry, assignment, dims)?;
+    let owned = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let renamed = assignment.rename.iter();
+    let changes = Changes {
+        fresh: false,
+        dropped: owned(assignment.drop),
+        renamed: renamed
+            .map(|&(from, to)| (from.to_owned(), to.to_owned()))
+            .collect(),
+        dropped_attrs: owned(assignment.drop_attrs),
+    };
+    let arrays = arrays.iter();
+    Ok(Change {
+        arrays: arrays
+            .map(|(name, spec)| ((*name).to_owned(), spec.borrowed()))
+            .collect(),
+        attrs: assignment.attrs.clone(),
+        changes,
+        chunks: Vec::new(),
+    })
 }
 
 /// Fails unless the assignment can be made to the entry.
-fn check(entry: &Entry, assignment: &Assignment<'_>) -> Result<()> {
+fn check(entry: &Entry, assignment: &Assignment<'_>, dims: Dims) -> Result<()> {
     let names: Vec<&str> = entry.names().collect();
     if entry.kind() == crate::entry::Kind::Value {
         // Says so.
@@ -186,6 +189,9 @@ fn check(entry: &Entry, assignment: &Assignment<'_>) -> Result<()> {
             });
         }
     }
+    if dims == Dims::AtCommit {
+        return Ok(());
+    }
     let brought: HashSet<&str> = assignment.arrays.iter().map(|(name, _)| *name).collect();
     let specs = assignment.arrays.iter().map(|(name, spec)| {
         let dims = spec.dims.iter().map(Option::as_deref);
@@ -196,6 +202,36 @@ fn check(entry: &Entry, assignment: &Assignment<'_>) -> Result<()> {
         &assignment.drop.iter().copied().chain(brought).collect(),
         specs,
     )
+}
+
+/// Fails if a dim has two sizes in the entry, which a batch has changed.
+pub(crate) fn check_all_dims(entry: &Entry) -> Result<()> {
+    let mut sizes: HashMap<String, (u64, String)> = HashMap::new();
+    for position in 0..entry.len() {
+        let array = entry.array_at(position)?;
+        let info = array.info();
+        for (dim, &size) in info.dims.iter().zip(array.shape()) {
+            let Some(dim) = dim else { continue };
+            match sizes.get(dim) {
+                None => {
+                    sizes.insert(dim.clone(), (size, info.name.clone()));
+                }
+                Some((known, _)) if *known == size => {}
+                Some((known, other)) => {
+                    return Err(Error::Shape {
+                        array: info.name.clone(),
+                        detail: format!(
+                            "dim {dim:?} of entry {:?} would have size {size} here and has \
+                             {known} in array {other:?}; the changes of a batch have to leave \
+                             one size",
+                            describe_key(entry.key())
+                        ),
+                    });
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Fails if a dim would have two sizes: those of the arrays of `entry` but `gone`, and of
@@ -236,73 +272,4 @@ pub(super) fn check_dims<'d>(
         }
     }
     Ok(())
-}
-
-type Merged<'a> = (Vec<(&'a str, ArraySpec<'a>)>, Attrs, Changes);
-
-/// The one amendment that does what those of the entry and `change` do.
-fn merged<'a>(entry: &'a Entry, before: &'a Parts, change: &'a Change<'a>) -> Result<Merged<'a>> {
-    // Names of the arrays of the whole entry, and what they are called now.
-    let mut origins = entry.origins();
-    let Change {
-        arrays: brought,
-        attrs: new_attrs,
-        changes: last,
-        ..
-    } = change;
-    let rename = |name: &String| {
-        let mut renamed = last.renamed.iter().filter(|(from, _)| from == name);
-        renamed
-            .next()
-            .map_or_else(|| name.clone(), |(_, to)| to.clone())
-    };
-    for (_, now) in &mut origins {
-        *now = now
-            .take()
-            .filter(|name| !last.dropped.contains(name))
-            .map(|name| rename(&name));
-    }
-    let mut specs: Vec<(&str, ArraySpec<'_>)> = Vec::new();
-    for (name, spec) in before.specs() {
-        if last.dropped.iter().any(|dropped| dropped == name) {
-            continue;
-        }
-        let mut renamed = last.renamed.iter().filter(|(from, _)| from == name);
-        let name = renamed.next().map_or(name, |(_, to)| to.as_str());
-        specs.push((name, spec));
-    }
-    for (name, spec) in brought {
-        match specs.iter_mut().find(|(other, _)| other == name) {
-            Some(place) => place.1 = spec.borrowed(),
-            None => specs.push((name, spec.borrowed())),
-        }
-    }
-    let mut changes = Changes {
-        fresh: true,
-        ..Changes::default()
-    };
-    for (was, now) in origins {
-        match now {
-            None => changes.dropped.push(was),
-            Some(now) if now != was => changes.renamed.push((was, now)),
-            Some(_) => {}
-        }
-    }
-    // As they were brought: two values may be equal and not the same, as 0.0 and -0.0.
-    let mut attrs = before.attrs.clone();
-    for name in &last.dropped_attrs {
-        attrs.remove(name);
-    }
-    for (name, value) in new_attrs.iter() {
-        attrs.set(name, value.clone());
-    }
-    let now = entry.attrs()?;
-    let is_gone = |name: &str| match new_attrs.get(name) {
-        Some(_) => false,
-        None => now.get(name).is_none() || last.dropped_attrs.iter().any(|gone| gone == name),
-    };
-    let whole = entry.whole_attrs()?;
-    let gone = whole.iter().filter(|(name, _)| is_gone(name));
-    changes.dropped_attrs = gone.map(|(name, _)| name.to_owned()).collect();
-    Ok((specs, attrs, changes))
 }

@@ -6,6 +6,7 @@ mod attrs;
 mod copy;
 mod history;
 mod many;
+mod merge;
 mod read;
 mod reader;
 mod region;
@@ -28,6 +29,10 @@ pub use attrs::AttrColumn;
 pub use history::{History, KeyVersion};
 pub use reader::Reader;
 pub use walk::{Entries, Keys};
+
+pub(crate) use assign::{Change, Dims, assigned, check_all_dims};
+pub(crate) use merge::Before;
+pub(crate) use region::{appended, resized, written};
 
 /// A partition of a collection: keys and what they map to.
 ///

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::Partition;
-use super::assign::{Change, check_dims};
+use super::assign::{Change, Dims, check_dims};
 use crate::array::{
     ArrayBytes, ArraySpec, Attrs, ChunkGrid, Chunks, Coords, Mask, Piece, Places, Points, Raw,
     Selection, Shape, Span, StoredAs, StoredBytes, Touched, empty_block, fill_bytes, gather,
@@ -31,11 +31,7 @@ impl Partition {
         selection: &Selection,
         data: &ArraySpec<'_>,
     ) -> Result<()> {
-        self.amend(key.as_ref(), |entry| {
-            let array = entry.array(name)?;
-            let part = Part::new(&array, selection, data)?;
-            part.write(&array, array.shape())
-        })
+        self.amend(key.as_ref(), |entry| written(entry, name, selection, data))
     }
 
     /// Writes the elements at points of an array, in one commit; `data` have the shape of
@@ -49,11 +45,7 @@ impl Partition {
         points: &Points,
         data: &ArraySpec<'_>,
     ) -> Result<()> {
-        self.amend(key.as_ref(), |entry| {
-            let array = entry.array(name)?;
-            let part = Part::new(&array, points, data)?;
-            part.write(&array, array.shape())
-        })
+        self.amend(key.as_ref(), |entry| written(entry, name, points, data))
     }
 
     /// Makes an array longer along `axis` by `data`, whose other axes are as long as those of
@@ -68,40 +60,7 @@ impl Partition {
         data: &ArraySpec<'_>,
     ) -> Result<()> {
         self.amend(key.as_ref(), |entry| {
-            let array = entry.array(name)?;
-            let shape: Shape = array.shape().into();
-            let mut grown = shape.clone();
-            let (Some(length), Some(&more)) = (grown.get_mut(axis), data.shape.get(axis)) else {
-                let rank = shape.len();
-                let detail = format!(
-                    "axis {axis} of an array of {rank} and data of {:?}",
-                    data.shape
-                );
-                return Err(shape_error(name, detail));
-            };
-            let start = *length;
-            *length = length.checked_add(more).ok_or_else(|| {
-                shape_error(name, format!("axis {axis} would be longer than 2^64"))
-            })?;
-            let spans = grown
-                .iter()
-                .enumerate()
-                .map(|(at, &count)| match at == axis {
-                    true => Span {
-                        start,
-                        step: 1,
-                        count: more,
-                    },
-                    false => Span {
-                        start: 0,
-                        step: 1,
-                        count,
-                    },
-                });
-            let selection = Selection::new(spans);
-            check_size(entry, &array, &grown)?;
-            let part = Part::of_shape(&array, &grown, &selection, data)?;
-            part.write(&array, &grown)
+            appended(entry, name, axis, data, Dims::Now)
         })
     }
 
@@ -110,25 +69,93 @@ impl Partition {
     /// [`append`](Self::append); of a chunked array the chunks at the old and new edges are
     /// written, and a small record for each that is cut off.
     pub fn resize(&self, key: impl AsRef<[u8]>, name: &str, shape: &[u64]) -> Result<()> {
-        self.amend(key.as_ref(), |entry| {
-            let array = entry.array(name)?;
-            if shape.len() != array.shape().len() || shape.is_empty() {
-                let detail = format!(
-                    "an array of shape {:?} cannot get shape {shape:?}: the number of axes stays",
-                    array.shape()
-                );
-                return Err(shape_error(name, detail));
-            }
-            check_size(entry, &array, shape)?;
-            resized(&array, shape)
-        })
+        self.amend(key.as_ref(), |entry| resized(entry, name, shape, Dims::Now))
     }
 }
 
-/// Fails if another array of the entry has a dim whose size would change.
-fn check_size(entry: &Entry, array: &Array, shape: &[u64]) -> Result<()> {
+/// The change that writes a part of an array of an entry.
+pub(crate) fn written(
+    entry: &Entry,
+    name: &str,
+    places: &dyn Places,
+    data: &ArraySpec<'_>,
+) -> Result<Change<'static>> {
+    let array = entry.array(name)?;
+    let part = Part::new(&array, places, data)?;
+    part.write(&array, array.shape())
+}
+
+/// The change that makes an array of an entry longer.
+pub(crate) fn appended(
+    entry: &Entry,
+    name: &str,
+    axis: usize,
+    data: &ArraySpec<'_>,
+    dims: Dims,
+) -> Result<Change<'static>> {
+    let array = entry.array(name)?;
+    let shape: Shape = array.shape().into();
+    let mut grown = shape.clone();
+    let (Some(length), Some(&more)) = (grown.get_mut(axis), data.shape.get(axis)) else {
+        let rank = shape.len();
+        let detail = format!(
+            "axis {axis} of an array of {rank} and data of {:?}",
+            data.shape
+        );
+        return Err(shape_error(name, detail));
+    };
+    let start = *length;
+    *length = length
+        .checked_add(more)
+        .ok_or_else(|| shape_error(name, format!("axis {axis} would be longer than 2^64")))?;
+    let spans = grown
+        .iter()
+        .enumerate()
+        .map(|(at, &count)| match at == axis {
+            true => Span {
+                start,
+                step: 1,
+                count: more,
+            },
+            false => Span {
+                start: 0,
+                step: 1,
+                count,
+            },
+        });
+    let selection = Selection::new(spans);
+    check_size(entry, &array, &grown, dims)?;
+    let part = Part::of_shape(&array, &grown, &selection, data)?;
+    part.write(&array, &grown)
+}
+
+/// The change that gives an array of an entry another shape.
+pub(crate) fn resized(
+    entry: &Entry,
+    name: &str,
+    shape: &[u64],
+    dims: Dims,
+) -> Result<Change<'static>> {
+    let array = entry.array(name)?;
+    if shape.len() != array.shape().len() || shape.is_empty() {
+        let detail = format!(
+            "an array of shape {:?} cannot get shape {shape:?}: the number of axes stays",
+            array.shape()
+        );
+        return Err(shape_error(name, detail));
+    }
+    check_size(entry, &array, shape, dims)?;
+    cut_or_grown(&array, shape)
+}
+
+/// Fails if it can have no such shape, or another array of the entry has a dim whose size
+/// would change.
+fn check_size(entry: &Entry, array: &Array, shape: &[u64], when: Dims) -> Result<()> {
     let info = array.info();
     crate::array::check_shape(&info.name, info.dtype, shape)?;
+    if when == Dims::AtCommit {
+        return Ok(());
+    }
     let dims = info.dims.iter().map(Option::as_deref).collect();
     let gone = HashSet::from([info.name.as_str()]);
     let this = (info.name.as_str(), dims, shape.to_vec());
@@ -241,8 +268,8 @@ impl<'a> Part<'a> {
     }
 }
 
-/// The change that gives an array another shape.
-fn resized(array: &Array, shape: &[u64]) -> Result<Change<'static>> {
+/// The elements of an array that gets another shape, as a change.
+fn cut_or_grown(array: &Array, shape: &[u64]) -> Result<Change<'static>> {
     let Some(chunks) = array.cut()? else {
         let mut whole = Draft::blank(array, &shape.into())?;
         whole.take(&array.read()?)?;

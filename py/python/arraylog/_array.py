@@ -159,12 +159,9 @@ class Array(_core.Array):
 
             return take(self, index)
         except IndexError as error:
-            self._note(error)
+            # Beside NumPy's words, which it keeps.
+            error.add_note(f"array {self.name!r} has shape {self.shape}")
             raise
-
-    def _note(self, error: IndexError) -> None:
-        """Says beside NumPy's words, which an error keeps, of which array they are."""
-        error.add_note(f"array {self.name!r} has shape {self.shape}")
 
     def __setitem__(self, index: Any, value: Any, /) -> None:
         raise TypeError(

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from . import _core
-from ._later import Later
+from ._edit import Described, append, resize, write_region
 
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from numpy.typing import ArrayLike
 
-class BatchPartition(Later, _core.BatchPartition):
+
+class BatchPartition(_core.BatchPartition):
     """A partition to write to within a batch. It has no reads: ordinary handles
     show the last commit.
+
+    ``assign``, ``write_region``, ``append`` and ``resize`` change the entry of the
+    store with the batch laid over it: what earlier calls of the batch wrote,
+    changed, renamed or removed is seen. If others change such an entry before the
+    batch is committed, or the store is compacted, nothing of the batch is stored
+    and the ``with`` block raises :class:`ConflictError`; do it again then. Arrays
+    that share a dim grow one after the other; the block raises :class:`ShapeError`
+    if their sizes differ when it ends.
 
     ``if_absent`` and ``if_version`` are compared when the batch is committed; if
     one does not hold, nothing of the batch is stored and the ``with`` block
@@ -22,7 +33,23 @@ class BatchPartition(Later, _core.BatchPartition):
     """
 
     __slots__ = ()
-    _later = ("append", "assign", "resize", "write_region")
+
+    def write_region(self, key: str | bytes, name: str, index: Any, data: ArrayLike) -> None:
+        """Writes a part of an array at the commit; see :meth:`Partition.write_region`."""
+        write_region(self, key, name, index, data)
+
+    def append(self, key: str | bytes, name: str, data: ArrayLike, *, axis: int = 0) -> None:
+        """Makes an array longer along ``axis`` by ``data`` at the commit; see
+        :meth:`Partition.append`. Other arrays that have the dim follow in the same batch.
+        """
+        append(self, key, name, data, axis)
+
+    def resize(self, key: str | bytes, name: str, shape: int | Sequence[int]) -> None:
+        """Changes the shape of an array at the commit; see :meth:`Partition.resize`."""
+        resize(self, key, name, shape)
+
+    def _array(self, key: str | bytes, name: str) -> Described:
+        return Described(name, *self._described(key, name))
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a batch cannot be pickled: it belongs to the process that writes")

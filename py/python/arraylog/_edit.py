@@ -15,6 +15,7 @@ from ._spec import ArraySpec
 if TYPE_CHECKING:
     import numpy as np
 
+    from ._batch import BatchPartition
     from ._partition import Partition
     from ._points import Selected
 
@@ -81,15 +82,32 @@ class ArrayEditor:
         return f"<arraylog.ArrayEditor {self._key!r} {self._name!r}>"
 
 
-def write_region(part: Partition, key: str | bytes, name: str, index: Any, data: Any) -> None:
+class Described:
+    """What has to be known of an array that is changed."""
+
+    __slots__ = ("_dtype_name", "dtype", "name", "shape")
+
+    def __init__(self, name: str, dtype: np.dtype[Any], dtype_name: str, shape: tuple[int, ...]) -> None:
+        self.name = name
+        self.dtype = dtype
+        self._dtype_name = dtype_name
+        self.shape = shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+
+def write_region(part: Partition | BatchPartition, key: str | bytes, name: str, index: Any, data: Any) -> None:
     """The job of :meth:`Partition.write_region`."""
     from ._indexing import region
 
-    array = Entry(part, key)[name]
+    array = part._array(key, name)
     try:
         selected = region(index, array.shape)
     except IndexError as error:
-        array._note(error)
+        error.add_note(f"array {name!r} has shape {array.shape}")
         raise
     spec = _of_dtype(array, data)
     spec._data = _fitted(array, spec, spec._data, selected)
@@ -99,9 +117,9 @@ def write_region(part: Partition, key: str | bytes, name: str, index: Any, data:
     part._write_region(key, name, selected.spans, spec, selected.axes, selected.places.tobytes())
 
 
-def append(part: Partition, key: str | bytes, name: str, data: Any, axis: int) -> None:
+def append(part: Partition | BatchPartition, key: str | bytes, name: str, data: Any, axis: int) -> None:
     """The job of :meth:`Partition.append`."""
-    array = Entry(part, key)[name]
+    array = part._array(key, name)
     ndim = array.ndim
     axis = _int(axis, f"array {name!r}: the axis to append along")
     if not -ndim <= axis < ndim:
@@ -117,7 +135,7 @@ def append(part: Partition, key: str | bytes, name: str, data: Any, axis: int) -
     part._append(key, name, axis, spec)
 
 
-def resize(part: Partition, key: str | bytes, name: str, shape: Any) -> None:
+def resize(part: Partition | BatchPartition, key: str | bytes, name: str, shape: Any) -> None:
     """The job of :meth:`Partition.resize`."""
     label = f"array {name!r}: a shape to resize to"
     if hasattr(type(shape), "__index__"):
@@ -138,7 +156,7 @@ def _int(value: Any, label: str) -> int:
         raise TypeError(f"{label} is an int, not {value!r} of type {type(value).__name__}") from None
 
 
-def _of_dtype(array: Array, data: Any) -> ArraySpec:
+def _of_dtype(array: Array | Described, data: Any) -> ArraySpec:
     """The data in the form in which they are stored, of the dtype of the array.
 
     What has a dtype has to have that one; Python's own objects become of it, exactly.
@@ -178,7 +196,7 @@ def _is_plain(data: Any) -> bool:
     return isinstance(data, (bool, int, float, complex, str, bytes, dt.date, dt.timedelta)) and not isinstance(data, np.generic)
 
 
-def _fitted(array: Array, spec: ArraySpec, data: Any, selected: Selected) -> Any:
+def _fitted(array: Array | Described, spec: ArraySpec, data: Any, selected: Selected) -> Any:
     """The data, or their mask, broadcast to what is selected and in the order of the array."""
     import numpy as np
 

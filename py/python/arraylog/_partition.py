@@ -200,6 +200,9 @@ class Partition(Later, _core.Partition, MutableMapping[str, Entry]):
         """
         resize(self, key, name, shape)
 
+    def _array(self, key: str | bytes, name: str) -> Array:
+        return Entry(self, key)[name]
+
     def history(self, key: str | bytes, *, limit: int | None = None) -> list[KeyVersion]:
         """The versions of a key that the file still has, newest first, those
         that removed it among them; empty if it was never written.
