@@ -184,13 +184,13 @@ fn codes_of_later_versions_are_a_defect() {
     let cases: [(usize, u8, &str); 5] = [
         (
             4,
-            16,
-            "flags of an entry frame is 16, expected a sum of 1, 2, 4 and 8",
+            32,
+            "flags of an entry frame is 32, expected a sum of 1, 2, 4, 8 and 16",
         ),
         (
             6,
             1,
-            "flags of an entry frame is 65536, expected a sum of 1, 2, 4 and 8",
+            "flags of an entry frame is 65536, expected a sum of 1, 2, 4, 8 and 16",
         ),
         (24, 3, "presence of a field is 3, expected 0, 1 or 2"),
         (
