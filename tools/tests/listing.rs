@@ -203,7 +203,7 @@ fn info_of_a_store_counts_its_partitions() {
     let bench = bench();
     let report = answer(&bench.arraylog("info", &["--json"]).assert().success());
     assert_eq!(report["schema_version"], 1);
-    assert_eq!(report["format"], "0.5");
+    assert_eq!(report["format"], "0.6");
     assert_eq!(
         (&report["collections"], &report["entries"]),
         (&2.into(), &4.into())
