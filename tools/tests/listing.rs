@@ -213,7 +213,7 @@ fn info_of_a_store_counts_its_partitions() {
     let bytes = report["bytes"].as_u64().expect("a size");
     assert!(bytes > 0 && bytes <= std::fs::metadata(bench.store()).expect("the store").len());
     let text = text(&bench.arraylog("info", &[]).assert().success());
-    assert!(text.contains("format       0.5\n"), "{text}");
+    assert!(text.contains("format       0.6\n"), "{text}");
     assert!(
         text.contains("\ncollection  partition  entries\nc           p                3\n"),
         "{text}"
