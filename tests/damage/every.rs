@@ -389,3 +389,18 @@ fn a_damaged_frame_of_what_was_copied_is_an_error_at_the_oldest_commit_too() {
         write(byte);
     }
 }
+
+#[test]
+fn an_entry_that_a_flipped_bit_makes_a_chunk_of_is_lost_and_not_absent() {
+    let fixtures = [fixture(Shape::Open)];
+    let bytes = &fixtures[0].bytes;
+    // The head of a record: key of 7 bytes, partition 3; its key follows two words later.
+    let head = [3, 0, 7, 0, 3, 0, 0, 0];
+    let heads = (0..bytes.len() - 31)
+        .filter(|&at| bytes[at..].starts_with(&head) && bytes[at + 16..].starts_with(b"float-"));
+    let bits: Vec<_> = heads.map(|at| (0, (at + 7) * 8 + 7)).collect();
+    assert!(bits.len() >= 7, "{}", bits.len());
+    let counts = Counts::default();
+    let done = flip(&fixtures, &bits, Extent::sampled(), &counts);
+    assert_eq!(done, bits.len());
+}

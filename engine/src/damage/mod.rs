@@ -251,7 +251,11 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
                         damage.key = Some(key.clone());
                         damage.arrays = vec![array.clone()];
                     }
-                    Some(None) if owners.complete => damage.part = Part::Older,
+                    // The index of a log that was pieced together has what a damaged record says
+                    // of itself: an entry, if its partition is what is damaged, is no chunk.
+                    Some(None) if owners.complete && !log.is_tolerant() => {
+                        damage.part = Part::Older;
+                    }
                     _ => {}
                 }
             }

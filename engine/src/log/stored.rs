@@ -82,12 +82,12 @@ impl Stored {
 
     /// The part `range` of the value, verified, in place of the record.
     pub(crate) fn into_verified(self, range: Range<usize>) -> Result<Bytes> {
+        self.verify(range.start as u64..range.end as u64)?;
         let Self {
             log,
             located,
             bytes,
         } = self;
-        log.verify_kept(&located, range.start as u64..range.end as u64, &bytes)?;
         let need = range.end as u64;
         bytes.into_slice(range).ok_or_else(|| {
             let defect = Defect::Truncated {
