@@ -5,11 +5,12 @@ use std::fs;
 use std::path::Path;
 
 use arraylog::{
-    ArraySpec, Assignment, AttrValue, Attrs, BackupOptions, CompactOptions, DType, Entry, Error,
-    Mask, Mode, OpenOptions, Partition, Store, VerifyOptions,
+    ArraySpec, Assignment, AttrValue, Attrs, BackupOptions, CompactOptions, DType, Error, Mask,
+    Mode, OpenOptions, Part, Partition, Store, VerifyOptions,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
+use support::dump::{Content, content};
 use support::open;
 
 const COUNT: usize = 3000;
@@ -73,24 +74,12 @@ fn write(part: &Partition, number: usize) {
     part.write(key(number), &arrays, &attrs).expect("stored");
 }
 
-/// Everything that an entry holds, as text.
-fn told(entry: &Entry) -> Result<String, Error> {
-    let mut all = format!("{:?}", entry.attrs()?);
-    for at in 0..entry.len() {
-        let array = entry.array_at(at)?;
-        let elements = array.read()?;
-        let validity = elements.validity().map(|bits| bits.to_vec());
-        all += &format!("{:?} {validity:?} {:?}", elements.to_spec(), array.info());
-    }
-    Ok(all)
-}
-
-fn all(part: &Partition) -> Vec<(Vec<u8>, String)> {
+fn all(part: &Partition) -> Vec<(Vec<u8>, Content)> {
     let entries = part.entries().expect("a walk");
     entries
         .map(|entry| {
             let entry = entry.expect("read");
-            (entry.key().to_vec(), told(&entry).expect("decoded"))
+            (entry.key().to_vec(), content(&entry).expect("decoded"))
         })
         .collect()
 }
@@ -132,14 +121,9 @@ fn small_arrays_share_after_compaction_and_are_what_they_were() {
     let together = compact(&store);
     assert!(together * 100 < alone * 95, "{together} of {alone} bytes");
     assert!(all(&part) == before);
-    assert_eq!(
-        store
-            .verify(&VerifyOptions::new())
-            .expect("verified")
-            .damage
-            .len(),
-        0
-    );
+    assert_eq!(damage(&store), []);
+    let usage = store.usage().expect("told");
+    assert!(usage.reclaimable_bytes < 4096, "{usage:?}");
 
     // What uses the dictionary stays as it is; what came later joins in.
     write(&part, COUNT);
@@ -186,9 +170,9 @@ fn copies_renames_and_amendments_are_whole_without_the_dictionary_of_their_sourc
     let beside = store.partition("c", "beside").expect("partition");
     let of = |part: &Partition, key: &str| {
         let entry = part.entry(key).expect("read").expect("there");
-        told(&entry).expect("decoded")
+        content(&entry).expect("decoded")
     };
-    let wanted: Vec<String> = (0..6).map(|number| of(&part, &key(number))).collect();
+    let wanted: Vec<Content> = (0..6).map(|number| of(&part, &key(number))).collect();
     part.copy(key(0), &beside, "copied", false).expect("copied");
     part.copy(key(0), &part, "copied", false).expect("copied");
     part.copy(key(0), &elsewhere, "copied", false)
@@ -271,6 +255,12 @@ fn snapshots_and_backups_keep_it() {
     assert!(all(&part)[..] == before[1..]);
 }
 
+/// What is damaged of a store.
+fn damage(store: &Store) -> Vec<Part> {
+    let verified = store.verify(&VerifyOptions::new()).expect("verified");
+    verified.damage.iter().map(|damage| damage.part).collect()
+}
+
 /// Changes one byte of a file.
 fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).expect("read");
@@ -291,22 +281,17 @@ fn one_damaged_copy_costs_nothing_and_two_cost_what_needs_them_by_name() {
     flip(&path, first + 100);
     let store = open(&path, Mode::Read).expect("opened");
     assert!(all(&store.existing_partition("c", "p").expect("there")) == before);
-    assert_eq!(
-        store
-            .verify(&VerifyOptions::new())
-            .expect("verified")
-            .damage
-            .len(),
-        1
-    );
+    // Nothing is lost by it.
+    assert_eq!(damage(&store), [Part::Copy]);
     drop(store);
 
     flip(&path, second + 100);
     let store = open(&path, Mode::ReadWrite).expect("opened");
     let part = store.existing_partition("c", "p").expect("there");
     let entry = part.entry(key(0)).expect("read").expect("there");
-    let damaged = told(&entry).expect_err("its dictionary is damaged");
+    let damaged = content(&entry).expect_err("its dictionary is damaged");
     assert!(matches!(damaged, Error::Corrupt { .. }), "{damaged}");
+    assert_eq!(damage(&store), [Part::Entry, Part::Entry]);
     // What does not need it is there.
     let plain = entry.array("plain").expect("there");
     plain.read().expect("read");
@@ -334,5 +319,32 @@ fn one_damaged_copy_costs_nothing_and_two_cost_what_needs_them_by_name() {
         }
         let lost = entry.array("t").expect_err("left behind");
         assert!(matches!(lost, Error::NotFound { .. }), "{lost}");
+    }
+}
+
+#[test]
+fn damage_behind_the_dictionary_does_not_take_it_away() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (store, part) = shared(folder.path());
+    let before = all(&part);
+    store.close().expect("closed");
+    let path = folder.path().join("shared.alog");
+    let bytes = fs::read(&path).expect("read");
+    // The head of the record of one entry, behind both copies and before most of the others:
+    // nothing tells whose it was.
+    let end = *dictionaries(&path).last().expect("two copies");
+    let key = b"station-100";
+    let at = bytes[end..].windows(key.len()).position(|it| it == key);
+    flip(&path, end + at.expect("there") - 16);
+    let store = OpenOptions::new()
+        .open_degraded(&path)
+        .expect("pieced together");
+    let part = store.existing_partition("c", "p").expect("there");
+    assert_eq!(store.recovery().damage.len(), 1);
+    // From the end: the first that is read has the damage before it.
+    let others = before.into_iter().rev().filter(|(wanted, _)| wanted != key);
+    for (wanted, whole) in others {
+        let entry = part.entry(&wanted).expect("read").expect("there");
+        assert!(content(&entry).expect("decoded") == whole);
     }
 }

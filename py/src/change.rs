@@ -112,118 +112,113 @@ impl<'py> Assigned<'py> {
     }
 }
 
-#[pymethods]
-impl Partition {
+/// The verbs that change parts of entries, which a partition and one of a batch share; what
+/// `assign` says of itself is given.
+macro_rules! changes {
+    ($(#[$doc:meta])* $of:ident) => {
+        #[pymethods]
+        impl $of {
+            $(#[$doc])*
+            #[pyo3(
+                signature = (key, arrays=None, *, attrs=None, drop=None, drop_attrs=None, rename=None),
+                text_signature = "(self, key, arrays=None, *, attrs=None, drop=(), drop_attrs=(), rename=None)"
+            )]
+            #[expect(clippy::too_many_arguments, reason = "keywords of one call")]
+            fn assign(
+                &self,
+                py: Python<'_>,
+                key: &Bound<'_, PyAny>,
+                arrays: Option<&Bound<'_, PyAny>>,
+                attrs: Option<&Bound<'_, PyAny>>,
+                drop: Option<&Bound<'_, PyAny>>,
+                drop_attrs: Option<&Bound<'_, PyAny>>,
+                rename: Option<&Bound<'_, PyAny>>,
+            ) -> PyResult<()> {
+                let key = Key::of(key)?;
+                let mut assigned = Assigned::new(py, arrays, attrs, (drop, drop_attrs), rename)?;
+                assigned.with(|assignment| self.change(py, |partition| partition.assign(&key, assignment)))
+            }
+
+            /// Writes an `ArraySpec` to the elements at start, step and count of each axis; with
+            /// `axes` at points on these.
+            #[expect(clippy::too_many_arguments, reason = "what an index consists of")]
+            fn _write_region(
+                &self,
+                py: Python<'_>,
+                key: &Bound<'_, PyAny>,
+                name: &str,
+                spans: Spans,
+                spec: &Bound<'_, PyAny>,
+                axes: Vec<usize>,
+                places: &[u8],
+            ) -> PyResult<()> {
+                let key = Key::of(key)?;
+                let mut field = Field::from_spec(spec)?;
+                let data = field.take_spec();
+                if !axes.is_empty() {
+                    let points = points(spans, axes, places)?;
+                    return self.change(py, |partition| {
+                        partition.write_points(&key, name, &points, &data)
+                    });
+                }
+                let selection = selection(spans);
+                self.change(py, |partition| {
+                    partition.write_region(&key, name, &selection, &data)
+                })
+            }
+
+            /// Makes an array longer by an `ArraySpec`.
+            fn _append(
+                &self,
+                py: Python<'_>,
+                key: &Bound<'_, PyAny>,
+                name: &str,
+                axis: usize,
+                spec: &Bound<'_, PyAny>,
+            ) -> PyResult<()> {
+                let key = Key::of(key)?;
+                let mut field = Field::from_spec(spec)?;
+                let data = field.take_spec();
+                self.change(py, |partition| partition.append(&key, name, axis, &data))
+            }
+
+            /// Gives an array another shape.
+            fn _resize(
+                &self,
+                py: Python<'_>,
+                key: &Bound<'_, PyAny>,
+                name: &str,
+                shape: Vec<u64>,
+            ) -> PyResult<()> {
+                let key = Key::of(key)?;
+                self.change(py, |partition| partition.resize(&key, name, &shape))
+            }
+        }
+    };
+}
+
+changes! {
     /// Changes what is named of an entry of arrays, in one commit, and keeps the rest.
     ///
     /// First arrays of `drop` and attributes of `drop_attrs` go, then `rename` gives arrays
     /// new names, all at once; then `arrays` and `attrs` replace those of their names or
     /// follow. KeyError for a key or name that is not there. The entry keeps its place in
     /// the order of keys and gets a new version. What is kept is not written again.
-    #[pyo3(
-        signature = (key, arrays=None, *, attrs=None, drop=None, drop_attrs=None, rename=None),
-        text_signature = "(self, key, arrays=None, *, attrs=None, drop=(), drop_attrs=(), rename=None)"
-    )]
-    #[expect(clippy::too_many_arguments, reason = "keywords of one call")]
-    fn assign(
-        &self,
-        py: Python<'_>,
-        key: &Bound<'_, PyAny>,
-        arrays: Option<&Bound<'_, PyAny>>,
-        attrs: Option<&Bound<'_, PyAny>>,
-        drop: Option<&Bound<'_, PyAny>>,
-        drop_attrs: Option<&Bound<'_, PyAny>>,
-        rename: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        let key = Key::of(key)?;
-        let mut assigned = Assigned::new(py, arrays, attrs, (drop, drop_attrs), rename)?;
-        assigned.with(|assignment| self.change(py, |partition| partition.assign(&key, assignment)))
-    }
-
-    /// Writes an `ArraySpec` to the elements at start, step and count of each axis; with
-    /// `axes` at points on these.
-    #[expect(clippy::too_many_arguments, reason = "what an index consists of")]
-    fn _write_region(
-        &self,
-        py: Python<'_>,
-        key: &Bound<'_, PyAny>,
-        name: &str,
-        spans: Spans,
-        spec: &Bound<'_, PyAny>,
-        axes: Vec<usize>,
-        places: &[u8],
-    ) -> PyResult<()> {
-        let key = Key::of(key)?;
-        let mut field = Field::from_spec(spec)?;
-        let data = field.take_spec();
-        if !axes.is_empty() {
-            let points = points(spans, axes, places)?;
-            return self.change(py, |partition| {
-                partition.write_points(&key, name, &points, &data)
-            });
-        }
-        let selection = selection(spans);
-        self.change(py, |partition| {
-            partition.write_region(&key, name, &selection, &data)
-        })
-    }
-
-    /// Makes an array longer by an `ArraySpec`.
-    fn _append(
-        &self,
-        py: Python<'_>,
-        key: &Bound<'_, PyAny>,
-        name: &str,
-        axis: usize,
-        spec: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let key = Key::of(key)?;
-        let mut field = Field::from_spec(spec)?;
-        let data = field.take_spec();
-        self.change(py, |partition| partition.append(&key, name, axis, &data))
-    }
-
-    /// Gives an array another shape.
-    fn _resize(
-        &self,
-        py: Python<'_>,
-        key: &Bound<'_, PyAny>,
-        name: &str,
-        shape: Vec<u64>,
-    ) -> PyResult<()> {
-        let key = Key::of(key)?;
-        self.change(py, |partition| partition.resize(&key, name, &shape))
-    }
+    Partition
 }
 
-#[pymethods]
-impl BatchPartition {
+changes! {
     /// Changes what is named of an entry of arrays at the commit, and keeps the rest; see
     /// `Partition.assign`.
     ///
     /// The entry is that of the store with the batch laid over it. ConflictError, here or by
     /// the `with` block, if others changed it since the first change of it in this batch;
     /// ShapeError by the block if a dim has two sizes when it ends.
-    #[pyo3(
-        signature = (key, arrays=None, *, attrs=None, drop=None, drop_attrs=None, rename=None),
-        text_signature = "(self, key, arrays=None, *, attrs=None, drop=(), drop_attrs=(), rename=None)"
-    )]
-    #[expect(clippy::too_many_arguments, reason = "keywords of one call")]
-    fn assign(
-        &self,
-        py: Python<'_>,
-        key: &Bound<'_, PyAny>,
-        arrays: Option<&Bound<'_, PyAny>>,
-        attrs: Option<&Bound<'_, PyAny>>,
-        drop: Option<&Bound<'_, PyAny>>,
-        drop_attrs: Option<&Bound<'_, PyAny>>,
-        rename: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<()> {
-        let key = Key::of(key)?;
-        let mut assigned = Assigned::new(py, arrays, attrs, (drop, drop_attrs), rename)?;
-        assigned.with(|assignment| self.change(py, |partition| partition.assign(&key, assignment)))
-    }
+    BatchPartition
+}
 
+#[pymethods]
+impl BatchPartition {
     /// Dtype, its name in the store and shape of an array as the batch leaves it.
     fn _described<'py>(
         &self,
@@ -235,60 +230,5 @@ impl BatchPartition {
         let (dtype, shape) = self.change(py, |partition| partition.described(&key, name))?;
         let descr = dtype::descr_of(py, name, dtype)?.into_any();
         Ok((descr, dtype.to_string(), PyTuple::new(py, shape)?))
-    }
-
-    /// Writes an `ArraySpec` to the elements at start, step and count of each axis; with
-    /// `axes` at points on these.
-    #[expect(clippy::too_many_arguments, reason = "what an index consists of")]
-    fn _write_region(
-        &self,
-        py: Python<'_>,
-        key: &Bound<'_, PyAny>,
-        name: &str,
-        spans: Spans,
-        spec: &Bound<'_, PyAny>,
-        axes: Vec<usize>,
-        places: &[u8],
-    ) -> PyResult<()> {
-        let key = Key::of(key)?;
-        let mut field = Field::from_spec(spec)?;
-        let data = field.take_spec();
-        if !axes.is_empty() {
-            let points = points(spans, axes, places)?;
-            return self.change(py, |partition| {
-                partition.write_points(&key, name, &points, &data)
-            });
-        }
-        let selection = selection(spans);
-        self.change(py, |partition| {
-            partition.write_region(&key, name, &selection, &data)
-        })
-    }
-
-    /// Makes an array longer by an `ArraySpec`.
-    fn _append(
-        &self,
-        py: Python<'_>,
-        key: &Bound<'_, PyAny>,
-        name: &str,
-        axis: usize,
-        spec: &Bound<'_, PyAny>,
-    ) -> PyResult<()> {
-        let key = Key::of(key)?;
-        let mut field = Field::from_spec(spec)?;
-        let data = field.take_spec();
-        self.change(py, |partition| partition.append(&key, name, axis, &data))
-    }
-
-    /// Gives an array another shape.
-    fn _resize(
-        &self,
-        py: Python<'_>,
-        key: &Bound<'_, PyAny>,
-        name: &str,
-        shape: Vec<u64>,
-    ) -> PyResult<()> {
-        let key = Key::of(key)?;
-        self.change(py, |partition| partition.resize(&key, name, &shape))
     }
 }

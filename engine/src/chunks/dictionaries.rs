@@ -21,6 +21,11 @@ pub(crate) const DICTIONARY_KEYS: [&[u8]; 2] = [b"dictionary 1", b"dictionary 2"
 
 const _: () = assert!(DICTIONARY_KEYS[0].len() < size_of::<ArrayId>());
 
+/// Whether a key beside the entries of a partition is that of a dictionary.
+pub(crate) fn is_dictionary(key: &[u8]) -> bool {
+    DICTIONARY_KEYS.contains(&key)
+}
+
 /// Most that are kept in memory: a hundred KiB each, and about as much for its tables.
 const MOST_KEPT: usize = 32;
 
@@ -61,20 +66,19 @@ impl ChunkIndex {
     /// Whether the partition has one.
     pub(crate) fn has_dictionary(&self) -> Result<bool> {
         for key in DICTIONARY_KEYS {
-            if self.find(key)?.is_some() {
+            if self.find_only(key)?.is_some() {
                 return Ok(true);
             }
         }
         Ok(false)
     }
 
-    fn read_dictionary(&self) -> Result<Dictionary> {
+    /// As [`dictionary`](Self::dictionary), from the file.
+    pub(crate) fn read_dictionary(&self) -> Result<Dictionary> {
         let mut damaged = None;
         for key in DICTIONARY_KEYS {
-            match self
-                .find(key)
-                .and_then(|found| found.map(bytes).transpose())
-            {
+            let found = self.find_only(key);
+            match found.and_then(|found| found.map(bytes).transpose()) {
                 Ok(Some(dictionary)) => return Ok(dictionary),
                 Ok(None) => {}
                 Err(error @ Error::Corrupt { .. }) => {

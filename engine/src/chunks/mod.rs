@@ -16,12 +16,12 @@ use crate::error::Result;
 use crate::format::record::{RecordKind, key_hash};
 use crate::format::{Defect, offset};
 use crate::index::{Hash, Pinned};
-use crate::log::{Log, Stored};
+use crate::log::{Located, Log, Stored};
 
 pub(crate) use assembly::Assembly;
 pub(crate) use cutting::{NewChunk, cut_all, encode_box};
 pub(crate) use decode::decode;
-pub(crate) use dictionaries::DICTIONARY_KEYS;
+pub(crate) use dictionaries::{DICTIONARY_KEYS, is_dictionary};
 pub(crate) use ids::ArrayIds;
 pub(crate) use staged::StagedChunks;
 
@@ -66,14 +66,10 @@ impl ChunkIndex {
         {
             return Stored::waiting(log, RecordKind::Chunk, block.into_bytes()).map(Some);
         }
-        let Some((pinned, version)) = &self.stored else {
-            return Ok(None);
-        };
-        let version = *version;
-        let hash = Hash(key_hash(key, log.identity().seed));
-        let place = log.find_place(pinned, hash, &log.keyed(key), version)?;
-        let found = log.seen(place, key, version)?;
-        if log.is_tolerant() {
+        let found = self.locate(key)?;
+        if let Some((_, version)) = self.stored
+            && log.is_tolerant()
+        {
             // Where the log is damaged between the chunk and the version of the entry, a newer
             // one may have been; where there is no chunk, from the start on.
             let from = found.map_or(0, |found| found.at);
@@ -87,6 +83,25 @@ impl ChunkIndex {
             return Err(log.corrupt(offset(version), defect));
         }
         found.map(|located| Stored::new(log, located)).transpose()
+    }
+
+    /// A record that is written once and never anew, so that damage behind it hides none.
+    fn find_only(&self, key: &[u8]) -> Result<Option<Stored>> {
+        let found = self.locate(key)?;
+        found
+            .map(|located| Stored::new(&self.log, located))
+            .transpose()
+    }
+
+    /// The newest record of a key in the store that the version has.
+    fn locate(&self, key: &[u8]) -> Result<Option<Located>> {
+        let Some((pinned, version)) = &self.stored else {
+            return Ok(None);
+        };
+        let log = &self.log;
+        let hash = Hash(key_hash(key, log.identity().seed));
+        let place = log.find_place(pinned, hash, &log.keyed(key), *version)?;
+        log.seen(place, key, *version)
     }
 }
 

@@ -97,9 +97,4 @@ impl Samples {
         self.bytes.extend_from_slice(sample);
         self.lengths.push(sample.len());
     }
-
-    /// Bytes of all of them.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes.len()
-    }
 }

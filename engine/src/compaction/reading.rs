@@ -10,7 +10,7 @@ use crate::array::ArrayId;
 use crate::catalog::{Beside, CATALOG, Catalog, Listed, PartitionState, Row, Side};
 use crate::chunks::DICTIONARY_KEYS;
 pub(super) use crate::entry::Source;
-use crate::entry::{Entry, Stays};
+use crate::entry::{Array, Entry, Stays};
 use crate::error::{Error, Result, describe_key};
 use crate::format::record::RecordKind;
 use crate::format::{Defect, offset, place};
@@ -305,7 +305,7 @@ impl<'s> Reading<'s> {
         let entry = from.entry(&record.key, located, beside)?;
         // What lacks a chunk is not taken for whole, and its arrays are looked at one by one.
         if self.left.is_some() {
-            chunked(&entry, true)?;
+            verify_chunks(&entry.chunked()?)?;
             entry.check_dictionary()?;
         }
         match entry.is_amended() || sharing.renews(&entry)? {
@@ -314,31 +314,26 @@ impl<'s> Reading<'s> {
         }
     }
 
-    /// The arrays of a partition that are chunked.
+    /// The arrays of a partition that are chunked, but for those of entries that are left
+    /// behind: what is damaged is told when its turn comes.
     fn chunked_arrays(
         &self,
         from: Source<'_>,
-        pinned: &Pinned,
+        entries: &Pinned,
         beside: &Beside,
     ) -> Result<HashSet<ArrayId>> {
-        let (log, leaves) = (from.log, self.left.is_some());
+        let leaves = self.left.is_some();
         let mut arrays = HashSet::new();
-        let mut walk = Walk::uncompared(Some(pinned.clone()), beside.end);
-        loop {
-            let found = match walk.next(log) {
-                None => return Ok(arrays),
-                // Told when its turn comes.
-                Some(Err(Error::Corrupt { .. })) if leaves => continue,
-                Some(found) => offset(found?),
-            };
-            let ids = log.head_and_key(found).and_then(|(head, key)| {
-                let located = Located { at: found, head };
-                chunked(&from.entry(&key, located, beside)?, leaves)
-            });
-            match ids {
-                Err(Error::Corrupt { .. }) if leaves => {}
-                ids => arrays.extend(ids?),
+        let damage = from.chunked_arrays(entries.clone(), beside, &mut |_, chunked| {
+            if leaves {
+                verify_chunks(chunked)?;
             }
+            arrays.extend(chunked.iter().map(|(_, id)| *id));
+            Ok(())
+        })?;
+        match damage {
+            Some(damage) if !leaves => Err(damage),
+            _ => Ok(arrays),
         }
     }
 
@@ -520,19 +515,10 @@ impl<'s> Reading<'s> {
     }
 }
 
-/// The chunked arrays of an entry; with `whole` an error, if a chunk cannot be read.
-fn chunked(entry: &Entry, whole: bool) -> Result<Vec<ArrayId>> {
-    let mut ids = Vec::new();
-    for position in 0..entry.len() {
-        let array = entry.array_at(position)?;
-        if let Some(chunks) = array.cut()? {
-            if whole {
-                array.verify_chunks()?;
-            }
-            ids.push(chunks.id);
-        }
-    }
-    Ok(ids)
+/// Fails if a chunk of these arrays cannot be read.
+fn verify_chunks(chunked: &[(Array, ArrayId)]) -> Result<()> {
+    let mut arrays = chunked.iter();
+    arrays.try_for_each(|(array, _)| array.verify_chunks())
 }
 
 /// Gives `take` what was loaded; whether more is wanted.

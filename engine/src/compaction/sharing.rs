@@ -17,7 +17,7 @@ use crate::entry::{Array, Entry};
 use crate::error::{Error, Result};
 use crate::format::offset;
 use crate::index::Pinned;
-use crate::log::Walk;
+use crate::log::{Located, Walk};
 
 /// Entries that are looked at, evenly over the partition.
 const ENTRIES: u64 = 4096;
@@ -26,13 +26,13 @@ const ENTRIES: u64 = 4096;
 const FIRST: u64 = 64;
 
 /// Of an entry arrays are taken in turn until they have so many bytes.
-const OF_ENTRY: usize = 4 << 10;
+const OF_ENTRY: u64 = 4 << 10;
 
-/// Most bytes of a sample.
-const MOST_BYTES: usize = 8 << 20;
+/// Most bytes of a sample, decoded.
+const MOST_BYTES: u64 = 8 << 20;
 
 /// Every so manyth array does not train, and says what it came to.
-const HELD: u64 = 4;
+const HELD: usize = 4;
 
 /// A dictionary has about one byte for so many that use it.
 const SHARE: u64 = 128;
@@ -85,7 +85,7 @@ impl Sharing {
             return Ok(before);
         }
         let sample = Sample::of(partition.index.len(), pinned, beside, from)?;
-        let most = sample.shared.saturating_mul(2) >= sample.arrays;
+        let most = sample.shared.saturating_mul(2) >= sample.arrays.len();
         let room = before.dictionary().map_or(0, |it| it.bytes().len() as u64);
         let pays = sample.bytes >= room.saturating_mul(LEAST_USE);
         if before.dictionary.is_some() && most && pays {
@@ -93,7 +93,7 @@ impl Sharing {
             return Ok(Self { anew, ..before });
         }
         let had = before.dictionary.is_some();
-        let dictionary = sample.train().map(Arc::new);
+        let dictionary = sample.train()?.map(Arc::new);
         let anew = match had || dictionary.is_some() {
             true => Anew::All,
             false => Anew::None,
@@ -141,21 +141,14 @@ impl Sharing {
     }
 }
 
-/// An array of the sample that does not train.
-struct Held {
-    codec: Pipeline,
-    elements: codec::Elements,
-    bytes: Vec<u8>,
-}
-
-/// Some arrays of a partition.
+/// Some arrays of a partition, of which nothing was decoded yet.
 #[derive(Default)]
 struct Sample {
-    training: Samples,
-    held: Vec<Held>,
-    /// Arrays that were looked at, and how many of them use a dictionary.
-    arrays: u64,
-    shared: u64,
+    arrays: Vec<(Array, Pipeline)>,
+    /// Bytes of these, decoded.
+    taken: u64,
+    /// How many of them use a dictionary.
+    shared: usize,
     /// Bytes of all arrays of the partition that may share, about.
     bytes: u64,
 }
@@ -176,94 +169,96 @@ impl Sample {
             let taken = found.and_then(|found| {
                 let at = offset(found);
                 let (head, key) = from.log.head_and_key(at)?;
-                let located = crate::log::Located { at, head };
-                sample.take(&from.entry(&key, located, beside)?, looked)
+                sample.take(&from.entry(&key, Located { at, head }, beside)?, looked)
             });
-            match taken {
-                // Told when its turn comes.
-                Err(Error::Corrupt { .. }) => {}
-                taken => taken?,
-            }
+            told_later(taken)?;
             looked = looked.saturating_add(1);
-            let nothing = looked >= FIRST && sample.arrays == 0;
-            if nothing || sample.training.bytes() >= MOST_BYTES {
+            let nothing = looked >= FIRST && sample.arrays.is_empty();
+            if nothing || sample.taken >= MOST_BYTES {
                 break;
             }
         }
-        sample.bytes = sample.bytes.saturating_mul(number) / looked.max(1);
+        sample.bytes = sample.bytes.saturating_mul(entries) / looked.max(1);
         Ok(sample)
     }
 
     /// Takes arrays of an entry, in turn with those of other entries.
     fn take(&mut self, entry: &Entry, turn: u64) -> Result<()> {
-        let mut arrays: Vec<(Array, Pipeline)> = Vec::new();
+        let mut arrays = Vec::new();
         for position in 0..entry.len() {
             let array = entry.array_at(position)?;
             if let Some(codec) = array.sharing()? {
-                self.bytes = self.bytes.saturating_add(array.nbytes_decoded()?);
-                arrays.push((array, codec));
+                let bytes = array.nbytes_decoded()?;
+                self.bytes = self.bytes.saturating_add(bytes);
+                arrays.push((array, codec, bytes));
             }
         }
         let Some(first) = turn.checked_rem(arrays.len() as u64) else {
             return Ok(());
         };
-        let mut taken = 0;
         arrays.rotate_left(first as usize);
-        for (array, codec) in arrays {
-            if taken >= OF_ENTRY {
+        let enough = self.taken.saturating_add(OF_ENTRY);
+        for (array, codec, bytes) in arrays {
+            if self.taken >= enough {
                 break;
             }
-            self.arrays = self.arrays.saturating_add(1);
+            self.taken = self.taken.saturating_add(bytes);
             self.shared = self
                 .shared
-                .saturating_add(u64::from(array.uses_dictionary()?));
-            let bytes = array.decoded_bytes()?;
-            taken = taken.saturating_add(bytes.len());
-            let elements = codec::Elements {
-                dtype: array.info().dtype,
-            };
-            if self.arrays.is_multiple_of(HELD) {
-                self.held.push(Held {
-                    codec,
-                    elements,
-                    bytes,
-                });
-            } else {
-                codec.filtered(&bytes, elements, |bytes| self.training.push(bytes));
-            }
+                .saturating_add(usize::from(array.uses_dictionary()?));
+            self.arrays.push((array, codec));
         }
         Ok(())
     }
 
     /// A dictionary, if it is worth its room.
-    fn train(&self) -> Option<Dictionary> {
+    fn train(&self) -> Result<Option<Dictionary>> {
+        let mut training = Samples::default();
+        let mut held = Vec::new();
+        for (number, (array, codec)) in self.arrays.iter().enumerate() {
+            let Some(bytes) = told_later(array.decoded_bytes())? else {
+                continue;
+            };
+            let elements = codec::Elements {
+                dtype: array.info().dtype,
+            };
+            match number.is_multiple_of(HELD) {
+                true => held.push((codec, elements, bytes)),
+                false => codec.filtered(&bytes, elements, |bytes| training.push(bytes)),
+            }
+        }
         let most = (self.bytes / SHARE).clamp(*LENGTHS.start(), *LENGTHS.end());
-        let dictionary = Dictionary::train(&self.training, most as usize)?;
-        let (mut alone, mut shared, mut held) = (0u64, 0u64, 0u64);
-        for Held {
-            codec,
-            elements,
-            bytes,
-        } in &self.held
-        {
-            let stored = |dictionary| {
+        let Some(dictionary) = Dictionary::train(&training, most as usize) else {
+            return Ok(None);
+        };
+        let (mut alone, mut shared, mut bytes) = (0u64, 0u64, 0u64);
+        for (codec, elements, data) in &held {
+            let stored = |dictionary| -> Result<u64> {
                 let mut out = Vec::new();
-                let encoded = codec.encode_with(bytes, *elements, dictionary, &mut out);
+                codec.encode_with(data, *elements, dictionary, &mut out)?;
                 // What does not become smaller stands as it is.
-                encoded.ok().map(|()| out.len().min(bytes.len()) as u64)
+                Ok(out.len().min(data.len()) as u64)
             };
             alone = alone.saturating_add(stored(None)?);
             shared = shared.saturating_add(stored(Some(&dictionary))?);
-            held = held.saturating_add(bytes.len() as u64);
+            bytes = bytes.saturating_add(data.len() as u64);
         }
         let gain = alone.saturating_sub(shared);
-        let of_all = u128::from(gain) * u128::from(self.bytes) / u128::from(held.max(1));
+        let of_all = u128::from(gain) * u128::from(self.bytes) / u128::from(bytes.max(1));
         let room = dictionary.bytes().len() * DICTIONARY_KEYS.len();
         let is_worth = gain.saturating_mul(LEAST_GAIN) >= alone && of_all >= 2 * room as u128;
         log::debug!(
-            "a dictionary of {} bytes: {held} bytes take {alone} without and {shared} with it",
+            "a dictionary of {} bytes: {bytes} bytes take {alone} without and {shared} with it",
             dictionary.bytes().len()
         );
-        is_worth.then_some(dictionary)
+        Ok(is_worth.then_some(dictionary))
+    }
+}
+
+/// What is damaged is told when its turn to be copied comes.
+fn told_later<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Err(Error::Corrupt { .. }) => Ok(None),
+        read => read.map(Some),
     }
 }

@@ -15,12 +15,13 @@ use std::sync::Arc;
 
 use crate::array::{ArrayId, array_of_key};
 use crate::catalog::{CATALOG, Catalog, Side};
+use crate::chunks::is_dictionary;
 use crate::entry::Source;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::header::{IDENTITY_COPY, IDENTITY_LEN, LIVE, LIVE_WORDS, SLOT_LEN, SLOTS};
 use crate::format::record::{Head, key_hash};
-use crate::format::{Defect, offset};
+use crate::format::{Defect, offset, place};
 use crate::index::Hash;
 use crate::log::{Item, Located, Log, Stretch, Survey, What};
 use crate::store::Inner;
@@ -62,6 +63,8 @@ pub enum Part {
     Entry,
     /// A record that held what a key mapped to before it was written again, or removed.
     Older,
+    /// One of the two dictionaries of a partition, of which the other one holds.
+    Copy,
     /// A record that names a collection, a partition or a schema.
     Name,
     /// The saved index, which is found anew by reading the log.
@@ -91,6 +94,7 @@ impl fmt::Display for Part {
             Self::Header => "header",
             Self::Entry => "entry",
             Self::Older => "older version",
+            Self::Copy => "copy",
             Self::Name => "name",
             Self::Index => "index",
             Self::Frame => "frame header",
@@ -240,7 +244,16 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
             if standing == Standing::Older {
                 damage.part = Part::Older;
             }
-            if side == Some(Side::Chunks) {
+            let is_dictionary = key.is_some_and(is_dictionary);
+            if side == Some(Side::Chunks) && is_dictionary {
+                damage.key = None;
+                damage.detail = format!("a dictionary: {}", damage.detail);
+                // As of chunks.
+                let is_it = standing == Standing::Newest && !log.is_tolerant();
+                if is_it && other_dictionary(log, catalog, whole)? {
+                    damage.part = Part::Copy;
+                }
+            } else if side == Some(Side::Chunks) {
                 // The bytes that name it are no key that anybody gave.
                 let chunk = damage.key.take();
                 damage.detail = format!("a chunk of an array: {}", damage.detail);
@@ -266,6 +279,18 @@ fn named(log: &Arc<Log>, catalog: &Catalog, hits: Vec<Hit>) -> Result<Vec<Damage
     }
     found.sort_by_key(|damage| (damage.at, damage.end));
     Ok(found)
+}
+
+/// Whether a dictionary of a partition, of which a copy is damaged, can be read.
+fn other_dictionary(log: &Arc<Log>, catalog: &Catalog, partition: u32) -> Result<bool> {
+    let state = catalog.state(log, partition)?;
+    let end = place(log.published());
+    let chunks = state.beside(end).chunks(log, end);
+    match chunks.map(|chunks| chunks.read_dictionary()) {
+        Some(Ok(_)) => Ok(true),
+        None | Some(Err(Error::Corrupt { .. })) => Ok(false),
+        Some(Err(error)) => Err(error),
+    }
 }
 
 /// What a damaged record is among the versions of its key.
@@ -342,11 +367,17 @@ impl Owners {
         for (&partition, arrays) in &mut owners.by_partition {
             let state = source.catalog.state(source.log, partition)?;
             // What is damaged names nothing.
-            owners.complete &= source.chunked_arrays(&state, &mut |entry, array, id| {
-                if let Some(owner) = arrays.get_mut(&id) {
-                    *owner = Some((entry.key().to_vec(), array.info().name.clone()));
+            let (entries, end) = state.index.pin(|| place(source.log.published()));
+            let beside = state.beside(end);
+            let damage = source.chunked_arrays(entries, &beside, &mut |entry, chunked| {
+                for (array, id) in chunked {
+                    if let Some(owner) = arrays.get_mut(id) {
+                        *owner = Some((entry.key().to_vec(), array.info().name.clone()));
+                    }
                 }
+                Ok(())
             })?;
+            owners.complete &= damage.is_none();
         }
         Ok(owners)
     }

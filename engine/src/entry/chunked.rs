@@ -4,26 +4,43 @@ use std::collections::HashSet;
 
 use super::{Array, Entry, Source};
 use crate::array::{ArrayId, array_of_key};
-use crate::catalog::{PartitionState, Side};
+use crate::catalog::{Beside, PartitionState, Side};
+use crate::chunks::is_dictionary;
 use crate::error::{Error, Result};
 use crate::format::record::{RecordKind, key_hash};
 use crate::format::{offset, place};
-use crate::index::Hash;
+use crate::index::{Hash, Pinned};
 use crate::log::{Located, Stored, Walk};
 
+/// Takes an entry and its chunked arrays.
+type Visit<'v> = &'v mut dyn FnMut(&Entry, &[(Array, ArrayId)]) -> Result<()>;
+
+impl Entry {
+    /// The arrays that are chunked.
+    pub(crate) fn chunked(&self) -> Result<Vec<(Array, ArrayId)>> {
+        let mut chunked = Vec::new();
+        for position in 0..self.len() {
+            let array = self.array_at(position)?;
+            if let Some(chunks) = array.cut()? {
+                chunked.push((array, chunks.id));
+            }
+        }
+        Ok(chunked)
+    }
+}
+
 impl Source<'_> {
-    /// Gives `visit` each chunked array of the entries of a partition, as they are now;
-    /// whether all of them could be read: what is damaged is passed over.
+    /// Gives `visit` each entry of a partition that has chunked arrays, with these. Damage,
+    /// also what `visit` answers, is passed over: the first of it is given back.
     ///
     /// Costs a read of the head of each entry.
     pub(crate) fn chunked_arrays(
         self,
-        state: &PartitionState,
-        visit: &mut dyn FnMut(&Entry, &Array, ArrayId),
-    ) -> Result<bool> {
+        entries: Pinned,
+        beside: &Beside,
+        visit: Visit<'_>,
+    ) -> Result<Option<Error>> {
         let log = self.log;
-        let (pinned, end) = state.index.pin(|| place(log.published()));
-        let beside = state.beside(end);
         let mut of_entry = |at: u64| -> Result<()> {
             let (head, key) = log.head_and_key(at)?;
             if head.kind != RecordKind::Entry {
@@ -36,31 +53,30 @@ impl Source<'_> {
                     return Ok(());
                 }
             }
-            let entry = self.entry(&key, located, &beside)?;
-            for position in 0..entry.len() {
-                let array = entry.array_at(position)?;
-                if let Some(chunks) = array.cut()? {
-                    visit(&entry, &array, chunks.id);
-                }
+            let entry = self.entry(&key, located, beside)?;
+            match entry.chunked()?.as_slice() {
+                [] => Ok(()),
+                chunked => visit(&entry, chunked),
             }
-            Ok(())
         };
-        let mut walk = Walk::uncompared(Some(pinned), end);
-        let mut whole = true;
+        let mut walk = Walk::uncompared(Some(entries), beside.end);
+        let mut damage = None;
         loop {
             match walk
                 .next(log)
                 .map(|found| found.and_then(|found| of_entry(offset(found))))
             {
-                None => return Ok(whole),
-                Some(Err(Error::Corrupt { .. })) => whole = false,
+                None => return Ok(damage),
+                Some(Err(error @ Error::Corrupt { .. })) => {
+                    damage.get_or_insert(error);
+                }
                 Some(read) => read?,
             }
         }
     }
 
     /// Bytes of the records beside the entries of a partition that a compaction would keep:
-    /// chunks of arrays that entries have, and amendments of entries that are there and were
+    /// chunks of arrays that entries have, dictionaries, and amendments of entries that are there and were
     /// not written whole since. `None` if what says so is damaged.
     ///
     /// The indexes count the newest of each key, also after the array or the entry is gone:
@@ -71,14 +87,17 @@ impl Source<'_> {
         // Before the entries, so that what is written meanwhile is not taken for dead.
         if let Some(chunks) = self.walk_of(state, Side::Chunks) {
             let mut arrays = HashSet::new();
-            let whole = self.chunked_arrays(state, &mut |_, _, id| {
-                arrays.insert(id);
+            let (entries, end) = state.index.pin(|| place(self.log.published()));
+            let damage = self.chunked_arrays(entries, &state.beside(end), &mut |_, chunked| {
+                arrays.extend(chunked.iter().map(|(_, id)| *id));
+                Ok(())
             })?;
             let live = self.live_bytes_of(chunks, &|key, _| {
-                Ok(array_of_key(key).is_some_and(|array| arrays.contains(&array)))
+                let array = array_of_key(key);
+                Ok(is_dictionary(key) || array.is_some_and(|array| arrays.contains(&array)))
             })?;
             match live {
-                Some(live) if whole => bytes = bytes.saturating_add(live),
+                Some(live) if damage.is_none() => bytes = bytes.saturating_add(live),
                 _ => return Ok(None),
             }
         }

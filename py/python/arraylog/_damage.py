@@ -14,8 +14,9 @@ class Damage(NamedTuple):
     """Offset behind its last byte."""
     part: str
     """What it is for: "entry", "older version" (of an entry that was written again or
-    removed), "name" (of a collection, a partition or a schema), "header", "index",
-    "frame header", "unknown" (entries may have been there) or "missing" (cut off)."""
+    removed), "copy" (of what stands twice and holds), "name" (of a collection, a
+    partition or a schema), "header", "index", "frame header", "unknown" (entries may
+    have been there) or "missing" (cut off)."""
     is_loss: bool
     """Whether entries or names may be lost by it, as opposed to what stands twice."""
     collection: str | None
