@@ -12,7 +12,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use memmap2::MmapRaw;
+use memmap2::{MmapOptions, MmapRaw};
 use zerocopy::{FromZeros, IntoBytes};
 
 use super::system;
@@ -23,6 +23,11 @@ use crate::options::Advice;
 #[derive(zerocopy::FromBytes, IntoBytes, zerocopy::KnownLayout)]
 #[repr(C, align(64))]
 struct Line([u8; 64]);
+
+/// From so many bytes on a copy has memory of its own from the system, which is zero without
+/// being written and may have large pages: a fault for each small one takes longer than to
+/// decode what goes there. What is smaller the allocator gives again without a fault.
+const LARGE: usize = 4 << 20;
 
 enum Owner {
     /// The file, or anonymous memory; unmapped when the region is dropped.
@@ -76,6 +81,18 @@ impl Region {
         E: From<std::io::Error>,
     {
         let out_of_memory = || E::from(std::io::ErrorKind::OutOfMemory.into());
+        let limit = Arc::new(AtomicU64::new(start.saturating_add(len as u64)));
+        if len >= LARGE {
+            let mut map = MmapOptions::new().len(len).map_anon()?;
+            system::want_large_pages(&map);
+            fill(&mut map)?;
+            let mapped = Self::mapped(map.into(), limit);
+            return Ok(Self {
+                start,
+                first: start,
+                ..mapped
+            });
+        }
         let mut lines =
             <[Line]>::new_box_zeroed_with_elems(len.div_ceil(64)).map_err(|_| out_of_memory())?;
         fill(
@@ -85,7 +102,6 @@ impl Region {
                 .ok_or_else(out_of_memory)?,
         )?;
         let base = NonNull::from(lines.as_mut_bytes()).cast();
-        let limit = Arc::new(AtomicU64::new(start.saturating_add(len as u64)));
         Ok(Self {
             base,
             start,
