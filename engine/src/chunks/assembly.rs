@@ -249,15 +249,15 @@ impl Assembly {
         target: &Target<'_>,
         validity: Option<&Mutex<&mut [u8]>>,
     ) -> Result<()> {
-        let elements = pieces.iter();
-        let elements: u64 = elements
-            .map(|piece| self.content(&piece.touched.extent).elements)
-            .sum();
-        let bytes = elements.saturating_mul(target.item as u64);
-        let bytes = match self.described.info().codec {
-            Some(_) => bytes,
-            None => bytes / AS_FAST,
+        let elements: u64 = match self.described.info().codec {
+            Some(_) => {
+                let whole = |piece: &Piece<'_>| self.content(&piece.touched.extent).elements;
+                pieces.iter().map(whole).sum()
+            }
+            // What is not decoded is copied where it is selected, and nowhere else.
+            None => target.shape.iter().product::<u64>() / AS_FAST,
         };
+        let bytes = elements.saturating_mul(target.item as u64);
         // Those that follow each other go to different parts of the target, so that threads
         // do not wait for each other.
         let parts = target.parts.len().max(1);

@@ -1,5 +1,6 @@
 //! Several threads for one call.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Result;
@@ -10,6 +11,13 @@ const MUCH: u64 = 1 << 20;
 
 /// Most threads for one call.
 const MOST: usize = 8;
+
+/// What the process may use, asked once: to find out opens files.
+fn most() -> usize {
+    static FOUND: OnceLock<usize> = OnceLock::new();
+    let found = || std::thread::available_parallelism().map_or(1, usize::from);
+    (*FOUND.get_or_init(found)).min(MOST)
+}
 
 /// Gives `work` the numbers below `count`, each once, with a value that the thread keeps; by
 /// several threads if it is about much, `bytes`. The first error ends the thread that met it.
@@ -29,10 +37,10 @@ pub(super) fn each<T: Default>(
         }
     };
     let threads = match bytes >= MUCH {
-        true => std::thread::available_parallelism().map_or(1, usize::from),
+        true => most(),
         false => 1,
     };
-    let threads = threads.min(MOST).min(count);
+    let threads = threads.min(count);
     if threads <= 1 {
         return run();
     }
