@@ -12,7 +12,7 @@ type Layer = (&'static [&'static str], &'static [&'static str]);
 /// Those of the last layer are one object seen from six sides: a store lends partitions
 /// and batches, these commit through the store, by streams too, and entries are what they
 /// give out.
-const LAYERS: [Layer; 17] = [
+const LAYERS: [Layer; 18] = [
     (&["mutant"], &[]),
     (&["turns"], &[]),
     (&["format"], &["mutant"]),
@@ -23,11 +23,13 @@ const LAYERS: [Layer; 17] = [
     (&["storage"], &["mutant", "turns", "format", "options"]),
     (&["arena"], &["storage"]),
     (&["value"], &["error", "storage"]),
+    (&["decoded"], &["value"]),
     (&["index"], &["format", "storage"]),
     (
         &["log"],
         &[
-            "mutant", "turns", "format", "error", "options", "counters", "storage", "index",
+            "mutant", "turns", "format", "error", "options", "counters", "storage", "decoded",
+            "index",
         ],
     ),
     (&["array", "codec"], &["format", "error"]),
@@ -79,6 +81,7 @@ const LAYERS: [Layer; 17] = [
             "counters",
             "storage",
             "value",
+            "decoded",
             "index",
             "log",
             "array",

@@ -28,7 +28,7 @@ const LICENCES: [(&str, &str); 9] = [
 ];
 
 /// Direct dependencies of what is shipped.
-const DEPENDENCIES: [(&str, &str, &str); 37] = [
+const DEPENDENCIES: [(&str, &str, &str); 38] = [
     (
         "arraylog",
         "arc-swap",
@@ -59,6 +59,11 @@ const DEPENDENCIES: [(&str, &str, &str); 37] = [
     ),
     ("arraylog", "parking_lot", "the writer's lock"),
     ("arraylog", "pco", "a codec of numbers"),
+    (
+        "arraylog",
+        "quick_cache",
+        "which decoded chunks stay in memory",
+    ),
     ("arraylog", "smallvec", "shapes without the heap"),
     ("arraylog", "snap", "a codec, off by default"),
     ("arraylog", "strsim", "names that one may have meant"),

@@ -260,6 +260,7 @@ mod tests {
             copying: false,
             verify: options.verify,
             durability: options.durability,
+            chunk_cache: options.chunk_cache,
         };
         let log = Log::new(parts).expect("opens");
         let reader: Store = Store::replayed(log, &options).expect("opens");

@@ -111,6 +111,7 @@ mod counters;
 #[cfg(test)]
 mod crash;
 mod damage;
+mod decoded;
 mod entry;
 mod error;
 mod follow;

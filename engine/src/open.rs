@@ -49,6 +49,7 @@ pub(crate) fn over_sim(sim: Arc<Sim>, identity: Identity, options: &OpenOptions)
         copying: false,
         verify: options.verify,
         durability: options.durability,
+        chunk_cache: options.chunk_cache,
     };
     let options = OpenOptions {
         mode: Mode::Append,
@@ -378,6 +379,7 @@ fn parts(
         copying,
         verify: options.verify,
         durability: options.durability,
+        chunk_cache: options.chunk_cache,
     })
 }
 

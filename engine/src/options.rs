@@ -75,8 +75,13 @@ pub struct OpenOptions {
     pub(crate) follow: bool,
     pub(crate) at: Option<u64>,
     pub(crate) compact_when: Option<CompactWhen>,
+    pub(crate) chunk_cache: u64,
     pub(crate) fixed: Option<Fixed>,
 }
+
+/// Bytes of decoded chunks that are kept unless another number is asked for: a few large
+/// ones, or the rows of chunks that a slice of an array of three axes goes through.
+const CHUNK_CACHE: u64 = 32 << 20;
 
 /// When a store is compacted without being asked.
 #[derive(Clone, Copy, Debug)]
@@ -120,6 +125,7 @@ impl Default for OpenOptions {
             follow: false,
             at: None,
             compact_when: None,
+            chunk_cache: CHUNK_CACHE,
             fixed: None,
         }
     }
@@ -174,6 +180,15 @@ impl OpenOptions {
             dead_share,
             least_bytes,
         });
+        self
+    }
+
+    /// Keeps at most so many bytes of decoded chunks in memory (default: 32 MiB; 0: none).
+    /// A chunk of an array with a codec is kept when a part of it was read, so that reading
+    /// such an array row by row decodes each chunk once. Memory is taken as chunks are
+    /// read, and given back with the store. What is lent stays valid.
+    pub fn chunk_cache(mut self, bytes: u64) -> Self {
+        self.chunk_cache = bytes;
         self
     }
 

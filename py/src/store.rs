@@ -39,6 +39,7 @@ impl Store {
         durability: &str,
         verify: &str,
         io: &str,
+        chunk_cache: u64,
         lock_follow_scan: (bool, bool, bool),
         upkeep: (Option<u64>, Option<(f64, u64)>),
         at: Option<u64>,
@@ -51,6 +52,7 @@ impl Store {
             .durability(parse_durability(durability)?)
             .verify(parse_verify(verify)?)
             .lock(lock)
+            .chunk_cache(chunk_cache)
             .follow(follow)
             .scan(scan);
         if let Some(seqno) = at {

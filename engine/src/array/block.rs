@@ -90,6 +90,11 @@ pub(crate) struct TextPlace {
 }
 
 impl BlockPlace {
+    /// Whether a codec is needed to read it.
+    pub(crate) fn is_encoded(&self) -> bool {
+        !self.codec.is_empty()
+    }
+
     /// Reads the head, the first [`BLOCK_HEADER`] bytes of `block`. All ranges are checked
     /// against `len`, the bytes that the block may have.
     pub(crate) fn parse(block: &[u8], len: usize, content: Content) -> Result<Self, Defect> {

@@ -9,6 +9,7 @@ use crate::array::{
     ArrayStats, BLOCK_HEADER, BlockPlace, ChunkGrid, Chunks, Content, Piece, Places, Selection,
     Shape, Touched, fill_bytes,
 };
+use crate::decoded::DecodedChunks;
 use crate::entry::{Described, Elements};
 use crate::error::{Error, Result};
 use crate::format::Defect;
@@ -35,6 +36,17 @@ impl Found {
     /// All of it, compared.
     fn block(&self) -> Result<Value> {
         self.stored.value().map(Value::new)
+    }
+
+    /// Where it is kept when it is decoded, and under which number: if that takes work, a
+    /// part of it alone is asked for, and it is committed.
+    fn kept(&self, touched: &Touched) -> Option<(&DecodedChunks, u64)> {
+        if touched.whole || !self.place.is_encoded() {
+            return None;
+        }
+        let kept = self.stored.log().decoded();
+        let place = self.stored.place()?;
+        kept.takes(self.place.decoded).then_some((kept, place))
     }
 
     fn corrupt(&self, defect: Defect) -> Error {
@@ -173,15 +185,28 @@ impl Assembly {
         found.map(|found| self.decode(&found, touched)).transpose()
     }
 
+    /// The elements of a chunk: those that are kept in memory, if some of them alone are
+    /// asked for.
     fn decode(&self, found: &Found, touched: &Touched) -> Result<Elements> {
-        decode(
+        let block = found.block()?;
+        let kept = found.kept(touched);
+        if let Some((kept, at)) = kept
+            && let Some(decoded) = kept.get(at)
+        {
+            return Ok(Elements::kept(&self.described, &touched.extent, decoded));
+        }
+        let elements = decode(
             &self.described,
-            (&found.block()?, &found.place),
+            (&block, &found.place),
             None,
             self.content(&touched.extent),
             &touched.extent,
             &|defect| found.corrupt(defect),
-        )
+        )?;
+        if let Some((kept, at)) = kept {
+            kept.keep(at, &elements.decoded());
+        }
+        Ok(elements)
     }
 
     /// The elements of a selection, or at points, which lie inside the array.
@@ -284,8 +309,19 @@ impl Assembly {
         let Some(found) = self.find(&piece.touched)? else {
             return self.fill(piece, target);
         };
-        let (block, place) = (found.block()?, &found.place);
         let corrupt = |defect| found.corrupt(defect);
+        if found.kept(&piece.touched).is_some() {
+            let chunk = self.decode(&found, &piece.touched)?;
+            let mut fits = target.put(&chunk.data, piece);
+            if let (Some(bits), Some(from)) = (validity, &chunk.validity) {
+                fits &= piece.gather_bits(from, &mut bits.lock(), target.shape);
+            }
+            return match fits {
+                true => Ok(()),
+                false => Err(corrupt(MISFIT)),
+            };
+        }
+        let (block, place) = (found.block()?, &found.place);
         let bytes = block.get(place.stored.clone()).unwrap_or_default();
         let elements = match place.pipeline(&block).map_err(corrupt)? {
             None => bytes,

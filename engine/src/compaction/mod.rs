@@ -287,6 +287,7 @@ fn make(
         copying,
         verify: options.verify,
         durability: options.durability,
+        chunk_cache: options.chunk_cache,
     })?;
     let empty = log.follow(|tip| replay(&log, tip, Until::Content, |_| Ok(())))?;
     let epoch = open::new_epoch(path, options)?;

@@ -120,6 +120,7 @@ fn open(found: &Found, options: &OpenOptions, watch: Option<&Arc<Watch>>) -> Out
         copying: false,
         verify: options.verify,
         durability: options.durability,
+        chunk_cache: options.chunk_cache,
     };
     Store::replayed(Log::new(parts)?, options)
 }

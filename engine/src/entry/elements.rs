@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::array::{
     ArrayBytes, ArraySpec, ArrayView, FieldInfo, Mask, Places, Schema, Shape, pairs,
 };
+use crate::decoded::Decoded;
 use crate::error::{Error, Result};
 use crate::value::Value;
 
@@ -64,6 +65,31 @@ pub struct Elements {
 }
 
 impl Elements {
+    /// Those of a chunk that was kept.
+    pub(crate) fn kept(described: &Described, shape: &Shape, kept: Decoded) -> Self {
+        let Decoded {
+            data,
+            offsets,
+            validity,
+        } = kept;
+        Self {
+            described: described.clone(),
+            shape: shape.clone(),
+            data,
+            offsets,
+            validity,
+        }
+    }
+
+    /// What is kept of those of a chunk.
+    pub(crate) fn decoded(&self) -> Decoded {
+        Decoded {
+            data: self.data.clone(),
+            offsets: self.offsets.clone(),
+            validity: self.validity.clone(),
+        }
+    }
+
     /// Name, dtype, dims, fill value, attributes of the array.
     #[must_use]
     pub fn info(&self) -> &FieldInfo {

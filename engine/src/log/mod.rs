@@ -35,6 +35,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::{Condvar, Mutex};
 
 use crate::counters::Meter;
+use crate::decoded::DecodedChunks;
 use crate::error::{Error, Result};
 use crate::format::header::{Identity, Live};
 use crate::format::{Defect, LOG_START};
@@ -83,6 +84,7 @@ pub(crate) struct Log {
     /// Held while the device is flushed; the first failure of that.
     device: Mutex<Option<io::Error>>,
     meter: Arc<Meter>,
+    decoded: Arc<DecodedChunks>,
     /// How the log will be read.
     advice: Mutex<Advice>,
     /// The process that may write; a fork is another one. Beside the lock, which a
@@ -153,6 +155,8 @@ pub(crate) struct Parts {
     pub(crate) copying: bool,
     pub(crate) verify: Verify,
     pub(crate) durability: Durability,
+    /// Bytes of decoded chunks that are kept.
+    pub(crate) chunk_cache: u64,
 }
 
 impl Log {
@@ -181,6 +185,7 @@ impl Log {
             joined: Condvar::new(),
             device: Mutex::new(None),
             meter: Arc::default(),
+            decoded: Arc::new(DecodedChunks::new(parts.chunk_cache)),
             advice: Mutex::default(),
             owner: 0,
             closed: AtomicBool::new(false),
@@ -191,6 +196,11 @@ impl Log {
             heard: AtomicU64::new(0),
             lost: None,
         })
+    }
+
+    /// Chunks of it that were decoded.
+    pub(crate) fn decoded(&self) -> &DecodedChunks {
+        &self.decoded
     }
 
     /// The file.
@@ -331,6 +341,7 @@ impl Log {
             joined: Condvar::new(),
             device: Mutex::new(None),
             meter: Arc::clone(&self.meter),
+            decoded: Arc::clone(&self.decoded),
             advice: Mutex::new(*self.advice.lock()),
             owner: 0,
             closed: AtomicBool::new(false),

@@ -61,6 +61,11 @@ impl Stored {
         &self.located
     }
 
+    /// Where the record is, which no other of the log has; `None`: there is none yet.
+    pub(crate) fn place(&self) -> Option<u64> {
+        (self.located.at != NOWHERE).then_some(self.located.at)
+    }
+
     /// The log.
     pub(crate) fn log(&self) -> &Arc<Log> {
         &self.log

@@ -62,6 +62,7 @@ class Store:
         durability: str,
         verify: str,
         io: str,
+        chunk_cache: int,
         lock_follow_scan: tuple[bool, bool, bool],
         upkeep: tuple[int | None, tuple[float, int] | None],
         at: int | None,

@@ -33,6 +33,7 @@ class Origin(NamedTuple):
     writable: bool
     verify: str
     io: str
+    chunk_cache: int
     fixed: bool
 
     @property

@@ -56,6 +56,7 @@ class Snapshot(Later, Mapping[str, Collection]):
                 "buffered",
                 origin.verify,
                 origin.io,
+                origin.chunk_cache,
                 (True, False, False),
                 (None, None),
                 origin.seqno,
@@ -225,7 +226,9 @@ def seqno_of(seqno: Any) -> int:
     return number
 
 
-def origin_of(handle: _core.Store, path: str, verify: str, io: str, *, writable: bool) -> Origin:
+def origin_of(
+    handle: _core.Store, path: str, verify: str, io: str, chunk_cache: int = 0, *, writable: bool = False
+) -> Origin:
     """How handles of a store that was just opened, or moved on, pickle."""
     where = path if path == ":memory:" else os.path.abspath(path)
-    return Origin(where, handle.id, handle.generation, handle.seqno, writable, verify, io, False)
+    return Origin(where, handle.id, handle.generation, handle.seqno, writable, verify, io, chunk_cache, False)

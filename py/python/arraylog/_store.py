@@ -39,6 +39,7 @@ def open(
     lock: bool = True,
     follow: bool = False,
     scan: bool = False,
+    chunk_cache: int = 32 << 20,
     replay_bound: int | None = None,
     compact_when: tuple[float, int] | None = None,
     storage_options: None = None,
@@ -74,6 +75,11 @@ def open(
     nothing when nothing happened. An iteration stays as it
     began. A handle that is pickled does not follow where it is opened again.
 
+    ``chunk_cache``: bytes of decoded chunks that stay in memory at most, for the whole
+    store. A chunk of an array with a codec is kept when a part of it was read, so that
+    ``for row in array`` decodes each chunk once; scans of whole chunks leave it alone.
+    Memory is taken as chunks are read. 0 keeps none.
+
     ``replay_bound`` and ``compact_when`` are for the modes that write. The index is
     saved in the background when more than ``replay_bound`` records (65,536 unless
     given) and more than a quarter of all, or more than a gibibyte, would have to be
@@ -103,12 +109,15 @@ def open(
         raise ValueError('a store in memory is new and empty: mode "a", "w", "x" or "r+"')
     if follow and mode != "r":
         raise ValueError(f'follow=True is for mode "r": mode {mode!r} sees its own commits at once, and has no others')
-    upkeep = (_bound_of(replay_bound), _threshold_of(compact_when))
+    bound = None if replay_bound is None else _count_of("replay_bound", "records", replay_bound)
+    upkeep = (bound, _threshold_of(compact_when))
     if mode == "r" and upkeep != (None, None):
         raise ValueError('replay_bound= and compact_when= are for modes that write, not "r"')
+    kept = _count_of("chunk_cache", "bytes", chunk_cache)
     switches = (bool(lock), bool(follow), bool(scan))
-    handle = _core.Store(name, mode, durability, verify, io, switches, upkeep, None)
-    return Store(handle, origin_of(handle, name, verify, io, writable=mode != "r"), name, mode, bool(follow))
+    handle = _core.Store(name, mode, durability, verify, io, kept, switches, upkeep, None)
+    origin = origin_of(handle, name, verify, io, kept, writable=mode != "r")
+    return Store(handle, origin, name, mode, bool(follow))
 
 
 def open_degraded(path: str | os.PathLike[str]) -> Store:
@@ -129,16 +138,14 @@ def open_degraded(path: str | os.PathLike[str]) -> Store:
     if isinstance(name, bytes):
         name = os.fsdecode(name)
     handle = _core.Store.degraded(name)
-    return Store(handle, origin_of(handle, name, "always", "read", writable=False), name)
+    return Store(handle, origin_of(handle, name, "always", "read"), name)
 
 
-def _bound_of(records: int | None) -> int | None:
-    if records is None:
-        return None
-    bound = operator.index(records)
-    if not 0 <= bound < 1 << 64:
-        raise InvalidError(f"replay_bound={bound}: a number of records, 0 to 2^64 - 1")
-    return bound
+def _count_of(option: str, what: str, count: int) -> int:
+    found = operator.index(count)
+    if not 0 <= found < 1 << 64:
+        raise InvalidError(f"{option}={found}: a number of {what}, 0 to 2^64 - 1")
+    return found
 
 
 def _threshold_of(when: tuple[float, int] | None) -> tuple[float, int] | None:
