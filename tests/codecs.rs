@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use arraylog::codec::{self, Codec, Elements};
-use arraylog::{ArraySpec, Attrs, DType, Error, Selection, Span, Store};
+use arraylog::{ArraySpec, Attrs, CompactOptions, DType, Error, Mode, Selection, Span, Store};
 use proptest::prelude::*;
 
 /// A codec of one's own: every byte the other way round, and one more.
@@ -283,5 +283,82 @@ fn encoding_takes_less_room_and_what_does_not_shrink_stands_as_it_is() {
         assert_eq!(first.data().as_ptr(), second.data().as_ptr(), "{name}");
         assert_eq!(first.data().as_ptr() as usize % 64, 0, "{name}");
         assert_eq!(first.view().as_slice::<u32>().expect("typed"), noise);
+    }
+}
+
+/// Bytes of the records of the partition.
+fn live(store: &Store) -> u64 {
+    let usage = store.detailed_usage().expect("told");
+    let found = usage.partitions.iter().find(|part| part.name == "packed");
+    found.map_or(0, |part| part.live_bytes)
+}
+
+#[test]
+fn what_lends_nothing_is_packed_and_what_lends_keeps_its_alignment() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.alog");
+    let store = support::open(&path, Mode::Append).expect("opened");
+    let part = store.partition("c", "packed").expect("partition");
+    let ramp = |number: u32| -> Vec<u32> { (0..256).map(|at| number + at / 9).collect() };
+    let mut expected = 0;
+    for number in 0..100 {
+        let key = format!("station-{number:06}");
+        let ramp = ramp(number);
+        let array = [("t", ArraySpec::from_slice(&ramp).codec("lz4"))];
+        part.write(&key, &array, &Attrs::new()).expect("stored");
+        let entry = part.entry(&key).expect("read").expect("there");
+        let block = entry.array("t").expect("there").nbytes_stored();
+        let block = block.expect("told");
+        // Head with size of the dim, presence and slot.
+        assert_eq!(entry.nbytes_stored(), 24 + block);
+        // Head and key of the record.
+        expected += 24 + 16 + (24 + block).next_multiple_of(8);
+    }
+    assert_eq!(live(&store), expected);
+    let before = live(&store);
+    let long: Vec<u32> = (0..4 * 256).map(|at| at / 9).collect();
+    let chunked = ArraySpec::from_slice(&long).codec("lz4").chunks(&[256]);
+    part.write("chunked", &[("t", chunked)], &Attrs::new())
+        .expect("stored");
+    let entry = part.entry("chunked").expect("read").expect("there");
+    let array = entry.array("t").expect("there");
+    let blocks = array.nbytes_stored().expect("told");
+    let records = live(&store) - before;
+    let of_entry = 24 + 8 + entry.nbytes_stored();
+    let of_chunks = 4 * (24 + 24 + 7) + blocks;
+    assert!(records <= of_entry + of_chunks, "{records}, {blocks}");
+
+    // One that is lent stands beside one that is encoded, whatever becomes of the entry.
+    let noise: Vec<u64> = (1..90u64)
+        .map(|at| at.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        .collect();
+    for shift in 0..9 {
+        let ramp = ramp(shift);
+        let arrays = [
+            ("coded", ArraySpec::from_slice(&ramp[..200]).codec("lz4")),
+            ("lent", ArraySpec::from_slice(&noise)),
+        ];
+        let key = "x".repeat(shift as usize);
+        part.write(&key, &arrays, &Attrs::new()).expect("stored");
+    }
+    let check = |key: &str| {
+        let entry = part.entry(key).expect("read").expect("there");
+        let read = entry.array("lent").expect("there").read().expect("read");
+        assert_eq!(read.data().as_ptr() as usize % 64, 0, "{key}");
+        assert_eq!(read.view().as_slice::<u64>().expect("typed"), noise);
+    };
+    (0..9).for_each(|shift| check(&"x".repeat(shift)));
+    part.rename("xx", "renamed", false).expect("renamed");
+    part.copy("xxx", &part, "copied", false).expect("copied");
+    let batch = store.batch().expect("a batch");
+    let staged = batch.partition("c", "packed").expect("partition");
+    staged.rename("xxxx", "batched", false).expect("renamed");
+    batch.commit().expect("committed");
+    for key in ["renamed", "copied", "batched"] {
+        check(key);
+    }
+    store.compact(&CompactOptions::new()).expect("compacted");
+    for key in ["", "x", "renamed", "copied", "batched"] {
+        check(key);
     }
 }

@@ -233,6 +233,77 @@ fn copies_renames_and_amendments_are_whole_without_the_dictionary_of_their_sourc
 }
 
 #[test]
+fn the_id_of_a_dictionary_takes_two_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _store = shared(folder.path());
+    let bytes = fs::read(folder.path().join("shared.alog")).expect("read");
+    for at in dictionaries(&folder.path().join("shared.alog")) {
+        let id = bytes[at + 4..at + 8].try_into().expect("four bytes");
+        let id = u32::from_le_bytes(id);
+        assert!((32_768..65_536).contains(&id), "{id}");
+    }
+}
+
+/// How many arrays of a file are encoded at a level.
+fn at_level(path: &Path, level: u32) -> usize {
+    let bytes = fs::read(path).expect("read");
+    let text = format!("zstd:{level}");
+    let found = bytes.windows(text.len());
+    found.filter(|window| *window == text.as_bytes()).count()
+}
+
+#[test]
+fn compaction_encodes_what_shares_at_the_level_that_it_is_asked_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("a.alog");
+    let store = open(&path, Mode::Append).expect("opened");
+    let part = store.partition("c", "p").expect("partition");
+    (0..COUNT).for_each(|number| write(&part, number));
+    let before = all(&part);
+    for level in [0, 23, u32::MAX] {
+        let options = CompactOptions::new().level(level);
+        let refused = store.compact(&options).expect_err("no such level");
+        let said = refused.to_string();
+        assert_eq!(refused.kind(), "invalid", "{said}");
+        assert!(
+            said.contains(&format!("is 1 to 22, this is {level}")),
+            "{said}"
+        );
+    }
+    assert_eq!(store.generation(), 0);
+    let compacted = |options: CompactOptions<'_>| {
+        let done = store.compact(&options).expect("compacted");
+        assert!(all(&part) == before);
+        assert_eq!(damage(&store), []);
+        done.file_bytes
+    };
+    // Without effect.
+    compacted(CompactOptions::new().dictionaries(false).level(19));
+    assert_eq!((at_level(&path, 19), dictionaries(&path).len()), (0, 0));
+
+    let usual = compacted(CompactOptions::new());
+    assert_eq!(at_level(&path, 19), 0);
+    let dense = compacted(CompactOptions::new().level(19));
+    let encoded = at_level(&path, 19);
+    // Three small arrays an entry, of which some do not become smaller.
+    assert!((2 * COUNT..=3 * COUNT).contains(&encoded), "{encoded}");
+    assert!(dense < usual, "{dense} of {usual} bytes");
+    assert_eq!(dictionaries(&path).len(), 2);
+    // The codec of the array is what it was, for those that write it anew.
+    let entry = part.entry(key(7)).expect("read").expect("there");
+    let array = entry.array("t").expect("there");
+    assert_eq!(array.info().codec.as_deref(), Some("shuffle+zstd:3"));
+    // What is at that level is copied, and stays where none is asked for.
+    for options in [CompactOptions::new().level(19), CompactOptions::new()] {
+        let again = compacted(options);
+        assert!(again.abs_diff(dense) < 4096, "{again}, {dense}");
+        assert_eq!(at_level(&path, 19), encoded);
+    }
+    compacted(CompactOptions::new().level(1));
+    assert_eq!(at_level(&path, 19), 0);
+}
+
+#[test]
 fn snapshots_and_backups_keep_it() {
     let folder = tempfile::tempdir().expect("a folder");
     let (store, part) = shared(folder.path());

@@ -71,7 +71,7 @@ fn the_hex_dump_of_the_format_page_is_the_golden_file() {
     let page = read("engine/docs/format.md");
     let (_, dump) = page.split_once("```hexdump\n").expect("a dump");
     let (dump, _) = dump.split_once("```").expect("its end");
-    let bytes = std::fs::read(root().join("tests/fixtures/0.6/one.alog")).expect("read");
+    let bytes = std::fs::read(root().join("tests/fixtures/0.7/one.alog")).expect("read");
     let mut shown = vec![0; bytes.len()];
     for line in dump.lines().filter(|line| !line.trim().is_empty()) {
         let (at, rest) = line.trim().split_once("  ").expect("an offset");

@@ -1,4 +1,4 @@
-//! The golden files of format 0.6: what they hold, and that the same writes give the
+//! The golden files of format 0.7: what they hold, and that the same writes give the
 //! same bytes. If a test fails here, the format changed: that needs another version and
 //! another folder of golden files beside this one.
 #![expect(clippy::indexing_slicing, reason = "a test fails by panicking")]
@@ -17,7 +17,7 @@ const LOG_START: usize = 16384;
 const HINTS: std::ops::Range<usize> = 12288 + 48..12288 + 64;
 
 fn golden(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/0.6");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/0.7");
     folder.join(name)
 }
 

@@ -10,11 +10,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use crate::arena::{Arena, Gathered, Pool, Span};
+use crate::array::{frame_align, is_plain_block};
 use crate::catalog::{Interning, Kept, Side};
 use crate::condition::Condition;
 use crate::error::Result;
-use crate::format::BLOCK;
 use crate::format::record::{RecordKind, value_hash};
+use crate::format::{BLOCK, PACKED, value_align};
 use crate::index::Hash;
 use crate::log::{OpValue, wide_blocks};
 
@@ -51,6 +52,19 @@ pub(crate) struct Change<'a> {
 }
 
 impl Change<'_> {
+    /// Log2 of the alignment of its value, in a partition that asks for 2^`asked`: what has to
+    /// be decoded is not lent and needs none.
+    pub(crate) fn align(&self, asked: Option<u8>) -> u8 {
+        let start = self.value.start();
+        let most = value_align(self.value.len(), asked);
+        match self.kind {
+            // Of a frame that is copied a stranger may have said it.
+            RecordKind::Entry | RecordKind::Amendment => frame_align(start).min(most),
+            RecordKind::Chunk if !is_plain_block(start) => PACKED,
+            _ => most,
+        }
+    }
+
     /// Whether it leaves nothing at its key.
     pub(crate) fn removes(&self) -> bool {
         self.kind == RecordKind::Tombstone

@@ -16,8 +16,8 @@ use crate::damage::Damage;
 use crate::entry::Entry;
 use crate::error::{Error, Result};
 use crate::follow::Follower;
-use crate::format::place;
 use crate::format::record::{MAX_KEY, RecordKind, key_hash};
+use crate::format::{place, value_align};
 use crate::generation::Shared;
 use crate::index::Hash;
 use crate::log::{Located, Log, Op, Replayed, Until, WriterGuard};
@@ -490,7 +490,7 @@ impl Inner {
                 key: &row.key,
                 hash: self.hash(&row.key)?,
                 value: sums.value(std::slice::from_ref(value), value.len() as u64),
-                align: None,
+                align: value_align(value.len() as u64, None),
             });
         }
         for (state, changes) in runs {
@@ -506,7 +506,7 @@ impl Inner {
                     key: change.key,
                     hash: change.hash,
                     value: change.value,
-                    align: state.align(),
+                    align: change.align(state.align()),
                 });
             }
         }

@@ -107,7 +107,7 @@ def test_ls_names_collections_partitions_and_keys(run, written):
 
 def test_info_describes_the_store(run, written):
     done = run("info", written)
-    assert done.returncode == DONE and b"argo" in done.stdout and b"0.6" in done.stdout
+    assert done.returncode == DONE and b"argo" in done.stdout and b"0.7" in done.stdout
 
 
 def test_rm_removes_an_entry(run, written):

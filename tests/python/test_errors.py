@@ -251,7 +251,7 @@ def test_all_names_of_the_package_exist():
     ):
         assert name in arraylog.__all__
     assert arraylog.__version__.split(".")[0].isdigit()
-    assert arraylog.format_version == "0.6"
+    assert arraylog.format_version == "0.7"
 
 
 def test_the_installed_package_carries_its_licences():

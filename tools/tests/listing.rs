@@ -203,7 +203,7 @@ fn info_of_a_store_counts_its_partitions() {
     let bench = bench();
     let report = answer(&bench.arraylog("info", &["--json"]).assert().success());
     assert_eq!(report["schema_version"], 1);
-    assert_eq!(report["format"], "0.6");
+    assert_eq!(report["format"], "0.7");
     assert_eq!(
         (&report["collections"], &report["entries"]),
         (&2.into(), &4.into())
@@ -213,7 +213,7 @@ fn info_of_a_store_counts_its_partitions() {
     let bytes = report["bytes"].as_u64().expect("a size");
     assert!(bytes > 0 && bytes <= std::fs::metadata(bench.store()).expect("the store").len());
     let text = text(&bench.arraylog("info", &[]).assert().success());
-    assert!(text.contains("format       0.6\n"), "{text}");
+    assert!(text.contains("format       0.7\n"), "{text}");
     assert!(
         text.contains("\ncollection  partition  entries\nc           p                3\n"),
         "{text}"

@@ -46,7 +46,7 @@ fn every_command_has_help_on_stdout() {
 
 #[test]
 fn the_version_names_program_and_format() {
-    let expected = format!("arraylog {} (format 0.6)\n", env!("CARGO_PKG_VERSION"));
+    let expected = format!("arraylog {} (format 0.7)\n", env!("CARGO_PKG_VERSION"));
     program()
         .arg("--version")
         .assert()

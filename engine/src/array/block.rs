@@ -1,15 +1,16 @@
 //! A block: elements as they are stored, with the codec that stored them.
 //!
 //! ```text
-//!  0  u16 bytes of the codec; 0 = the elements stand as they are
-//!  2  u16 bytes of the statistics; 0 = none
-//!  4  u32 flags: 1 validity bits follow, 2 offsets are u64, 4 nothing is stored,
-//!     8 encoded with the dictionary of the partition
-//!  8  u64 bytes of the elements
-//! 16  u64 bytes of the elements as they are stored
-//! 24  codec, as a user writes it: "shuffle+zstd:3"
+//!  0  u8  bytes of the codec; 0 = the elements stand as they are
+//!  1  u8  bytes of the statistics; 0 = none
+//!  2  u8  flags: 1 validity bits follow, 2 offsets are u64, 4 nothing is stored and
+//!     nothing follows, 8 encoded with the dictionary of the partition
+//!  3  u8  bytes of each of the next two lengths: 2, 4 or 8
+//!  4  bytes of the elements
+//!     bytes of the elements as they are stored
+//!     codec, as a user writes it: "shuffle+zstd:3"
 //!     statistics
-//!     zeros up to a multiple of 8; of 64, if no codec and 256 bytes or more
+//!     without a codec zeros up to a multiple of 8; of 64, if 256 bytes or more
 //!     the elements as they are stored
 //!     with flag 1: zeros up to a multiple of 8, Arrow validity bits
 //! ```
@@ -30,17 +31,22 @@ use super::layout::{align_up, pad8, validity_len};
 use super::plan::STATS_FROM;
 use super::stats::{ArrayStats, Ends};
 use super::{AttrValue, DType};
-use crate::codec::{Dictionary, Elements, Pipeline};
+use crate::codec::{Elements, Pipeline, Shared};
 use crate::format::{ALIGN_FROM, Defect};
 use crate::{Error, Result};
 
-/// Bytes of a block that say how long its head is.
-pub(crate) const BLOCK_HEADER: usize = 24;
+/// Bytes of a block, if it has as many, that say how long its parts are.
+pub(crate) const BLOCK_HEADER: usize = 20;
 
-const MASKED: u32 = 1;
-const WIDE: u32 = 2;
-const NOTHING: u32 = 4;
-const SHARED: u32 = 8;
+/// Where the flags stand.
+const FLAGS_AT: usize = 2;
+const MASKED: u8 = 1;
+const WIDE: u8 = 2;
+const NOTHING: u8 = 4;
+const SHARED: u8 = 8;
+
+/// Where the lengths stand.
+const LENGTHS_AT: usize = 4;
 
 /// Alignment of elements of 256 bytes and more that stand as they are.
 const LINE: u64 = 64;
@@ -95,14 +101,10 @@ impl BlockPlace {
         !self.codec.is_empty()
     }
 
-    /// Reads the head, the first [`BLOCK_HEADER`] bytes of `block`. All ranges are checked
-    /// against `len`, the bytes that the block may have.
+    /// Reads the head, which the first [`BLOCK_HEADER`] bytes of `block` have. All ranges are
+    /// checked against `len`, the bytes that the block may have.
     pub(crate) fn parse(block: &[u8], len: usize, content: Content) -> Result<Self, Defect> {
-        let word = |at| bytes_at::<8>(block, at, "block").map(u64::from_le_bytes);
-        let codec_len = u64::from(u16::from_le_bytes(bytes_at(block, 0, "block")?));
-        let stats_len = u64::from(u16::from_le_bytes(bytes_at(block, 2, "block")?));
-        let flags = u32::from_le_bytes(bytes_at(block, 4, "block")?);
-        let (decoded, stored_len) = (word(8)?, word(16)?);
+        let [codec_len, stats_len, flags, width] = bytes_at::<4>(block, 0, "block")?;
         let fault = |what, found, expected| {
             Err(Defect::Field {
                 what,
@@ -125,6 +127,12 @@ impl BlockPlace {
                 validity: None,
             });
         }
+        let lengths_end = LENGTHS_AT.saturating_add(usize::from(width).saturating_mul(2));
+        let length = |number: usize| {
+            let at = usize::from(width).saturating_mul(number);
+            length_at(block, LENGTHS_AT.saturating_add(at), width)
+        };
+        let (decoded, stored_len) = (length(0)?, length(1)?);
         if (flags & MASKED != 0) != content.masked {
             let expected = "1 exactly if the array has a mask";
             return fault("mask of a block", flags.into(), expected);
@@ -139,22 +147,26 @@ impl BlockPlace {
             }
             _ => {}
         }
-        let plain = codec_len == 0;
+        let is_plain = codec_len == 0;
         let shared = flags & SHARED != 0;
-        if shared && plain {
+        if shared && is_plain {
             return fault(
                 "flags of a block",
                 flags.into(),
                 "8 along with a codec alone",
             );
         }
-        if plain && decoded != stored_len {
+        if is_plain && decoded != stored_len {
             let expected = "that of the elements, as there is no codec";
             return fault("stored bytes of a block", stored_len, expected);
         }
-        let codec = BLOCK_HEADER as u64..(BLOCK_HEADER as u64).saturating_add(codec_len);
-        let stats = codec.end..codec.end.saturating_add(stats_len);
-        let at = align_up(stats.end, payload_align(plain, stored_len));
+        let start = lengths_end as u64;
+        let codec = start..start.saturating_add(codec_len.into());
+        let stats = codec.end..codec.end.saturating_add(stats_len.into());
+        let at = match is_plain {
+            true => align_up(stats.end, plain_align(stored_len)),
+            false => stats.end,
+        };
         let stored = at..at.saturating_add(stored_len);
         let bits_at = align_up(stored.end, 8);
         let validity = bits_at..bits_at.saturating_add(content.validity_len());
@@ -232,20 +244,45 @@ impl BlockPlace {
     }
 }
 
-fn payload_align(plain: bool, len: u64) -> u64 {
-    match plain && len >= ALIGN_FROM {
+/// One of the lengths in a head.
+fn length_at(block: &[u8], at: usize, width: u8) -> Result<u64, Defect> {
+    match width {
+        2 => bytes_at(block, at, "block").map(|bytes| u16::from_le_bytes(bytes).into()),
+        4 => bytes_at(block, at, "block").map(|bytes| u32::from_le_bytes(bytes).into()),
+        8 => bytes_at(block, at, "block").map(u64::from_le_bytes),
+        _ => Err(Defect::Field {
+            what: "bytes of a length in a block",
+            found: width.into(),
+            expected: "2, 4 or 8",
+        }),
+    }
+}
+
+/// Bytes that a head has for each of its lengths, none of which is above `most`.
+fn width_of(most: u64) -> u8 {
+    match most {
+        0..0x1_0000 => 2,
+        0x1_0000..0x1_0000_0000 => 4,
+        _ => 8,
+    }
+}
+
+/// Alignment in a block of elements that stand as they are.
+fn plain_align(len: u64) -> u64 {
+    match len >= ALIGN_FROM {
         true => LINE,
         false => 8,
     }
 }
 
+/// Whether the elements of a block stand as they are, so that reads lend them.
+pub(crate) fn is_plain_block(block: &[u8]) -> bool {
+    block.first() == Some(&0)
+}
+
 /// A block that says that all is fill value.
 pub(crate) fn empty_block() -> Vec<u8> {
-    let mut out = vec![0; BLOCK_HEADER];
-    if let Some(flags) = out.get_mut(4..8) {
-        flags.copy_from_slice(&NOTHING.to_le_bytes());
-    }
-    out
+    vec![0, 0, NOTHING, 0]
 }
 
 /// Elements that become a block.
@@ -277,11 +314,12 @@ pub(crate) fn encode_block(
     encode_block_with(source, codec, None, array, always)
 }
 
-/// As [`encode_block`], with a dictionary if the codec takes one and the elements are few.
+/// As [`encode_block`], with the dictionary of the partition if the codec takes one and the
+/// elements are few.
 pub(super) fn encode_block_with(
     source: Source<'_>,
     codec: Option<&Pipeline>,
-    dictionary: Option<&Dictionary>,
+    shared: Option<Shared<'_>>,
     array: &str,
     always: bool,
 ) -> Result<Option<Vec<u8>>> {
@@ -296,22 +334,21 @@ pub(super) fn encode_block_with(
         }
     };
     if let Some(codec) = codec.filter(|codec| !codec.is_none()) {
-        let text = codec.to_string();
-        let dictionary = dictionary.filter(|_| shares(codec, elements.len()));
-        let mut out = head(&source, elements.len(), wide, &text, &stats);
-        if dictionary.is_some() {
-            put(&mut out, 4, &(source.flags(wide) | SHARED).to_le_bytes());
-        }
-        pad(&mut out, 8);
+        let shared = shared.filter(|_| shares(codec, elements.len()));
+        let codec = &shared.map_or_else(|| codec.clone(), |shared| shared.codec(codec));
+        let shares = if shared.is_some() { SHARED } else { 0 };
+        let flags = source.flags(wide) | shares;
+        let mut out = head(flags, elements.len(), &codec.to_string(), &stats);
         let before = out.len();
         let kind = Elements {
             dtype: source.dtype,
         };
+        let dictionary = shared.map(|shared| shared.dictionary);
         let encoded = codec.encode_with(elements, kind, dictionary, &mut out);
         encoded.map_err(|error| of_array(error, array))?;
         let stored = out.len().saturating_sub(before);
         if stored < elements.len() {
-            put(&mut out, 16, &(stored as u64).to_le_bytes());
+            put_stored(&mut out, stored as u64);
             push_validity(&mut out, source.validity);
             return Ok(Some(out));
         }
@@ -319,12 +356,8 @@ pub(super) fn encode_block_with(
     if !always {
         return Ok(None);
     }
-    let mut out = head(&source, elements.len(), wide, "", &stats);
-    pad(
-        &mut out,
-        payload_align(true, elements.len() as u64) as usize,
-    );
-    put(&mut out, 16, &(elements.len() as u64).to_le_bytes());
+    let mut out = head(source.flags(wide), elements.len(), "", &stats);
+    pad(&mut out, plain_align(elements.len() as u64) as usize);
     out.extend_from_slice(elements);
     push_validity(&mut out, source.validity);
     Ok(Some(out))
@@ -355,12 +388,12 @@ pub(crate) fn shares(codec: &Pipeline, bytes: usize) -> bool {
 
 /// Whether a block, as it was encoded, needs a dictionary.
 pub(super) fn is_shared(block: &[u8]) -> bool {
-    let flags = bytes_at(block, 4, "block").map(u32::from_le_bytes);
-    flags.is_ok_and(|flags| flags & SHARED != 0)
+    let flags = block.get(FLAGS_AT);
+    flags.is_some_and(|flags| flags & SHARED != 0)
 }
 
 impl Source<'_> {
-    fn flags(&self, wide: bool) -> u32 {
+    fn flags(&self, wide: bool) -> u8 {
         let masked = if self.validity.is_some() { MASKED } else { 0 };
         masked | if wide { WIDE } else { 0 }
     }
@@ -389,23 +422,33 @@ impl Source<'_> {
     }
 }
 
-fn head(source: &Source<'_>, decoded: usize, wide: bool, codec: &str, stats: &[u8]) -> Vec<u8> {
+/// The head of a block with so many bytes of elements, as if as many were stored.
+fn head(flags: u8, decoded: usize, codec: &str, stats: &[u8]) -> Vec<u8> {
     let room = decoded.saturating_add(BLOCK_HEADER).saturating_add(256);
     let mut out = Vec::with_capacity(room);
-    // A spec has at most some hundred bytes, statistics fewer than 200.
-    out.extend((codec.len() as u16).to_le_bytes());
-    out.extend((stats.len() as u16).to_le_bytes());
-    out.extend(source.flags(wide).to_le_bytes());
-    out.extend((decoded as u64).to_le_bytes());
-    out.extend([0; 8]);
+    let width = width_of(decoded as u64);
+    // A spec has at most 255 bytes, statistics fewer than 200.
+    out.extend([codec.len() as u8, stats.len() as u8, flags, width]);
+    let length = (decoded as u64).to_le_bytes();
+    let length = length.get(..usize::from(width)).unwrap_or(&length);
+    out.extend_from_slice(length);
+    out.extend_from_slice(length);
     out.extend_from_slice(codec.as_bytes());
     out.extend_from_slice(stats);
     out
 }
 
-fn put(out: &mut [u8], at: usize, bytes: &[u8]) {
-    if let Some(place) = out.get_mut(at..at.saturating_add(bytes.len())) {
-        place.copy_from_slice(bytes);
+/// Says in a head how many bytes are stored: at most those of the elements.
+fn put_stored(out: &mut [u8], stored: u64) {
+    let width = out.get(LENGTHS_AT.saturating_sub(1)).copied();
+    let width = usize::from(width.unwrap_or_default());
+    let at = LENGTHS_AT.saturating_add(width);
+    let stored = stored.to_le_bytes();
+    if let (Some(place), Some(stored)) = (
+        out.get_mut(at..at.saturating_add(width)),
+        stored.get(..width),
+    ) {
+        place.copy_from_slice(stored);
     }
 }
 

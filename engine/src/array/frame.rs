@@ -3,19 +3,18 @@
 //! ```text
 //!  0  u32 schema id
 //!  4  u16 flags: 1 wide dims, 2 wide slots, 4 array attributes in the extra part,
-//!     8 amendment, 16 blocks are encoded with the dictionary of the partition
-//!  6  u16 0
-//!  8  u32 place of the statistics, in units of 8 bytes; 0 = none
-//! 12  u32 place of the extra part, in units of 8 bytes; 0 = none, else the end
-//!     of the fixed part
-//! 16  size of each dim slot, u32 (wide dims: u64)
+//!     8 amendment, 16 blocks are encoded with the dictionary of the partition,
+//!     32 extra part, 64 statistics
+//!  6  u8  log2 of the alignment of the frame in the file
+//!  7  u8  0
+//!  8  size of each dim slot, u32 (wide dims: u64)
 //!     2 bits a field, lowest first: 0 absent, 1 present, 2 present with a mask,
 //!     3 reserved; fields are the arrays, then the entry attributes
 //!     zeros up to a multiple of 8
 //!     fixed part: 16-byte scalars, slots, then scalars of 8, 4, 2, 1 bytes
 //!     zeros up to a multiple of 8
-//!     extra part, if any; zeros up to a multiple of 8
-//!     statistics, if any; zeros up to a multiple of 8
+//!     flag 32: extra part, zeros up to a multiple of 8
+//!     flag 64: statistics, zeros up to a multiple of 8
 //!     bodies
 //! ```
 //!
@@ -35,11 +34,10 @@
 //!     stored: 0 as follows, 1 as a [block](super::block), 2 as the descriptor of
 //!     a [chunked](super::chunks) array, whose slot always has this; bit 8 set =
 //!     u64 offsets; the rest 0.
-//! * A *body* is aligned to the start of the frame by [`body_align`] of its
-//!   length, but a block by 8, and the frame in the file by that of its own, so
-//!   that alignment in the frame is alignment in the file; both from 256 bytes on
-//!   by that of the partition, if it asks for more. Bodies stand by rising
-//!   alignment and in the order of the fields; gaps are zeros.
+//! * A *body* is aligned to the start of the frame by [`value_align`] of its
+//!   length and the partition, but a block by 8, and the frame in the file by the
+//!   largest of these, so that alignment in the frame is alignment in the file.
+//!   Bodies stand by rising alignment and in the order of the fields; gaps are zeros.
 //!   - fixed width: the elements.
 //!   - `String`, `Bytes`: n + 1 offsets, u32 (or u64 by the info), zeros up to a
 //!     multiple of 8, the elements back to back (Arrow's layout).
@@ -55,7 +53,7 @@
 //! * Wide dims: a size of 2^32 or more. Wide slots: a body at 32 GiB or beyond,
 //!   or a 0-d text of 2 GiB or more.
 //!
-//! [`body_align`]: super::layout::body_align
+//! [`value_align`]: crate::format::value_align
 use std::ops::Range;
 
 use smallvec::SmallVec;
@@ -63,13 +61,14 @@ use smallvec::SmallVec;
 use super::changes::Changes;
 use super::cursor::Cursor;
 use super::encoding::{decode_scalar, decode_value};
-use super::layout::{Class, Geometry, Place, flag, presence};
+use super::head::head_end;
+use super::layout::{Class, Geometry, Place, flag, pad8, presence};
 use super::limits::MAX_EXTENT;
 use super::schema::{AttrInfo, Schema, parse_array_attrs};
 use super::slot::{BLOCK, Slot, storage_defect};
 use super::stats::ArrayStats;
 use super::{AttrValue, Attrs, DType};
-use crate::format::Defect;
+use crate::format::{ALIGNMENTS, Defect};
 
 /// Lengths of the axes; on the heap above four.
 pub(crate) type Shape = SmallVec<[u64; 4]>;
@@ -105,6 +104,9 @@ pub(crate) enum Storage {
     /// In chunks: what is said of them.
     Chunks(Range<usize>),
 }
+
+/// Where a frame says how it is aligned.
+pub(super) const ALIGN_AT: usize = 6;
 
 /// Where elements lie that are stored as they are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -317,23 +319,31 @@ pub(crate) fn changes(schema: &Schema, frame: &[u8]) -> Result<Option<Changes>, 
     Changes::parse(&mut extra).map(Some)
 }
 
-/// Where the statistics stand that begin in the frame, with their length; `None`: there are
-/// none. Reads the frame header.
-pub(crate) fn stats_place(frame: &[u8]) -> Result<Option<usize>, Defect> {
-    let eighths = u32::from_le_bytes(bytes_at(frame, 8, "entry frame")?);
-    match (eighths as usize).saturating_mul(8) {
-        0 => Ok(None),
-        at => range(frame, at as u64, 4, "statistics").map(|range| Some(range.start)),
-    }
+/// Log2 of the alignment that a frame asks for in the file.
+pub(crate) fn frame_align(frame: &[u8]) -> u8 {
+    let (least, most) = ALIGNMENTS.into_inner();
+    let align = frame.get(ALIGN_AT).copied();
+    align.unwrap_or_default().clamp(least, most)
 }
 
-/// The statistics of array `field`, from those that begin at `at`; `None`: it has none
-/// there.
+/// Where the statistics stand, which begin with their length; `None`: there are none. Reads
+/// what stands before them.
+pub(crate) fn stats_place(schema: &Schema, frame: &[u8]) -> Result<Option<usize>, Defect> {
+    if flags(frame)? & flag::STATS == 0 {
+        return Ok(None);
+    }
+    let at = pad8(head_end(schema, frame)?);
+    range(frame, at as u64, 4, "statistics").map(|range| Some(range.start))
+}
+
+/// The statistics of array `field` of `count` elements, from those that begin at `at`;
+/// `None`: it has none there.
 pub(crate) fn stats_of(
     frame: &[u8],
     at: usize,
     field: usize,
     dtype: DType,
+    count: u64,
 ) -> Result<Option<ArrayStats>, Defect> {
     let len = u32::from_le_bytes(bytes_at(frame, at, "statistics")?);
     let start = at.saturating_add(4) as u64;
@@ -344,7 +354,7 @@ pub(crate) fn stats_of(
         let len = usize::from(from.u8()?);
         let bytes = from.take(len)?;
         if number == field {
-            return ArrayStats::decode(dtype, bytes).map(Some);
+            return ArrayStats::decode(dtype, count, bytes).map(Some);
         }
     }
     Ok(None)
@@ -368,9 +378,9 @@ const OVERFLOW: Defect = Defect::Field {
     expected: "a product of its axes and item size below 2^63",
 };
 const NO_EXTRA: Defect = Defect::Field {
-    what: "place of the extra part",
+    what: "flag of the extra part",
     found: 0,
-    expected: "a place, since the schema puts attributes there",
+    expected: "32, since something stands there",
 };
 
 /// Numbers, as fields, of the entry attributes.
@@ -379,13 +389,20 @@ fn attr_fields(schema: &Schema) -> impl Iterator<Item = (usize, &AttrInfo)> {
 }
 
 pub(super) fn flags(frame: &[u8]) -> Result<u16, Defect> {
-    let [low, high, zero, zeros] = bytes_at::<4>(frame, 4, "entry frame")?;
+    let [low, high, align, zero] = bytes_at::<4>(frame, 4, "entry frame")?;
     let flags = u16::from_le_bytes([low, high]);
-    if flags & !flag::KNOWN != 0 || (zero, zeros) != (0, 0) {
+    if flags & !flag::KNOWN != 0 {
         return Err(Defect::Field {
             what: "flags of an entry frame",
-            found: u64::from(u32::from_le_bytes([low, high, zero, zeros])),
-            expected: "a sum of 1, 2, 4, 8 and 16",
+            found: flags.into(),
+            expected: "a sum of 1, 2, 4, 8, 16, 32 and 64",
+        });
+    }
+    if !ALIGNMENTS.contains(&align) || zero != 0 {
+        return Err(Defect::Field {
+            what: "alignment of an entry frame, log2",
+            found: u16::from_le_bytes([align, zero]).into(),
+            expected: "3 to 30, and a zero after it",
         });
     }
     Ok(flags)
@@ -486,19 +503,10 @@ fn locate_0d(
     })
 }
 
-/// Where the extra part is, if there is one: only right behind the fixed part.
+/// Where the extra part is, if there is one: right behind the fixed part.
 pub(super) fn extra_at(geometry: &Geometry<'_>, frame: &[u8]) -> Result<Option<usize>, Defect> {
-    let eighths = u32::from_le_bytes(bytes_at(frame, 12, "entry frame")?);
-    let end = geometry.fixed_end();
-    match (eighths as usize).saturating_mul(8) {
-        0 => Ok(None),
-        at if at == end => Ok(Some(at)),
-        _ => Err(Defect::Field {
-            what: "place of the extra part",
-            found: u64::from(eighths),
-            expected: "0 or the end of the fixed part",
-        }),
-    }
+    let is_there = flags(frame)? & flag::EXTRA != 0;
+    Ok(is_there.then(|| geometry.fixed_end()))
 }
 
 /// The extra part behind its length, if there is one.

@@ -1,9 +1,8 @@
 //! Where the parts of an entry frame lie, for writer and reader alike.
 use super::DType;
-use crate::format::align_log2;
 
 /// Bytes of the frame header.
-pub(super) const HEADER: usize = 16;
+pub(super) const HEADER: usize = 8;
 /// Most bytes of an array that lie in its slot.
 pub(super) const INLINE: u64 = 8;
 /// Most bytes of a text that lie in its slot.
@@ -23,8 +22,13 @@ pub(super) mod flag {
     pub(in crate::array) const AMENDS: u16 = 8;
     /// Blocks of it are encoded with the dictionary of the partition.
     pub(in crate::array) const SHARES: u16 = 16;
+    /// There is an extra part.
+    pub(in crate::array) const EXTRA: u16 = 32;
+    /// There are statistics.
+    pub(in crate::array) const STATS: u16 = 64;
     /// All that this version knows.
-    pub(in crate::array) const KNOWN: u16 = WIDE_DIMS | WIDE_SLOTS | ARRAY_ATTRS | AMENDS | SHARES;
+    pub(in crate::array) const KNOWN: u16 =
+        WIDE_DIMS | WIDE_SLOTS | ARRAY_ATTRS | AMENDS | SHARES | EXTRA | STATS;
 }
 
 /// State of a field in the presence bits.
@@ -32,14 +36,6 @@ pub(super) mod presence {
     pub(in crate::array) const ABSENT: u8 = 0;
     pub(in crate::array) const PRESENT: u8 = 1;
     pub(in crate::array) const MASKED: u8 = 2;
-}
-
-/// Alignment of a body, or of a frame in the file, of `len` bytes.
-///
-/// Small things are packed; from a few cache lines on a body starts on a line;
-/// from 1 MiB on its own pages cost nothing beside it.
-pub(crate) fn body_align(len: u64) -> u64 {
-    1 << align_log2(len)
 }
 
 /// `at` rounded up to a multiple of `align`, a power of two.

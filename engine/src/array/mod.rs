@@ -53,7 +53,8 @@ pub use stats::ArrayStats;
 pub use view::{ArrayView, FieldInfo};
 
 pub(crate) use block::{
-    BLOCK_HEADER, BlockPlace, Content, Raw, Source, empty_block, encode_block, shares,
+    BLOCK_HEADER, BlockPlace, Content, Raw, Source, empty_block, encode_block, is_plain_block,
+    shares,
 };
 pub(crate) use changes::Changes;
 pub(crate) use checks::{check_array_name, check_shape, validity_bits};
@@ -62,7 +63,7 @@ pub(crate) use dtype::plain_dtype;
 pub(crate) use encoding::decode_scalar;
 pub(crate) use frame::{
     AttrPlace, FieldPlace, PlainPlace, Shape, Storage, array_attrs, attrs_in_frame, changes,
-    entry_attr, entry_attr_places, entry_attrs, entry_attrs_but, locate, schema_id,
+    entry_attr, entry_attr_places, entry_attrs, entry_attrs_but, frame_align, locate, schema_id,
     shares_dictionary, stats_of, stats_place,
 };
 pub(crate) use head::{FRAME_HEADER, fixed_end, head_end, is_present};

@@ -1,13 +1,13 @@
 //! Writes a plan as a frame: what is small in owned buffers, large arrays borrowed.
 use std::borrow::Cow;
 
+use super::frame::ALIGN_AT;
 use super::layout::{
-    Class, Geometry, INLINE, INLINE_MARK, INLINE_TEXT, Place, align_up, body_align, flag, pad8,
-    presence,
+    Class, Geometry, INLINE, INLINE_MARK, INLINE_TEXT, Place, align_up, flag, pad8, presence,
 };
 use super::plan::{ArrayAttrs, Data, Field, Plan};
 use super::slot::{BLOCK, CHUNKS, WIDE_OFFSETS};
-use crate::format::ALIGN_FROM;
+use crate::format::{PACKED, value_align};
 
 /// Parts of at least this many bytes stay borrowed: below it a copy costs less
 /// than one more part in a vectored write.
@@ -47,6 +47,14 @@ impl Plan<'_> {
             true => flags | flag::SHARES,
         };
         let extra = self.extra(in_frame);
+        let flags = match extra.is_empty() {
+            true => flags,
+            false => flags | flag::EXTRA,
+        };
+        let flags = match self.stats.is_empty() {
+            true => flags,
+            false => flags | flag::STATS,
+        };
         let narrow = Draft::new(self, flags, extra.len());
         let draft = if narrow.fits() {
             narrow
@@ -58,14 +66,6 @@ impl Plan<'_> {
             builder.push_body(body);
         }
         builder.finish()
-    }
-
-    /// Alignment of a body of `len` bytes.
-    fn body_align(&self, len: u64) -> u64 {
-        match len >= ALIGN_FROM {
-            true => body_align(len).max(self.align),
-            false => body_align(len),
-        }
     }
 
     /// Bytes of the statistics with their length; 0 if there are none.
@@ -100,7 +100,8 @@ impl Plan<'_> {
 struct Body<'p> {
     number: usize,
     field: &'p Field<'p>,
-    align: u64,
+    /// Log2 of its alignment.
+    align: u8,
     at: u64,
 }
 
@@ -127,8 +128,8 @@ impl<'p> Draft<'p> {
                 field,
                 align: match field.data {
                     // What has to be decoded is not lent.
-                    Data::Block(_) => 8,
-                    _ => plan.body_align(field.body_len()),
+                    Data::Block(_) => PACKED,
+                    _ => value_align(field.body_len(), plan.align),
                 },
                 at: 0,
             })
@@ -137,7 +138,7 @@ impl<'p> Draft<'p> {
         let stats_at = geometry.fixed_end().saturating_add(pad8(extra));
         let mut end = stats_at.saturating_add(pad8(plan.stats_len())) as u64;
         for body in &mut bodies {
-            body.at = align_up(end, body.align);
+            body.at = align_up(end, 1 << body.align);
             end = body.at.saturating_add(body.field.body_len());
         }
         Self {
@@ -174,13 +175,12 @@ impl<'p> Draft<'p> {
         let mut head = Head { bytes };
         head.put(0, &schema_id.to_le_bytes());
         head.put(4, &self.flags.to_le_bytes());
-        if !extra.is_empty() {
-            head.put(12, &((extra_at / 8) as u32).to_le_bytes());
-            head.put(extra_at, extra);
-        }
+        // Bodies stand by rising alignment.
+        let align = self.bodies.last().map_or(PACKED, |body| body.align);
+        head.put(ALIGN_AT, &[align]);
+        head.put(extra_at, extra);
         if !self.plan.stats.is_empty() {
             let at = extra_at.saturating_add(pad8(extra.len()));
-            head.put(8, &((at / 8) as u32).to_le_bytes());
             head.put(at, &(self.plan.stats.len() as u32).to_le_bytes());
             head.put(at.saturating_add(4), &self.plan.stats);
         }
@@ -327,7 +327,7 @@ impl<'p> Builder<'p> {
     }
 
     fn push_body(&mut self, body: &Body<'p>) {
-        self.pad(body.align);
+        self.pad(1 << body.align);
         match &body.field.data {
             Data::Flat(data) | Data::Block(data) => self.push(data),
             Data::Chunks(descriptor) => self.copy(descriptor),

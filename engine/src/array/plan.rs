@@ -17,7 +17,7 @@ use super::names::Names;
 use super::schema::{Axes, CHUNKED, CODED, EXTRA, FILLED, MASKED, VERSION, fill_fault};
 use super::stats::{ArrayStats, Ends};
 use super::{ArraySpec, AttrValue, Attrs};
-use crate::codec::{Dictionary, Pipeline};
+use crate::codec::{Pipeline, Shared};
 use crate::{Error, Result};
 
 /// Where the attributes of the arrays go.
@@ -48,8 +48,8 @@ pub(crate) struct Plan<'a> {
     skeleton_len: usize,
     /// The array attributes, if they go into the frame; encoded as in the schema.
     in_frame: Vec<u8>,
-    /// Least alignment of the larger bodies.
-    pub(super) align: u64,
+    /// Log2 of the least alignment of the larger bodies, if there is one.
+    pub(super) align: Option<u8>,
     /// The arrays whose elements go into chunks.
     pub(super) cuts: Vec<Cut<'a>>,
     /// What an amendment does, encoded.
@@ -113,13 +113,13 @@ pub(crate) fn plan<'a>(
     plan_by(arrays, attrs, None, false)
 }
 
-/// As [`plan`], for an entry of a partition that has a dictionary.
+/// As [`plan`], for an entry of a partition that may have a dictionary.
 pub(crate) fn plan_with<'a>(
     arrays: &'a [(&'a str, ArraySpec<'a>)],
     attrs: &'a Attrs,
-    dictionary: Option<&'a Dictionary>,
+    shared: Option<Shared<'a>>,
 ) -> Result<Plan<'a>> {
-    plan_by(arrays, attrs, dictionary, false)
+    plan_by(arrays, attrs, shared, false)
 }
 
 /// As [`plan`], of an entry in the making, whose arrays may have different sizes of one dim
@@ -134,13 +134,13 @@ pub(crate) fn plan_apart<'a>(
 fn plan_by<'a>(
     arrays: &'a [(&'a str, ArraySpec<'a>)],
     attrs: &'a Attrs,
-    dictionary: Option<&'a Dictionary>,
+    shared: Option<Shared<'a>>,
     apart: bool,
 ) -> Result<Plan<'a>> {
     check_count("arrays", arrays.len())?;
     check_count("attributes", attrs.len())?;
     let mut draft = Draft {
-        dictionary,
+        shared,
         ..Draft::for_fields(arrays.len(), attrs.len())
     };
     draft.dims.apart = apart;
@@ -202,10 +202,9 @@ impl Plan<'_> {
         self.changes = Some(bytes);
     }
 
-    /// Aligns arrays of 256 bytes and more to 2^`log2` at least, if the frame is.
+    /// Aligns arrays of 256 bytes and more, but blocks, to 2^`log2` at least: at most 30.
     pub(crate) fn align_arrays(&mut self, log2: Option<u8>) {
-        let log2 = log2.map(u32::from).unwrap_or_default();
-        self.align = 1u64.checked_shl(log2).unwrap_or(1);
+        self.align = log2;
     }
 
     /// The array attributes that go into the frame.
@@ -256,8 +255,8 @@ struct Draft<'a> {
     dims: Dims<'a>,
     cuts: Vec<Cut<'a>>,
     stats: Vec<u8>,
-    /// Of the partition.
-    dictionary: Option<&'a Dictionary>,
+    /// What the partition has in common.
+    shared: Option<Shared<'a>>,
     /// Whether a block was encoded with it.
     shares: bool,
     /// Schema sections of arrays and of attributes.
@@ -373,8 +372,8 @@ impl<'a> Draft<'a> {
                 validity: field.validity.as_deref(),
                 fill: spec.fill_value.as_ref(),
             };
-            let dictionary = self.dictionary;
-            if let Some(block) = encode_block_with(source, Some(codec), dictionary, name, false)? {
+            let shared = self.shared;
+            if let Some(block) = encode_block_with(source, Some(codec), shared, name, false)? {
                 self.shares |= is_shared(&block);
                 field.data = Data::Block(block.into());
                 field.validity = None;
@@ -496,7 +495,7 @@ impl<'a> Draft<'a> {
             schema,
             skeleton_len,
             in_frame: Vec::new(),
-            align: 1,
+            align: None,
             cuts: self.cuts,
             changes: None,
             stats: self.stats,

@@ -2,7 +2,6 @@
 use std::ops::Range;
 
 use super::DType;
-use super::block::BLOCK_HEADER;
 use super::chunks::Chunks;
 use super::frame::{PlainPlace, Storage, bytes_at, range};
 use super::layout::{Geometry, INLINE, INLINE_MARK, INLINE_TEXT, align_up, validity_len};
@@ -60,8 +59,9 @@ impl Slot<'_> {
     }
 
     fn block(self, start: u64) -> Result<Storage, Defect> {
-        let head = range(self.frame, start, BLOCK_HEADER as u64, "block")?;
-        Ok(Storage::Block(head.start))
+        // How long it is, its head says.
+        let block = range(self.frame, start, 0, "block")?;
+        Ok(Storage::Block(block.start))
     }
 
     fn texts(self, elements: u64, bits: u64) -> Result<Storage, Defect> {

@@ -151,7 +151,8 @@ impl Assembly {
                     let range = found.place.stats.clone();
                     let bytes = found.stored.verified(range.clone())?;
                     let stats = bytes.get(range).unwrap_or_default();
-                    let stats = ArrayStats::decode(info.dtype, stats);
+                    let count = self.content(&touched.extent).elements;
+                    let stats = ArrayStats::decode(info.dtype, count, stats);
                     Some(stats.map_err(|defect| found.corrupt(defect))?)
                 }
             };

@@ -26,7 +26,7 @@ pub(crate) fn is_dictionary(key: &[u8]) -> bool {
     DICTIONARY_KEYS.contains(&key)
 }
 
-/// Most that are kept in memory: a hundred KiB each, and about as much for its tables.
+/// Most that are kept in memory: some hundred KiB each, and about as much for its tables.
 const MOST_KEPT: usize = 32;
 
 /// One that was read.
@@ -106,9 +106,56 @@ fn bytes(stored: Stored) -> Result<Dictionary> {
         let defect = Defect::Field {
             what: "bytes of a dictionary",
             found: len,
-            expected: "at most 112640",
+            expected: "at most 262144",
         };
         return Err(stored.corrupt(0, defect));
     }
     Ok(Dictionary::new(&stored.value()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Side;
+    use crate::format::place;
+    use crate::format::record::RecordKind;
+    use crate::options::Durability;
+    use crate::staged::{Change, Sums, Target};
+    use crate::store::Store;
+
+    /// What is read of a dictionary of so many bytes that a file has.
+    fn read(len: usize) -> Result<usize> {
+        let store = Store::memory().expect("memory");
+        let part = store.partition("c", "p").expect("partition");
+        part.put("k", "v").expect("stored");
+        let inner = store.inner();
+        let (target, bytes) = (Target::new("c", "p"), vec![7; len]);
+        let (key, pieces) = (DICTIONARY_KEYS[0], [bytes.as_slice()]);
+        let sums = Sums::of(&pieces, len as u64);
+        let change = Change {
+            target: &target,
+            side: Some(Side::Chunks),
+            kind: RecordKind::Chunk,
+            key,
+            hash: inner.hash(key).expect("a key"),
+            value: sums.value(&pieces, len as u64),
+        };
+        let writer = inner.log.writer("test").expect("a writer");
+        let committed = inner.commit(writer, &[change], &[], Durability::Buffered);
+        committed.expect("committed");
+        let state = inner.catalog.find(&inner.log, "c", "p").expect("read");
+        let state = state.expect("there");
+        let end = place(inner.log.published());
+        let chunks = state.beside(end).chunks(&inner.log, end);
+        let dictionary = chunks.expect("there").dictionary(state.id)?;
+        Ok(dictionary.bytes().len())
+    }
+
+    #[test]
+    fn a_dictionary_of_more_than_262_144_bytes_is_refused() {
+        assert_eq!(read(262_144).expect("read"), 262_144);
+        let refused = read(262_145).expect_err("too long").to_string();
+        let said = "bytes of a dictionary is 262145, expected at most 262144";
+        assert!(refused.contains(said), "{refused}");
+    }
 }

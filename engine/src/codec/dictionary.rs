@@ -6,9 +6,25 @@
 
 use std::fmt;
 
-/// Longest dictionary that is trained or taken from a file, in bytes; 112,640 is what the
-/// command `zstd --train` makes.
-pub(crate) const MOST_DICTIONARY: usize = 112_640;
+use super::Pipeline;
+use super::built_in::{ALL, BuiltIn};
+use crate::error::{Error, Result};
+
+/// Longest dictionary that is trained or taken from a file, in bytes: of longer ones little
+/// comes, and tables are made of it before the first array is decoded.
+pub(crate) const MOST_DICTIONARY: usize = 256 << 10;
+
+/// `Error::Invalid` for a level at which nothing is encoded with a dictionary.
+pub(crate) fn check_level(level: u32) -> Result<()> {
+    let mut codecs = ALL.iter().filter(|codec| codec.with_dictionary);
+    match codecs.find_map(|codec: &BuiltIn| codec.level_fault(level)) {
+        None => Ok(()),
+        Some(detail) => Err(Error::Invalid {
+            what: format!("level {level} of what is encoded with a dictionary"),
+            detail,
+        }),
+    }
+}
 
 /// Fewest samples that are worth training on.
 const LEAST_SAMPLES: usize = 64;
@@ -82,6 +98,25 @@ impl Dictionary {
 impl fmt::Debug for Dictionary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Dictionary({} bytes)", self.bytes.len())
+    }
+}
+
+/// What arrays that are written have in common.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shared<'a> {
+    pub(crate) dictionary: &'a Dictionary,
+    /// The level by which they are encoded with it; `None`: that of each.
+    pub(crate) level: Option<u32>,
+}
+
+impl Shared<'_> {
+    /// What encodes an array whose codec, which [takes a dictionary](Pipeline::takes_dictionary),
+    /// is this.
+    pub(crate) fn codec(self, codec: &Pipeline) -> Pipeline {
+        match self.level {
+            Some(level) => codec.at_level(level),
+            None => codec.clone(),
+        }
     }
 }
 

@@ -50,7 +50,7 @@ mod tests;
 pub use pipeline::Pipeline;
 pub use registry::{Codec, available, register};
 
-pub(crate) use dictionary::{Dictionary, MOST_DICTIONARY, Samples};
+pub(crate) use dictionary::{Dictionary, MOST_DICTIONARY, Samples, Shared, check_level};
 pub(crate) use pipeline::Failure;
 
 use crate::array::DType;

@@ -108,6 +108,17 @@ impl Pipeline {
         matches!(&self.coder, Some(Coder::BuiltIn { codec, .. }) if codec.with_dictionary)
     }
 
+    /// The same at another level. Without levels it is as it was.
+    pub(crate) fn at_level(&self, level: u32) -> Self {
+        let mut other = self.clone();
+        if let Some(Coder::BuiltIn { codec, level: own }) = &mut other.coder
+            && codec.levels.is_some()
+        {
+            *own = level;
+        }
+        other
+    }
+
     /// Calls `work` with what the compressor is given of `data`.
     pub(crate) fn filtered<R>(
         &self,

@@ -16,7 +16,10 @@ pub(super) const SHUFFLE: &str = "shuffle";
 /// Longest name of a codec in bytes.
 const MOST_NAME: usize = 64;
 /// Longest parameters of a codec in bytes.
-const MOST_PARAMETERS: usize = 255;
+const MOST_PARAMETERS: usize = 180;
+
+/// Files have the length of a spec in one byte.
+const _: () = assert!(SHUFFLE.len() + 1 + MOST_NAME + 1 + MOST_PARAMETERS <= 255);
 
 /// What is wrong with a name of a codec.
 pub(super) fn name_fault(name: &str) -> Option<String> {

@@ -3,9 +3,11 @@
 
 use std::cell::Cell;
 use std::io::Cursor;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use xxhash_rust::xxh3::xxh3_64;
 use zstd_safe::{
     CCtx, CDict, CParameter, DCtx, DDict, compress_bound, get_error_name, train_from_buffer,
 };
@@ -21,6 +23,9 @@ thread_local! {
     static ENCODER: Cell<Option<CCtx<'static>>> = const { Cell::new(None) };
     static DECODER: Cell<Option<DCtx<'static>>> = const { Cell::new(None) };
 }
+
+/// Where a dictionary has its id, behind the magic number.
+const ID_AT: Range<usize> = 4..8;
 
 /// No context could be made.
 const NO_MEMORY: &str = "no memory for its context";
@@ -96,11 +101,26 @@ fn decode_by(
 pub(super) fn train(samples: &[u8], lengths: &[usize], most: usize) -> Option<Vec<u8>> {
     let mut dictionary = Vec::with_capacity(most);
     match train_from_buffer(&mut dictionary, samples, lengths) {
-        Ok(_) => Some(dictionary),
+        Ok(_) => {
+            name(&mut dictionary);
+            Some(dictionary)
+        }
         Err(code) => {
             log::debug!("no dictionary: {}", get_error_name(code));
             None
         }
+    }
+}
+
+/// Gives a dictionary an id that follows from what it holds and takes two bytes in each frame
+/// instead of four: of those below 65,536 that Zstandard leaves to all.
+fn name(dictionary: &mut [u8]) {
+    let Some((head, content)) = dictionary.split_at_mut_checked(ID_AT.end) else {
+        return;
+    };
+    let id = 0x8000 | (xxh3_64(content) as u32 & 0x7FFF);
+    if let Some(place) = head.get_mut(ID_AT) {
+        place.copy_from_slice(&id.to_le_bytes());
     }
 }
 

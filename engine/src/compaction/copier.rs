@@ -52,9 +52,11 @@ impl<'s> Copier<'s> {
         }
     }
 
-    /// Has small arrays share dictionaries; otherwise they stay as they are.
-    pub(super) fn sharing(mut self, shares: bool) -> Self {
+    /// Has small arrays share dictionaries, encoded at a level if one is given; otherwise they
+    /// stay as they are.
+    pub(super) fn sharing(mut self, shares: bool, level: Option<u32>) -> Self {
         self.reading.shares = shares;
+        self.reading.level = level;
         self
     }
 
@@ -228,7 +230,7 @@ impl Writing<'_> {
                 key: &record.key,
                 hash: record.hash,
                 value: record.sums.value(pieces, record.value.len() as u64),
-                align: Some(record.align),
+                align: record.align,
             });
         }
         let frame = to.log.published();

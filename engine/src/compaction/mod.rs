@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 use crate::catalog::Catalog;
 use crate::checkpoint::Background;
+use crate::codec::check_level;
 use crate::error::{Error, Result};
 use crate::format::header::Identity;
 use crate::log::{Log, Parts, Tip, Until, replay};
@@ -81,8 +82,12 @@ impl Store {
     /// `Error::Io` (a full disk or a folder without permission among it), `Error::Damaged`
     /// names an entry that cannot be read, `Error::Cancelled`, `Error::Replaced` if the
     /// path does not name the file any more, `Error::ReadOnly`, `Error::Closed`,
-    /// `Error::Poisoned`, `Error::Forked`; those of [`Store::at`] for what is to be kept.
+    /// `Error::Poisoned`, `Error::Forked`; `Error::Invalid` for a level that zstd does not
+    /// have; those of [`Store::at`] for what is to be kept.
     pub fn compact(&self, options: &CompactOptions<'_>) -> Result<Compacted> {
+        if let Some(level) = options.level {
+            check_level(level)?;
+        }
         // Before the lock, which a thread that a fork does not have may hold there for ever.
         self.on_newest(|inner| inner.log.writer(ACTION).map(drop))?;
         let _one_at_a_time = self.shared.compacting.lock();
@@ -103,7 +108,7 @@ impl Store {
         let next = make(&old, shared, options_of_old, &successor, (path, catalog))?;
         let next = Arc::new(next);
         let pace = Pace::new(ACTION, path, options.throttle, options.progress);
-        let mut copier = Copier::new(&next, pace).sharing(options.dictionaries);
+        let mut copier = Copier::new(&next, pace).sharing(options.dictionaries, options.level);
         let taken = copy(&old, &base, &next, &mut copier)
             .and_then(|tip| self.take_over(&old, &next, successor, &mut copier, tip));
         taken.map_err(|error| failed(error, ACTION, path))?;

@@ -6,14 +6,14 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use super::sharing::Sharing;
-use crate::array::ArrayId;
+use crate::array::{ArrayId, frame_align};
 use crate::catalog::{Beside, CATALOG, Catalog, Listed, PartitionState, Row, Side};
 use crate::chunks::DICTIONARY_KEYS;
 pub(super) use crate::entry::Source;
 use crate::entry::{Array, Entry, Stays};
 use crate::error::{Error, Result, describe_key};
 use crate::format::record::RecordKind;
-use crate::format::{Defect, offset, place};
+use crate::format::{Defect, PACKED, offset, place, value_align};
 use crate::index::{Hash, Pinned};
 use crate::log::{Found, Located, Log, Walk};
 use crate::mutant::{Rule, broken};
@@ -115,6 +115,8 @@ pub(super) struct Reading<'s> {
     schemas: HashSet<u32>,
     /// Whether small arrays share dictionaries that are the best for them.
     pub(super) shares: bool,
+    /// The level by which they are encoded then; `None`: that of each.
+    pub(super) level: Option<u32>,
     /// If what cannot be read is to be left behind: that.
     pub(super) left: Option<Vec<Left>>,
 }
@@ -125,6 +127,7 @@ impl<'s> Reading<'s> {
             to,
             schemas: HashSet::new(),
             shares: false,
+            level: None,
             left: None,
         }
     }
@@ -193,7 +196,7 @@ impl<'s> Reading<'s> {
                 if let Some(&next) = coming.next() {
                     Log::prefetch_value(lender, next);
                 }
-                let beside = (&beside, &sharing);
+                let beside = (&beside, &sharing, state.align());
                 self.read_entry(from, goal, partition, offset(found), beside, load)?;
                 if load.is_full() && !pass_on(load, take) {
                     return Ok(false);
@@ -209,7 +212,7 @@ impl<'s> Reading<'s> {
         Goal { listed, state }: &Goal,
         partition: &str,
         at: u64,
-        beside: (&Beside, &Sharing),
+        beside: (&Beside, &Sharing, Option<u8>),
         load: &mut Load<'a>,
     ) -> Result<()> {
         let log = from.log;
@@ -253,7 +256,7 @@ impl<'s> Reading<'s> {
         beside: &Beside,
     ) -> Result<Sharing> {
         let sharing = match self.shares {
-            true => Sharing::best(partition, pinned, beside, from),
+            true => Sharing::best(partition, pinned, beside, from, self.level),
             false => Sharing::as_it_is(partition.id, beside, from),
         };
         match sharing {
@@ -282,19 +285,20 @@ impl<'s> Reading<'s> {
             key: key.into(),
             sums: Sums::of(&[&value], value.len() as u64),
             value: Content::Made(value),
-            align: 0,
+            align: PACKED,
             bytes: 0,
         });
         Ok(())
     }
 
-    /// Loads the record of an entry, with its amendments folded into it.
+    /// Loads the record of an entry, with its amendments folded into it. `align` is the log2
+    /// of the alignment that its partition asks for.
     fn push_entry<'a>(
         &mut self,
         from: Source<'_>,
         record: Moving<'a>,
         located: Located,
-        (beside, sharing): (&Beside, &Sharing),
+        (beside, sharing, align): (&Beside, &Sharing, Option<u8>),
         load: &mut Load<'a>,
     ) -> Result<()> {
         let nothing = (beside.amendments.is_none() && beside.chunks.is_none())
@@ -309,7 +313,7 @@ impl<'s> Reading<'s> {
             entry.check_dictionary()?;
         }
         match entry.is_amended() || sharing.renews(&entry)? {
-            true => self.push_anew(from, record, &entry, sharing, load),
+            true => self.push_anew(from, record, &entry, (sharing, align), load),
             false => self.push_with_schema(from, record, load),
         }
     }
@@ -343,11 +347,11 @@ impl<'s> Reading<'s> {
         from: Source<'_>,
         record: Moving<'a>,
         entry: &Entry,
-        sharing: &Sharing,
+        (sharing, align): (&Sharing, Option<u8>),
         load: &mut Load<'a>,
     ) -> Result<()> {
-        let dictionary = sharing.dictionary();
-        let stays = match dictionary {
+        let shared = sharing.shared();
+        let stays = match shared {
             None => Stays::All,
             Some(_) => Stays::Long,
         };
@@ -355,8 +359,8 @@ impl<'s> Reading<'s> {
             return self.push_with_schema(from, record, load);
         };
         let specs = parts.specs();
-        let mut plan = crate::array::plan_with(&specs, &parts.attrs, dictionary)?;
-        plan.align_arrays(Some(record.align));
+        let mut plan = crate::array::plan_with(&specs, &parts.attrs, shared)?;
+        plan.align_arrays(align);
         let known = from.catalog.known_schema(from.log, &plan)?;
         let to = self.to;
         let schema = match known {
@@ -373,6 +377,7 @@ impl<'s> Reading<'s> {
         let value = plan.pieces(schema.id).parts.concat();
         load.push(Moving {
             sums: Sums::of(&[&value], value.len() as u64),
+            align: frame_align(&value),
             value: Content::Made(value),
             ..record
         });
@@ -502,6 +507,7 @@ impl<'s> Reading<'s> {
 
     fn row(&self, row: Row) -> Result<Moving<'static>> {
         let value = row.value.unwrap_or_default();
+        let align = value_align(value.len() as u64, None);
         Ok(Moving {
             partition: CATALOG,
             kind: RecordKind::Put,
@@ -509,7 +515,7 @@ impl<'s> Reading<'s> {
             key: row.key.into(),
             sums: Sums::of(&[&value], value.len() as u64),
             value: Content::Made(value),
-            align: 0,
+            align,
             bytes: 0,
         })
     }

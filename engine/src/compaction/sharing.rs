@@ -2,17 +2,16 @@
 //! common, which compaction finds and stores once.
 //!
 //! A sample of the arrays is decoded. Three parts of four train a dictionary, and the
-//! fourth says whether it is worth its room. Then every entry with such arrays is encoded
-//! anew. At the next compaction a dictionary that serves most of them stays, and what it
-//! encoded is copied as it is.
+//! fourth says of which length, and whether it is worth its room. Then every entry with such
+//! arrays is encoded anew. At the next compaction a dictionary that serves most of them, at
+//! the level that is asked for if one is, stays, and what it encoded is copied as it is.
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::reading::Source;
 use crate::catalog::{Beside, PartitionState};
 use crate::chunks::DICTIONARY_KEYS;
-use crate::codec::{self, Dictionary, MOST_DICTIONARY, Pipeline, Samples};
+use crate::codec::{self, Dictionary, MOST_DICTIONARY, Pipeline, Samples, Shared};
 use crate::entry::{Array, Entry};
 use crate::error::{Error, Result};
 use crate::format::offset;
@@ -34,9 +33,11 @@ const MOST_BYTES: u64 = 8 << 20;
 /// Every so manyth array does not train, and says what it came to.
 const HELD: usize = 4;
 
-/// A dictionary has about one byte for so many that use it.
-const SHARE: u64 = 128;
-const LENGTHS: RangeInclusive<u64> = 1024..=MOST_DICTIONARY as u64;
+/// A dictionary has about one byte for so many that use it: of both that are trained the one
+/// that saves more stays, as what a longer one brings grows in steps.
+const SHARES: [u64; 2] = [128, 64];
+const LEAST: u64 = 1 << 10;
+const MOST: u64 = MOST_DICTIONARY as u64;
 
 /// One that is there stays if so many bytes for each of its own may use it.
 const LEAST_USE: u64 = 16;
@@ -58,6 +59,8 @@ enum Anew {
 pub(super) struct Sharing {
     dictionary: Option<Arc<Dictionary>>,
     anew: Anew,
+    /// The level by which arrays are encoded anew; `None`: that of each.
+    level: Option<u32>,
 }
 
 impl Sharing {
@@ -68,7 +71,12 @@ impl Sharing {
             Some(chunks) if chunks.has_dictionary()? => Some(chunks.dictionary(partition)?),
             _ => None,
         };
-        Ok(Self { dictionary, anew })
+        let level = None;
+        Ok(Self {
+            dictionary,
+            anew,
+            level,
+        })
     }
 
     /// The dictionary that is best for the partition: the one that it has, a new one, or
@@ -78,19 +86,24 @@ impl Sharing {
         pinned: &Pinned,
         beside: &Beside,
         from: Source<'_>,
+        level: Option<u32>,
     ) -> Result<Self> {
         let before = Self::as_it_is(partition.id, beside, from)?;
         // Without the codec nothing can be decoded.
         if !cfg!(feature = "zstd") {
             return Ok(before);
         }
-        let sample = Sample::of(partition.index.len(), pinned, beside, from)?;
+        let sample = Sample::of(partition.index.len(), pinned, beside, from, level)?;
         let most = sample.shared.saturating_mul(2) >= sample.arrays.len();
         let room = before.dictionary().map_or(0, |it| it.bytes().len() as u64);
         let pays = sample.bytes >= room.saturating_mul(LEAST_USE);
         if before.dictionary.is_some() && most && pays {
             let anew = Anew::Others;
-            return Ok(Self { anew, ..before });
+            return Ok(Self {
+                anew,
+                level,
+                ..before
+            });
         }
         let had = before.dictionary.is_some();
         let dictionary = sample.train()?.map(Arc::new);
@@ -98,7 +111,11 @@ impl Sharing {
             true => Anew::All,
             false => Anew::None,
         };
-        Ok(Self { dictionary, anew })
+        Ok(Self {
+            dictionary,
+            anew,
+            level,
+        })
     }
 
     /// Nothing in common.
@@ -106,12 +123,20 @@ impl Sharing {
         Self {
             dictionary: None,
             anew: Anew::None,
+            level: None,
         }
     }
 
     /// The dictionary.
     pub(super) fn dictionary(&self) -> Option<&Dictionary> {
         self.dictionary.as_deref()
+    }
+
+    /// The same, for arrays that are encoded with it.
+    pub(super) fn shared(&self) -> Option<Shared<'_>> {
+        let level = self.level;
+        let dictionary = self.dictionary()?;
+        Some(Shared { dictionary, level })
     }
 
     /// Whether entries of the partition may have to be encoded anew.
@@ -124,7 +149,7 @@ impl Sharing {
         match self.anew {
             Anew::None => Ok(false),
             Anew::All if entry.shares_dictionary()? => Ok(true),
-            Anew::Others if entry.shares_dictionary()? => Ok(false),
+            Anew::Others if entry.shares_dictionary()? => self.has_another_level(entry),
             Anew::All | Anew::Others => {
                 // Without a dictionary there is nothing to gain.
                 if self.dictionary.is_none() {
@@ -141,13 +166,37 @@ impl Sharing {
     }
 }
 
+impl Sharing {
+    /// Whether an array of an entry is encoded with the dictionary at another level than is
+    /// asked for.
+    fn has_another_level(&self, entry: &Entry) -> Result<bool> {
+        if self.level.is_none() {
+            return Ok(false);
+        }
+        for position in 0..entry.len() {
+            let codec = entry.array_at(position)?.shared_codec()?;
+            if codec.is_some_and(|codec| !has_level(&codec, self.level)) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+}
+
+/// Whether a codec has the level that is asked for, if one is.
+fn has_level(codec: &Pipeline, level: Option<u32>) -> bool {
+    level.is_none_or(|level| codec.at_level(level) == *codec)
+}
+
 /// Some arrays of a partition, of which nothing was decoded yet.
 #[derive(Default)]
 struct Sample {
     arrays: Vec<(Array, Pipeline)>,
     /// Bytes of these, decoded.
     taken: u64,
-    /// How many of them use a dictionary.
+    /// The level that is asked for.
+    level: Option<u32>,
+    /// How many of them use a dictionary, at that level.
     shared: usize,
     /// Bytes of all arrays of the partition that may share, about.
     bytes: u64,
@@ -155,10 +204,19 @@ struct Sample {
 
 impl Sample {
     /// Of a partition with so many entries.
-    fn of(entries: u64, pinned: &Pinned, beside: &Beside, from: Source<'_>) -> Result<Self> {
+    fn of(
+        entries: u64,
+        pinned: &Pinned,
+        beside: &Beside,
+        from: Source<'_>,
+        level: Option<u32>,
+    ) -> Result<Self> {
         let mut walk = Walk::uncompared(Some(pinned.clone()), beside.end);
         let step = (entries / ENTRIES).max(1);
-        let mut sample = Self::default();
+        let mut sample = Self {
+            level,
+            ..Self::default()
+        };
         let (mut number, mut looked) = (0u64, 0u64);
         while let Some(found) = walk.next(from.log) {
             let wanted = number.checked_rem(step) == Some(0);
@@ -203,18 +261,18 @@ impl Sample {
                 break;
             }
             self.taken = self.taken.saturating_add(bytes);
-            self.shared = self
-                .shared
-                .saturating_add(usize::from(array.uses_dictionary()?));
+            let shared = array.shared_codec()?;
+            let stays = shared.is_some_and(|codec| has_level(&codec, self.level));
+            self.shared = self.shared.saturating_add(usize::from(stays));
             self.arrays.push((array, codec));
         }
         Ok(())
     }
 
-    /// A dictionary, if it is worth its room.
+    /// The dictionary that saves most, if it is worth its room.
     fn train(&self) -> Result<Option<Dictionary>> {
         let mut training = Samples::default();
-        let mut held = Vec::new();
+        let mut held = Held::default();
         for (number, (array, codec)) in self.arrays.iter().enumerate() {
             let Some(bytes) = told_later(array.decoded_bytes())? else {
                 continue;
@@ -223,35 +281,69 @@ impl Sample {
                 dtype: array.info().dtype,
             };
             match number.is_multiple_of(HELD) {
-                true => held.push((codec, elements, bytes)),
+                true => held.push(codec, elements, bytes),
                 false => codec.filtered(&bytes, elements, |bytes| training.push(bytes)),
             }
         }
-        let most = (self.bytes / SHARE).clamp(*LENGTHS.start(), *LENGTHS.end());
-        let Some(dictionary) = Dictionary::train(&training, most as usize) else {
-            return Ok(None);
-        };
-        let (mut alone, mut shared, mut bytes) = (0u64, 0u64, 0u64);
-        for (codec, elements, data) in &held {
-            let stored = |dictionary| -> Result<u64> {
-                let mut out = Vec::new();
-                codec.encode_with(data, *elements, dictionary, &mut out)?;
-                // What does not become smaller stands as it is.
-                Ok(out.len().min(data.len()) as u64)
+        let alone = held.stored(None)?;
+        let mut lengths = SHARES
+            .map(|share| (self.bytes / share).clamp(LEAST, MOST))
+            .to_vec();
+        lengths.dedup();
+        let mut best = None;
+        for length in lengths {
+            let Some(dictionary) = Dictionary::train(&training, length as usize) else {
+                continue;
             };
-            alone = alone.saturating_add(stored(None)?);
-            shared = shared.saturating_add(stored(Some(&dictionary))?);
-            bytes = bytes.saturating_add(data.len() as u64);
+            let shared = held.stored(Some(Shared {
+                dictionary: &dictionary,
+                level: self.level,
+            }))?;
+            let bytes = held.bytes.max(1);
+            log::debug!(
+                "a dictionary of {} bytes: {bytes} bytes take {alone} without and {shared} with it",
+                dictionary.bytes().len()
+            );
+            let gain = alone.saturating_sub(shared);
+            let of_all = u128::from(gain) * u128::from(self.bytes) / u128::from(bytes);
+            let room = (dictionary.bytes().len() * DICTIONARY_KEYS.len()) as u128;
+            let saved = of_all.saturating_sub(room);
+            let is_worth = gain.saturating_mul(LEAST_GAIN) >= alone && saved >= room;
+            if is_worth && best.as_ref().is_none_or(|(most, _)| saved > *most) {
+                best = Some((saved, dictionary));
+            }
         }
-        let gain = alone.saturating_sub(shared);
-        let of_all = u128::from(gain) * u128::from(self.bytes) / u128::from(bytes.max(1));
-        let room = dictionary.bytes().len() * DICTIONARY_KEYS.len();
-        let is_worth = gain.saturating_mul(LEAST_GAIN) >= alone && of_all >= 2 * room as u128;
-        log::debug!(
-            "a dictionary of {} bytes: {bytes} bytes take {alone} without and {shared} with it",
-            dictionary.bytes().len()
-        );
-        Ok(is_worth.then_some(dictionary))
+        Ok(best.map(|(_, dictionary)| dictionary))
+    }
+}
+
+/// Arrays that do not train, decoded.
+#[derive(Default)]
+struct Held<'a> {
+    arrays: Vec<(&'a Pipeline, codec::Elements, Vec<u8>)>,
+    /// Bytes of these.
+    bytes: u64,
+}
+
+impl<'a> Held<'a> {
+    fn push(&mut self, codec: &'a Pipeline, elements: codec::Elements, bytes: Vec<u8>) {
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
+        self.arrays.push((codec, elements, bytes));
+    }
+
+    /// Bytes that they take, alone or with what they share.
+    fn stored(&self, shared: Option<Shared<'_>>) -> Result<u64> {
+        let mut stored = 0u64;
+        let mut out = Vec::new();
+        for (codec, elements, data) in &self.arrays {
+            let codec = shared.map_or_else(|| (*codec).clone(), |shared| shared.codec(codec));
+            let dictionary = shared.map(|shared| shared.dictionary);
+            out.clear();
+            codec.encode_with(data, *elements, dictionary, &mut out)?;
+            // What does not become smaller stands as it is.
+            stored = stored.saturating_add(out.len().min(data.len()) as u64);
+        }
+        Ok(stored)
     }
 }
 

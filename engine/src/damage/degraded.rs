@@ -9,7 +9,7 @@ use crate::checkpoint::Background;
 use crate::compaction::Automatic;
 use crate::error::{Error, Result};
 use crate::format::record::{self, Head, RecordKind, key_hash};
-use crate::format::{Defect, align_up, offset, place};
+use crate::format::{Defect, align_up, offset, place, value_align};
 use crate::index::Hash;
 use crate::log::{Found, Item, Log, LostRecord, Parts, Stretch, Survey, Tip, What};
 use crate::options::{Mode, OpenOptions, Verify};
@@ -262,7 +262,8 @@ impl Opening {
 /// The bytes of a row of the catalog at offset `at`.
 fn row(at: u64, seed: u64, key: &[u8], value: &[u8]) -> Option<(Head, Vec<u8>)> {
     let len = value.len() as u64;
-    let mut head = Head::lay_out(at, RecordKind::Put, CATALOG, key.len(), len, None)?;
+    let align = value_align(len, None);
+    let mut head = Head::lay_out(at, RecordKind::Put, CATALOG, key.len(), len, align)?;
     let mut bytes = vec![0; usize::try_from(head.end()).ok()?];
     for (range, part) in [(head.key_range(), key), (head.value_range(), value)] {
         let range = range.start as usize..range.end as usize;

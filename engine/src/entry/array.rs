@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::elements::{Described, Elements, describe};
 use super::{Stays, head};
 use crate::array::{
-    self, ArrayBytes, ArraySpec, ArrayStats, BLOCK_HEADER, BlockPlace, Chunks, Content,
-    FRAME_HEADER, FieldInfo, FieldPlace, Places, PlainPlace, Points, Schema, Selection, Storage,
-    StoredAs, StoredBytes,
+    self, ArrayBytes, ArraySpec, ArrayStats, BLOCK_HEADER, BlockPlace, Chunks, Content, FieldInfo,
+    FieldPlace, Places, PlainPlace, Points, Schema, Selection, Storage, StoredAs, StoredBytes,
 };
 use crate::chunks::{Assembly, ChunkIndex};
 use crate::codec::{Dictionary, Pipeline};
@@ -125,15 +124,18 @@ impl Array {
         match &self.place.storage {
             Storage::Plain(_) => {
                 let corrupt = |at, defect| self.stored.corrupt(at, defect);
-                let frame = self.stored.verified(0..FRAME_HEADER)?;
-                let place = array::stats_place(frame).map_err(|defect| corrupt(8, defect))?;
+                let schema = self.described.schema();
+                let frame = head(&self.stored, schema)?;
+                let place =
+                    array::stats_place(schema, frame).map_err(|defect| corrupt(0, defect))?;
                 if let Some(at) = place {
                     let bytes = self.stored.verified(at..at.saturating_add(4))?;
                     let len = bytes.get(at..).and_then(|rest| rest.first_chunk());
                     let len = len.map_or(0, |len| u32::from_le_bytes(*len) as usize);
                     let end = at.saturating_add(4).saturating_add(len);
                     let bytes = self.stored.verified(at..end.min(bytes.len()))?;
-                    let found = array::stats_of(bytes, at, self.described.field(), dtype);
+                    let found =
+                        array::stats_of(bytes, at, self.described.field(), dtype, self.size());
                     if let Some(stats) = found.map_err(|defect| corrupt(at, defect))? {
                         return Ok(Some(stats));
                     }
@@ -146,7 +148,7 @@ impl Array {
                     return Ok(self.read()?.view().stats());
                 }
                 let (start, end) = (at.saturating_add(range.start), at.saturating_add(range.end));
-                let stats = ArrayStats::decode(dtype, &self.verified(start..end)?);
+                let stats = ArrayStats::decode(dtype, self.size(), &self.verified(start..end)?);
                 stats
                     .map(Some)
                     .map_err(|defect| self.stored.corrupt(*at, defect))
@@ -422,7 +424,7 @@ impl Array {
         let room = usize::try_from(room)
             .unwrap_or(usize::MAX)
             .saturating_sub(at);
-        let head = self.verified(at..at.saturating_add(BLOCK_HEADER))?;
+        let head = self.verified(at..at.saturating_add(BLOCK_HEADER.min(room)))?;
         let place = BlockPlace::parse(&head, room, self.content());
         let place = place.map_err(|defect| self.stored.corrupt(at, defect))?;
         if place.empty {
@@ -472,12 +474,18 @@ impl Array {
         Ok(array::shares(&codec, bytes).then_some(codec))
     }
 
-    /// Whether it is encoded with the dictionary of the partition.
-    pub(crate) fn uses_dictionary(&self) -> Result<bool> {
-        match &self.place.storage {
-            Storage::Block(at) => Ok(self.block_place(*at)?.shared),
-            Storage::Plain(_) | Storage::Chunks(_) => Ok(false),
+    /// What encoded it, if that took the dictionary of the partition.
+    pub(crate) fn shared_codec(&self) -> Result<Option<Pipeline>> {
+        let Storage::Block(at) = &self.place.storage else {
+            return Ok(None);
+        };
+        let place = self.block_place(*at)?;
+        if !place.shared {
+            return Ok(None);
         }
+        let block = self.verified(*at..at.saturating_add(place.len()))?;
+        let codec = place.pipeline(&block);
+        codec.map_err(|defect| self.stored.corrupt(*at, defect))
     }
 
     /// Bytes of the elements of an array in one piece, with the offsets of texts, as a codec

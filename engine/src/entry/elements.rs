@@ -39,6 +39,11 @@ impl Described {
         }
     }
 
+    /// The schema of the entry.
+    pub(super) fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
     /// Number of the array in its schema.
     pub(super) fn field(&self) -> usize {
         self.field

@@ -27,13 +27,15 @@ pub(crate) mod pieced;
 pub(crate) mod record;
 pub(crate) mod segment;
 
+use std::ops::RangeInclusive;
+
 pub use defect::Defect;
 
 /// Major and minor number of the format that this build reads and writes.
-pub(crate) const VERSION: (u16, u16) = (0, 6);
+pub(crate) const VERSION: (u16, u16) = (0, 7);
 
-/// Version of the file format that this build reads and writes: "0.6".
-pub const FORMAT_VERSION: &str = "0.6";
+/// Version of the file format that this build reads and writes: "0.7".
+pub const FORMAT_VERSION: &str = "0.7";
 
 /// Frames and records start at multiples of this.
 pub(crate) const UNIT: u64 = 8;
@@ -47,21 +49,27 @@ pub(crate) const LOG_START: u64 = 16384;
 /// Values of this length and more carry one sum for each block of this length.
 pub(crate) const BLOCK: u64 = 65536;
 
-/// Log2 of the alignment of a value, or of an array inside an entry, of `len` bytes.
+/// Log2 of the least alignment of what is lent: of what is not lent too.
+pub(crate) const PACKED: u8 = 3;
+
+/// Log2 of the alignments that a value can have in the file.
+pub(crate) const ALIGNMENTS: RangeInclusive<u8> = PACKED..=30;
+
+/// Log2 of the alignment of a plain value, or of an array inside an entry that stands as it
+/// is, of `len` bytes, whose partition asks for 2^`asked`, if it asks.
 ///
 /// 8 bytes keep small entries small (everything on 64 bytes doubles the size of
 /// an entry with 150 fields); 64 is a cache line and the widest vector register;
 /// 4096 lets large arrays be given to devices that want whole pages.
-pub(crate) const fn align_log2(len: u64) -> u8 {
+pub(crate) fn value_align(len: u64, asked: Option<u8>) -> u8 {
     match len {
-        0..256 => 3,
-        256..0x10_0000 => 6,
-        _ => 12,
+        0..ALIGN_FROM => PACKED,
+        ALIGN_FROM..0x10_0000 => asked.unwrap_or_default().max(6),
+        _ => asked.unwrap_or_default().max(12),
     }
 }
 
-/// Values and arrays of this length and more are aligned as their partition asks; padding
-/// would outweigh shorter ones.
+/// Shorter values and arrays are packed: padding would outweigh them.
 pub(crate) const ALIGN_FROM: u64 = 256;
 
 /// `at` rounded up to a multiple of `1 << log2`, unless it overflows.

@@ -13,10 +13,10 @@
 //!          wide records only                wide records only
 //! ```
 //!
-//! * A record is *wide* (flag 1) when its value has 64 KiB or more, or an alignment
-//!   that its length does not imply. Then the 16-bit length is 0.
 //! * `flags` bits 1 and 2 say how the value is aligned in the file: 8, 64, 4096
 //!   bytes, or as the wide word says.
+//! * A record is *wide* (flag 1) when its value has 64 KiB or more, or an alignment
+//!   that the wide word has to say. Then the 16-bit length is 0.
 //! * The blocks of a wide value are 64 KiB long; the last takes the remainder and
 //!   has 64 to 128 KiB. One block for each started 64 KiB of the file at most, so
 //!   one bit for each 64 KiB of the file can remember which were verified.
@@ -33,7 +33,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 use zerocopy::little_endian::{U16, U32, U64};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
-use super::{BLOCK, Defect, UNIT, align_log2, align_up};
+use super::{ALIGNMENTS, BLOCK, Defect, UNIT, align_up};
 
 /// Bytes of a record header without the wide word.
 pub(crate) const HEAD_LEN: u64 = 24;
@@ -46,6 +46,8 @@ pub(crate) const MAX_VALUE: u64 = (1 << 50) - 1;
 
 const WIDE: u8 = 0x01;
 const ALIGN_SHIFT: u8 = 1;
+/// The alignment stands in the wide word.
+const BY_WORD: u8 = 3;
 const MUST_UNDERSTAND: u8 = 0x80;
 const LEN_BITS: u32 = 56;
 
@@ -135,8 +137,7 @@ pub(crate) struct Head {
 impl Head {
     /// Lays a record out at offset `at`, with sum and previous place still 0.
     ///
-    /// `align` is the log2 of an alignment above that of the length, if any.
-    /// Needs a key of at most [`MAX_KEY`] and a value of at most [`MAX_VALUE`]
+    /// `align` is the log2 of the alignment of the value, at least 3. Needs a key of at most [`MAX_KEY`] and a value of at most [`MAX_VALUE`]
     /// bytes; `None` beyond.
     pub(crate) fn lay_out(
         at: u64,
@@ -144,16 +145,14 @@ impl Head {
         partition: u32,
         key_len: usize,
         value_len: u64,
-        align: Option<u8>,
+        align: u8,
     ) -> Option<Self> {
-        let natural = align_log2(value_len);
-        let align = align.unwrap_or(natural).max(natural);
         let head = Self {
             sum: 0,
             kind,
             partition,
             previous: 0,
-            wide: value_len >= BLOCK || align != natural,
+            wide: value_len >= BLOCK || align_code(align) == BY_WORD,
             key_len: u16::try_from(key_len).ok()?,
             align,
             value_len: (value_len <= MAX_VALUE).then_some(value_len)?,
@@ -228,7 +227,7 @@ impl Head {
             found: value_len,
             expected: "a length inside the file",
         };
-        if value_len > MAX_VALUE || !(3..=30).contains(&align) {
+        if value_len > MAX_VALUE || !ALIGNMENTS.contains(&align) {
             return Err(range);
         }
         head.placed(at).ok_or(range)
@@ -236,12 +235,7 @@ impl Head {
 
     /// Writes the header, with the wide word, to the start of `record`, which holds it.
     pub(crate) fn write(&self, record: &mut [u8]) {
-        let code = match self.align {
-            3 => 0,
-            6 => 1,
-            12 => 2,
-            _ => 3u8,
-        };
+        let code = align_code(self.align);
         let [a, b, c, d, e, f, _, _] = self.previous.to_le_bytes();
         let narrow = if self.wide { 0 } else { self.value_len as u16 };
         let raw = HeadBytes {
@@ -314,6 +308,16 @@ impl Head {
         } else {
             self.key_range().end
         }
+    }
+}
+
+/// How the flags say an alignment with this log2.
+fn align_code(log2: u8) -> u8 {
+    match log2 {
+        3 => 0,
+        6 => 1,
+        12 => 2,
+        _ => BY_WORD,
     }
 }
 
@@ -434,12 +438,13 @@ const _: () = assert!(HEAD_LEN.is_multiple_of(UNIT));
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod tests {
+    use super::super::value_align;
     use super::*;
     use proptest::prelude::*;
 
     #[test]
     fn a_value_has_up_to_2_to_the_50_bytes_less_one_and_a_key_65_535() {
-        let lay_out = |key, value| Head::lay_out(64, RecordKind::Put, 1, key, value, None);
+        let lay_out = |key, value| Head::lay_out(64, RecordKind::Put, 1, key, value, 3);
         let head = lay_out(MAX_KEY, MAX_VALUE).expect("fits");
         assert_eq!((head.key_len, head.value_len), (65_535, (1 << 50) - 1));
         assert!(lay_out(MAX_KEY + 1, 0).is_none());
@@ -448,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_35_byte_key_and_a_100_byte_value_take_168_bytes() {
-        let head = Head::lay_out(16424, RecordKind::Put, 1, 35, 100, None).expect("fits");
+        let head = Head::lay_out(16424, RecordKind::Put, 1, 35, 100, 3).expect("fits");
         assert_eq!(head.end(), 168);
         assert_eq!(head.value_range(), 64..164);
     }
@@ -463,7 +468,8 @@ mod tests {
             (1 << 20, 4096),
         ] {
             for at in [16424u64, 16432, 20000] {
-                let head = Head::lay_out(at, RecordKind::Put, 1, 5, len, None).expect("fits");
+                let log2 = value_align(len, None);
+                let head = Head::lay_out(at, RecordKind::Put, 1, 5, len, log2).expect("fits");
                 assert_eq!((at + head.value_range().start) % align, 0, "{len} at {at}");
             }
         }
@@ -506,7 +512,7 @@ mod tests {
             at in (2048u64..1 << 30).prop_map(|place| place * 8),
             key_len in 0usize..=MAX_KEY,
             value_len in prop_oneof![0u64..70_000, 0u64..MAX_VALUE],
-            align in prop_oneof![Just(None), (3u8..=20).prop_map(Some)],
+            align in 3u8..=20,
             previous in 0u64..1 << 48,
         ) {
             let mut head =
@@ -523,7 +529,7 @@ mod tests {
             if let Some((start, len)) = plain_value(&bytes, at) {
                 prop_assert_eq!(start..start + len, plain.value_range());
             } else {
-                prop_assert!(plain.wide);
+                prop_assert!(plain.wide || align == 12);
             }
             prop_assert_eq!(Head::parse(&bytes, at), Ok(plain));
         }

@@ -21,7 +21,7 @@ use crate::format::checkpoint::{
 };
 use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::record::{self, Head, RecordKind};
-use crate::format::{LOG_START, offset, place, segment};
+use crate::format::{LOG_START, PACKED, offset, place, segment, value_align};
 use crate::index::{DeadBits, Frozen, Hash, Merge, Packed, PartitionIndex, Segment};
 use crate::mutant::{Rule, broken};
 
@@ -368,7 +368,7 @@ impl Log {
         for work in &*works {
             let key = root_key(work.goal.id);
             let value = work.root.to_bytes();
-            let at = frame.push(RecordKind::Root, &key, &[&value], None, work.previous)?;
+            let at = frame.push(RecordKind::Root, &key, &[&value], PACKED, work.previous)?;
             let hash = Hash(record::key_hash(&key, self.identity().seed));
             order.push(hash.word(place(at)));
             tops.push(hash.top());
@@ -380,7 +380,7 @@ impl Log {
             let span = (from.end, frame.at());
             let packed = Packed::of::<Error>(0, order, tops, span, |a, b| self.compare_keys(a, b))?;
             let pieces = packed.pieces();
-            let at = frame.push(RecordKind::Segment, &[], &pieces, Some(segment::ALIGN), 0)?;
+            let at = frame.push(RecordKind::Segment, &[], &pieces, segment::ALIGN, 0)?;
             root.segments.push(SegmentRef {
                 place: place(at),
                 sum: frame.last_sum(),
@@ -411,7 +411,7 @@ impl Log {
             catalog: root,
         };
         let value = checkpoint.to_bytes();
-        let at = frame.push(RecordKind::Checkpoint, &[], &[&value], None, 0)?;
+        let at = frame.push(RecordKind::Checkpoint, &[], &[&value], PACKED, 0)?;
         let tip = guard.append_frame(&mut frame.bytes, &frame.sums, FrameKind::Checkpoint)?;
         guard.checkpoint_written(at, tip.end, entries);
         let named = checkpoint.catalog.segments.last();
@@ -491,10 +491,10 @@ pub(super) fn too_long() -> Error {
 }
 
 fn lay_out(at: u64, content: &Content, id: u32) -> Option<Head> {
-    let align = match content {
+    let least = match content {
         Content::Segment(_) => segment::ALIGN,
-        // Words of 64 bits.
-        Content::Dead(..) => 3,
+        Content::Dead(..) => PACKED,
     };
-    Head::lay_out(at, content.kind(), id, 0, content.len(), Some(align))
+    let align = value_align(content.len(), None).max(least);
+    Head::lay_out(at, content.kind(), id, 0, content.len(), align)
 }

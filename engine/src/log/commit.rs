@@ -20,7 +20,7 @@ use super::writer::Writer;
 use crate::error::{Error, Result};
 use crate::format::frame::{FrameKind, HEADER_LEN};
 use crate::format::record::{self, Head, RecordKind};
-use crate::format::{ALIGN_FROM, BLOCK, place};
+use crate::format::{BLOCK, place};
 use crate::index::{Hash, PartitionIndex, Pinned};
 use crate::mutant::{Rule, broken};
 use crate::options::Durability;
@@ -48,8 +48,8 @@ pub(crate) struct Op<'a> {
     pub(crate) key: &'a [u8],
     pub(crate) hash: Hash,
     pub(crate) value: OpValue<'a>,
-    /// Log2 of the alignment that its partition asks for.
-    pub(crate) align: Option<u8>,
+    /// Log2 of the alignment of the value.
+    pub(crate) align: u8,
 }
 
 /// The value of an operation, hashed.
@@ -62,10 +62,18 @@ pub(crate) enum OpValue<'a> {
 }
 
 impl OpValue<'_> {
-    fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         match self {
             Self::Small(bytes, _) => bytes.len() as u64,
             Self::Wide(_, len, _) => *len,
+        }
+    }
+
+    /// The first bytes.
+    pub(crate) fn start(&self) -> &[u8] {
+        match self {
+            Self::Small(bytes, _) => bytes,
+            Self::Wide(pieces, ..) => pieces.first().copied().unwrap_or_default(),
         }
     }
 }
@@ -311,8 +319,7 @@ impl WriterGuard<'_> {
                 };
                 let previous = log.seen(newest, op.key, u64::MAX)?;
                 let (kind, len) = (op.kind, op.value.len());
-                let align = op.align.filter(|_| len >= ALIGN_FROM);
-                let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, align);
+                let head = Head::lay_out(at, kind, op.partition, op.key.len(), len, op.align);
                 let mut head = head.ok_or_else(|| too_large(op))?;
                 head.previous = previous.map_or(0, |located| located.place());
                 room.append(&mut head, op, log.identity.seed, at);

@@ -8,6 +8,7 @@ use super::{Log, wide_blocks};
 use crate::error::{Error, Result};
 use crate::format::frame::HEADER_LEN;
 use crate::format::record::{self, Head, RecordKind};
+use crate::format::value_align;
 
 /// Records below this length are written together, longer ones in blocks of it: while the
 /// system takes one in, no commit can write.
@@ -116,18 +117,21 @@ impl<'a> Frame<'a> {
         self.start.saturating_add(self.bytes.len() as u64)
     }
 
-    /// Appends a record of partition 0; its offset.
+    /// Appends a record of partition 0, whose value has at least the alignment 2^`least`; its
+    /// offset.
     pub(super) fn push(
         &mut self,
         kind: RecordKind,
         key: &[u8],
         pieces: &[&[u8]],
-        align: Option<u8>,
+        least: u8,
         previous: u64,
     ) -> Result<u64> {
         let at = self.at();
         let len = pieces.iter().map(|piece| piece.len() as u64).sum();
-        let mut head = Head::lay_out(at, kind, 0, key.len(), len, align).ok_or_else(too_long)?;
+        let align = value_align(len, None).max(least);
+        let head = Head::lay_out(at, kind, 0, key.len(), len, align);
+        let mut head = head.ok_or_else(too_long)?;
         head.previous = previous;
         let start = self.bytes.len();
         let seed = self.log.identity().seed;

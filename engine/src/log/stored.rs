@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Located, Log};
 use crate::error::{Error, Result};
-use crate::format::Defect;
 use crate::format::record::{Head, MAX_VALUE, RecordKind};
+use crate::format::{Defect, value_align};
 use crate::storage::Bytes;
 
 /// Where no record is: the first page has the header of the file.
@@ -35,7 +35,7 @@ impl Stored {
     /// A value that waits for its commit, to be read as one of `log`.
     pub(crate) fn waiting(log: &Arc<Log>, kind: RecordKind, bytes: Bytes) -> Result<Self> {
         let len = bytes.len() as u64;
-        let head = Head::lay_out(NOWHERE, kind, 0, 0, len, None);
+        let head = Head::lay_out(NOWHERE, kind, 0, 0, len, value_align(len, None));
         let head = head.ok_or_else(|| Error::Invalid {
             what: "value".to_owned(),
             detail: format!("a value has at most {MAX_VALUE} bytes, this one {len}"),

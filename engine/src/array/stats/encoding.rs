@@ -15,7 +15,7 @@ const FILLS: u8 = 64;
 const KNOWN: u8 = MIN | MAX | MIN_BOUND | MAX_BOUND | NULLS | NANS | FILLS;
 
 impl ArrayStats {
-    /// Appends the bytes, at most 163.
+    /// Appends the bytes, at most 155.
     pub(crate) fn encode(&self, out: &mut Vec<u8>) {
         let counts = [(NULLS, self.nulls), (NANS, self.nans), (FILLS, self.fills)];
         let mut flags = 0;
@@ -31,7 +31,6 @@ impl ArrayStats {
             flags |= if set { flag } else { 0 };
         }
         out.push(flags);
-        out.extend(self.count.to_le_bytes());
         for (_, count) in counts.iter().filter(|(_, count)| *count > 0) {
             out.extend(count.to_le_bytes());
         }
@@ -45,10 +44,11 @@ impl ArrayStats {
         }
     }
 
-    /// The statistics of an array of `dtype` that `bytes` are, all of them.
+    /// The statistics of an array of `dtype` and `count` elements that `bytes` are, all of
+    /// them.
     ///
     /// Total: every input gives statistics that may be those of some array, or a defect.
-    pub(crate) fn decode(dtype: DType, bytes: &[u8]) -> Result<Self, Defect> {
+    pub(crate) fn decode(dtype: DType, count: u64, bytes: &[u8]) -> Result<Self, Defect> {
         let mut from = Cursor::new("statistics of an array", bytes);
         let flags = from.u8()?;
         let has = |flag: u8| flags & flag != 0;
@@ -63,7 +63,6 @@ impl ArrayStats {
                 expected: "a sum of 1, 2, 16, 32 and 64, of text 4 and 8 too",
             });
         }
-        let count = u64::from_le_bytes(take(&mut from)?);
         let mut number = |flag| {
             if has(flag) {
                 take(&mut from).map(u64::from_le_bytes)

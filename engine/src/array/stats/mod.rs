@@ -3,8 +3,7 @@
 //! ```text
 //!  0  u8   flags: 1 a min follows, 2 a max follows, 4 the min is a bound that is no
 //!          element, 8 the max is one, 16 / 32 / 64 a number of nulls / NaNs / fills
-//!  1  u64  number of elements
-//!     u64  for each of the flags 16, 32, 64: that number, which is not 0
+//!  1  u64  for each of the flags 16, 32, 64: that number, which is not 0
 //!          min, max: a number in its width; text and bytes: u8 length, at most 64, the bytes
 //! ```
 //!
@@ -13,7 +12,8 @@
 //!   the end.
 //! * Without min or max either no element counts for them, or flag 4 or 8 says that no
 //!   bound is known. These flags stand with text and bytes alone.
-//! * At most 163 bytes; 17 for a float32 of which all elements count.
+//! * How many elements there are is known of the array.
+//! * At most 155 bytes; 9 for a float32 of which all elements count.
 mod encoding;
 mod numbers;
 mod texts;

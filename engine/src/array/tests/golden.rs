@@ -26,27 +26,26 @@ const SCHEMA: &[u8] = &[
 
 #[rustfmt::skip]
 const FRAME: &[u8] = &[
-    7, 0, 0, 0,  0, 0,  0, 0,               //   0 schema id, flags
-    0, 0, 0, 0,  10, 0, 0, 0,               //   8 no statistics, extra part at 80
-    2, 0, 0, 0,  1, 0, 0, 0,                //  16 dim sizes
-    0b01_01_10_10, 0b01_01,                 //  24 u, s, n, t (n, t masked); m, lat
+    7, 0, 0, 0,  32, 0,  3, 0,              //   0 schema id, extra part, aligned to 8
+    2, 0, 0, 0,  1, 0, 0, 0,                //   8 dim sizes
+    0b01_01_10_10, 0b01_01,                 //  16 u, s, n, t (n, t masked); m, lat
     0, 0, 0, 0, 0, 0,
-    12, 0, 0, 0, 0, 0, 0, 0,                //  32 t: body at 96
-    14, 0, 0, 0, 0, 0, 0, 0,                //  40 s: body at 112
-    b'h', b'i', 0, 0, 0, 0, 0, 0x82,        //  48 u
-    5, 0, 0, 0, 0, 0, 0, 0,                 //  56 n
-    0, 0, 0, 0, 0, 0, 0xf8, 0x3f,           //  64 lat
-    1,                                      //  72 validity of n
+    11, 0, 0, 0, 0, 0, 0, 0,                //  24 t: body at 88
+    13, 0, 0, 0, 0, 0, 0, 0,                //  32 s: body at 104
+    b'h', b'i', 0, 0, 0, 0, 0, 0x82,        //  40 u
+    5, 0, 0, 0, 0, 0, 0, 0,                 //  48 n
+    0, 0, 0, 0, 0, 0, 0xf8, 0x3f,           //  56 lat
+    1,                                      //  64 validity of n
     0, 0, 0, 0, 0, 0, 0,
-    6, 0, 0, 0,                             //  80 extra part: 6 bytes
+    6, 0, 0, 0,                             //  72 extra part: 6 bytes
         0x41, 1, 0, 0, 0, 0,                //     m: a list of one, None
     0, 0, 0, 0, 0, 0,
-    0, 0, 0x80, 0x3f, 0, 0, 0, 0x40,        //  96 t
-    0b01,                                   // 104 validity of t
+    0, 0, 0x80, 0x3f, 0, 0, 0, 0x40,        //  88 t
+    0b01,                                   //  96 validity of t
     0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0,     // 112 offsets of s
+    0, 0, 0, 0, 1, 0, 0, 0, 4, 0, 0, 0,     // 104 offsets of s
     0, 0, 0, 0,
-    b'a', b'b', b'c', b'd',                 // 128 s
+    b'a', b'b', b'c', b'd',                 // 120 s
 ];
 
 /// What `SCHEMA` and `FRAME` hold.
@@ -98,32 +97,31 @@ fn the_golden_bytes_read_as_the_entry() {
 /// Arrays in their slots, at the edge of what fits, with all flags set.
 #[rustfmt::skip]
 const WIDE: &[u8] = &[
-    7, 0, 0, 0,  7, 0,  0, 0,               //   0 schema id, flags
-    0, 0, 0, 0,  19, 0, 0, 0,               //   8 extra part at 152
-    3, 0, 0, 0, 0, 0, 0, 0,                 //  16 dim sizes
+    7, 0, 0, 0,  39, 0,  3, 0,              //   0 schema id, flags, aligned to 8
+    3, 0, 0, 0, 0, 0, 0, 0,                 //   8 dim sizes
     8, 0, 0, 0, 0, 0, 0, 0,
     9, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0,
-    0b01_01_01_10, 0b01_01_01,              //  48 d, c, b, a (masked); g, f, e
+    0b01_01_01_10, 0b01_01_01,              //  40 d, c, b, a (masked); g, f, e
     0, 0, 0, 0, 0, 0,
-    1, 0, 2, 0, 3, 0,  0b101,  0,           //  56 a and its validity
+    1, 0, 2, 0, 3, 0,  0b101,  0,           //  48 a and its validity
     0, 0, 0, 0, 0, 0, 0, 0,
-    1, 2, 3, 4, 5, 6, 7, 8,                 //  72 b
+    1, 2, 3, 4, 5, 6, 7, 8,                 //  64 b
     0, 0, 0, 0, 0, 0, 0, 0,
-    22, 0, 0, 0, 0, 0, 0, 0,                //  88 c: body at 176
+    21, 0, 0, 0, 0, 0, 0, 0,                //  80 c: body at 168
     0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0, 0,                 // 104 d
+    0, 0, 0, 0, 0, 0, 0, 0,                 //  96 d
     0, 0, 0, 0, 0, 0, 0, 0,
-    b'a', b'b', b'c', 0, 0, 0, 0, 0,        // 120 e
+    b'a', b'b', b'c', 0, 0, 0, 0, 0,        // 112 e
     0, 0, 0, 0, 0, 0, 0, 0,
-    0, 0, 0, 0, 0, 0, 0xf8, 0x3f,           // 136 f
-    0xff, 0, 0, 0, 0, 0, 0, 0,              // 144 g
-    14, 0, 0, 0,                            // 152 extra part: 14 bytes
+    0, 0, 0, 0, 0, 0, 0xf8, 0x3f,           // 128 f
+    0xff, 0, 0, 0, 0, 0, 0, 0,              // 136 g
+    14, 0, 0, 0,                            // 144 extra part: 14 bytes
     1, 0, 0, 0,                             //     one array with attributes
         0, 0,                               //     a
             1, 0, 0, 0, 1, 0, b'k', 0,      //     k: None
     0, 0, 0, 0, 0, 0,
-    1, 2, 3, 4, 5, 6, 7, 8, 9,              // 176 c
+    1, 2, 3, 4, 5, 6, 7, 8, 9,              // 168 c
 ];
 
 #[test]

@@ -141,7 +141,7 @@ fn no_flipped_bit_panics() {
 fn simple() -> (Schema, Vec<u8>) {
     let arrays = [("t", sample(DType::Int16, &[3, 3]))];
     let (schema, frame) = stored(&arrays, &Attrs::new());
-    assert_eq!(frame.len(), 16 + 8 + 8 + 8 + 18);
+    assert_eq!(frame.len(), 8 + 8 + 8 + 8 + 18);
     (schema, frame.to_vec())
 }
 
@@ -153,27 +153,27 @@ fn patched(at: usize, bytes: &[u8]) -> Result<Option<FieldPlace>, String> {
 
 #[test]
 fn an_untouched_frame_has_its_array() {
-    assert_eq!(patched(0, &[7]).unwrap().unwrap().plain().data, 40..58);
+    assert_eq!(patched(0, &[7]).unwrap().unwrap().plain().data, 32..50);
 }
 
 #[test]
 fn sizes_that_the_frame_cannot_hold_are_a_defect() {
     assert_eq!(
-        patched(16, &[4]).unwrap_err(),
-        "array needs 64 bytes, 58 are there"
+        patched(8, &[4]).unwrap_err(),
+        "array needs 56 bytes, 50 are there"
     );
-    let message = patched(16, &[0xff; 8]).unwrap_err();
+    let message = patched(8, &[0xff; 8]).unwrap_err();
     assert!(message.starts_with("extent of an array is "), "{message}");
 }
 
 #[test]
 fn places_outside_of_the_frame_are_a_defect() {
     assert_eq!(
-        patched(32, &[6]).unwrap_err(),
-        "array needs 66 bytes, 58 are there"
+        patched(24, &[6]).unwrap_err(),
+        "array needs 66 bytes, 50 are there"
     );
     assert!(
-        patched(32, &[0xff; 4])
+        patched(24, &[0xff; 4])
             .unwrap_err()
             .starts_with("array needs 34359738")
     );
@@ -181,25 +181,35 @@ fn places_outside_of_the_frame_are_a_defect() {
 
 #[test]
 fn codes_of_later_versions_are_a_defect() {
-    let cases: [(usize, u8, &str); 5] = [
+    let cases: [(usize, u8, &str); 7] = [
         (
             4,
-            32,
-            "flags of an entry frame is 32, expected a sum of 1, 2, 4, 8 and 16",
+            128,
+            "flags of an entry frame is 128, expected a sum of 1, 2, 4, 8, 16, 32 and 64",
         ),
         (
             6,
-            1,
-            "flags of an entry frame is 65536, expected a sum of 1, 2, 4, 8 and 16",
+            2,
+            "alignment of an entry frame, log2 is 2, expected 3 to 30, and a zero after it",
         ),
-        (24, 3, "presence of a field is 3, expected 0, 1 or 2"),
         (
-            36,
+            6,
+            31,
+            "alignment of an entry frame, log2 is 31, expected 3 to 30, and a zero after it",
+        ),
+        (
+            7,
+            1,
+            "alignment of an entry frame, log2 is 259, expected 3 to 30, and a zero after it",
+        ),
+        (16, 3, "presence of a field is 3, expected 0, 1 or 2"),
+        (
+            28,
             3,
             "storage of an array is 3, expected 0, 1 (a block), 2 (of a chunked array alone and always), or 256 for text",
         ),
         (
-            37,
+            29,
             1,
             "storage of an array is 256, expected 0, 1 (a block), 2 (of a chunked array alone and always), or 256 for text",
         ),
@@ -211,7 +221,7 @@ fn codes_of_later_versions_are_a_defect() {
 
 #[test]
 fn an_absent_array_is_none_and_an_absent_attribute_is_left_out() {
-    assert_eq!(patched(24, &[0]), Ok(None));
+    assert_eq!(patched(16, &[0]), Ok(None));
     let attrs: Attrs = [
         ("a", 1.into()),
         ("l", AttrValue::List(Vec::new())),
@@ -221,8 +231,8 @@ fn an_absent_array_is_none_and_an_absent_attribute_is_left_out() {
     .collect();
     let (schema, frame) = stored(&[], &attrs);
     let mut frame = frame.to_vec();
-    assert_eq!(frame[16], 0b01_01_01);
-    frame[16] = 0b01_01_00;
+    assert_eq!(frame[8], 0b01_01_01);
+    frame[8] = 0b01_01_00;
     let rest: Attrs = attrs
         .iter()
         .skip(1)
@@ -236,7 +246,7 @@ fn a_mask_of_a_scalar_has_to_be_known_to_the_schema() {
     let expected = "presence of a 0-d array or attribute is 2, expected 2 exactly if the schema says that it is masked";
     let (schema, frame) = stored(&[("t", ArraySpec::scalar(1_u8))], &Attrs::new());
     let mut frame = frame.to_vec();
-    frame[16] = 2;
+    frame[8] = 2;
     assert_eq!(
         locate(&schema, &frame, 0).unwrap_err().to_string(),
         expected
@@ -251,7 +261,7 @@ fn a_mask_of_a_scalar_has_to_be_known_to_the_schema() {
             .validity
             .is_some()
     );
-    frame[16] = 1;
+    frame[8] = 1;
     assert!(locate(&schema, &frame, 0).is_err());
 }
 
@@ -263,17 +273,17 @@ fn text_outside_of_the_frame_is_a_defect() {
     ];
     let (schema, frame) = stored(&arrays, &Attrs::new());
     let cases = [
-        // Slots at 24 and 32, offsets at 40, elements at 56, text at 64.
+        // Slots at 16 and 24, offsets at 32, elements at 48, text at 56.
         (
             0,
-            48,
+            40,
             200_u8,
-            "elements of an array needs 256 bytes, 82 are there",
+            "elements of an array needs 248 bytes, 74 are there",
         ),
-        (1, 36, 200, "text needs 264 bytes, 82 are there"),
+        (1, 28, 200, "text needs 256 bytes, 74 are there"),
         (
             1,
-            39,
+            31,
             0x88,
             "length of a text in its slot is 8, expected at most 7",
         ),
@@ -294,7 +304,7 @@ fn texts_without_elements_have_no_bytes() {
     let (schema, frame) = stored(&[("t", sample(DType::Bytes, &[0]))], &Attrs::new());
     let mut frame = [&frame[..], &[0; 8]].concat();
     assert!(locate(&schema, &frame, 0).is_ok());
-    frame[24] = 1;
+    frame[16] = 1;
     assert!(locate(&schema, &frame, 0).is_err());
 }
 
@@ -330,21 +340,16 @@ fn an_extra_part_outside_of_the_frame_is_a_defect() {
     let (schema, frame) = stored(&[], &attrs);
     for (at, bytes, message) in [
         (
-            12,
-            [0, 0, 0, 0],
-            "place of the extra part is 0, expected a place, since the schema puts attributes there",
+            4,
+            [0, 0, 3, 0],
+            "flag of the extra part is 0, expected 32, since something stands there",
         ),
         (
-            12,
+            16,
             [0xff; 4],
-            "place of the extra part is 4294967295, expected 0 or the end of the fixed part",
+            "extra part needs 4294967315 bytes, 32 are there",
         ),
-        (
-            24,
-            [0xff; 4],
-            "extra part needs 4294967323 bytes, 40 are there",
-        ),
-        (24, [4, 0, 0, 0], "extra part needs 5 bytes, 4 are there"),
+        (16, [4, 0, 0, 0], "extra part needs 5 bytes, 4 are there"),
     ] {
         let mut frame = frame.to_vec();
         assert_eq!(entry_attrs(&schema, &frame).as_ref(), Ok(&attrs));

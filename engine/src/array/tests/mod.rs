@@ -1,5 +1,6 @@
 #![expect(clippy::arithmetic_side_effects, reason = "a test fails by panicking")]
 mod attrs;
+mod blocks;
 mod dtype;
 mod golden;
 mod hostile;

@@ -76,8 +76,8 @@ fn specs_that_are_none_are_refused_with_what_there_is() {
         ("zstd:3 ", "a level of \"zstd\" is 1 to 22, this is \"3 \""),
         ("zstd:99999999999", "a level of \"zstd\" is 1 to 22"),
         ("ZSTD", "a name starts with a small letter"),
-        ("mine:", "what follows the colon has 1 to 255 bytes"),
-        ("mine:\n", "what follows the colon has 1 to 255 bytes"),
+        ("mine:", "what follows the colon has 1 to 180 bytes"),
+        ("mine:\n", "what follows the colon has 1 to 180 bytes"),
     ] {
         let text = refused(spec);
         assert!(text.contains(expected), "{spec:?}: {text}");
