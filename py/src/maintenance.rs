@@ -59,7 +59,7 @@ pub(crate) fn compact(
     store: &Store,
     keep: Option<u64>,
     throttle: Option<u64>,
-    dictionaries: bool,
+    (dictionaries, level): (bool, Option<u32>),
     progress: Progress,
 ) -> PyResult<u64> {
     let done = py.detach(|| {
@@ -68,6 +68,9 @@ pub(crate) fn compact(
         let mut options = options.progress(&tell);
         if let Some(seqno) = keep {
             options = options.keep(Keep::Since(seqno));
+        }
+        if let Some(level) = level {
+            options = options.level(level);
         }
         if let Some(bytes) = throttle {
             options = options.throttle(bytes);

@@ -362,10 +362,12 @@ impl Store {
         keep: Option<u64>,
         throttle: Option<u64>,
         dictionaries: bool,
+        level: Option<u32>,
         progress: Option<Py<PyAny>>,
     ) -> PyResult<u64> {
         let progress = Progress::new(progress);
-        maintenance::compact(py, &self.engine, keep, throttle, dictionaries, progress)
+        let sharing = (dictionaries, level);
+        maintenance::compact(py, &self.engine, keep, throttle, sharing, progress)
     }
 
     /// Writes a copy; its seqno, entries and bytes.

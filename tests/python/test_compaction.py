@@ -157,6 +157,31 @@ def test_a_throttle_is_a_number_of_bytes(store, half_dead, throttle):
     store.compact(throttle=1 << 40)
 
 
+def test_small_arrays_are_encoded_at_the_level_that_compaction_is_asked_for(store, path):
+    store.create_partition("c", "series", codec="zstd:3")
+    series = np.random.default_rng(5).normal(0, 0.15, (2000, 256)).cumsum(axis=1).round(1).astype("f4")
+    with store.batch() as batch:
+        for number, values in enumerate(series):
+            batch.partition("c", "series").write(f"{number}", {"t": values})
+    store.compact()
+    usual = path.stat().st_size
+    store.compact(dictionaries=False, level=19)
+    assert b"zstd:19" not in path.read_bytes()
+    store.compact(level=19)
+    assert path.stat().st_size < usual
+    assert path.read_bytes().count(b"zstd:19") == 2000
+    for number, values in enumerate(series):
+        assert np.array_equal(store.partition("c", "series").array(f"{number}", "t"), values)
+
+
+@pytest.mark.parametrize("level", [0, 23, -1, 1 << 40])
+def test_a_level_that_zstd_does_not_have_is_refused(store, half_dead, level):
+    with pytest.raises(arraylog.InvalidError, match="is 1 to 22"):
+        store.compact(level=level)
+    with pytest.raises(TypeError):
+        store.compact(level="19")
+
+
 def test_a_reader_does_not_compact(store, half_dead, path):
     with arraylog.open(path) as reader, pytest.raises(arraylog.ReadOnlyError):
         reader.compact()

@@ -100,6 +100,13 @@ fn compact_says_what_it_freed_and_keeps_the_commits_that_were_asked_for() {
         errors(&gone)
     );
     bench
+        .arraylog("compact", &["-q", "--level", "19"])
+        .assert()
+        .success();
+    let refused = bench.arraylog("compact", &["--level", "23"]).assert();
+    let said = errors(&refused.failure());
+    assert!(said.contains("is 1 to 22, this is 23"), "{said}");
+    bench
         .arraylog("compact", &["--keep-since", "9"])
         .assert()
         .code(2);

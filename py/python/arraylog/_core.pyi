@@ -96,6 +96,7 @@ class Store:
         keep: int | None,
         throttle: int | None,
         dictionaries: bool,
+        level: int | None,
         progress: Callable[[int, int], None] | None,
     ) -> int: ...
     def backup(

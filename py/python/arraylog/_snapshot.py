@@ -218,6 +218,16 @@ def rate_of(throttle: int | None) -> int | None:
     return rate
 
 
+def level_of(level: int | None) -> int | None:
+    """An argument that is a level of a codec, as far as any has it."""
+    if level is None:
+        return None
+    number = operator.index(level)
+    if not 0 <= number < 1 << 32:
+        raise InvalidError(f"level={number}: a level of \"zstd\" is 1 to 22")
+    return number
+
+
 def seqno_of(seqno: Any) -> int:
     """An argument that numbers a commit."""
     number = operator.index(seqno)

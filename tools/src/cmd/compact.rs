@@ -31,6 +31,10 @@ pub(crate) struct Args {
     /// that saves room
     #[arg(long)]
     no_dictionaries: bool,
+    /// Encode what shares a dictionary at this level of zstd, 1 to 22, instead of that of each array; without
+    /// effect beside --no-dictionaries
+    #[arg(long, value_name = "N")]
+    level: Option<u32>,
     /// No progress bar
     #[arg(long)]
     no_progress: bool,
@@ -57,6 +61,9 @@ pub(crate) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> Outcom
         .progress(&tell);
     if let Some(seqno) = args.keep_since {
         options = options.keep(Keep::Since(seqno));
+    }
+    if let Some(level) = args.level {
+        options = options.level(level);
     }
     if let Some(bytes) = args.throttle {
         options = options.throttle(bytes);
