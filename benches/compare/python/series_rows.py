@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import numpy as np
 
 import arraylog
@@ -12,6 +14,8 @@ LENGTH = 256  # float32: 1 KiB
 # Records that are read.
 READ = 2_000
 PLACE = ("collection", "series")
+# Of zstd, for the figure `level`.
+LEVEL = 19
 
 
 def key_of(number):
@@ -47,6 +51,11 @@ def make(folder, count):
     with arraylog.open(path, "a") as store:
         store.compact()
     stored = bytes_on_disk(path) / count
+    dense = folder / "dense.alog"
+    shutil.copyfile(path, dense)
+    with arraylog.open(dense, "a") as store:
+        store.compact(level=LEVEL)
+    level = bytes_on_disk(dense) / count
 
     records = folder / "data.array_record"
     writer = ArrayRecordWriter(str(records), "group_size:256,zstd:3")
@@ -73,6 +82,7 @@ def make(folder, count):
         lambda: {
             **each({"read": lambda key: array(key, "t")}, keys),
             "stored": stored,
+            "level": level,
             "before": before,
             "elements": elements,
         },
@@ -98,6 +108,7 @@ ROWS = {
         {
             "read": "µs",
             "stored": "B on disk a record",
+            "level": f"the same by compact(level={LEVEL})",
             "before": "the same before compaction",
             "elements": "B a record",
         },
