@@ -4,6 +4,7 @@ use parking_lot::Mutex;
 
 use super::ChunkIndex;
 use super::decode::{check_len, decode, decode_into};
+use super::target::Target;
 use super::threads;
 use crate::array::{
     ArrayStats, BLOCK_HEADER, BlockPlace, ChunkGrid, Chunks, Content, Piece, Places, Selection,
@@ -275,10 +276,16 @@ impl Assembly {
         target: &Target<'_>,
         validity: Option<&Mutex<&mut [u8]>>,
     ) -> Result<()> {
+        let mut rest = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            if !self.place_kept(piece, target, validity)? {
+                rest.push(piece);
+            }
+        }
         let elements: u64 = match self.described.info().codec {
             Some(_) => {
-                let whole = |piece: &Piece<'_>| self.content(&piece.touched.extent).elements;
-                pieces.iter().map(whole).sum()
+                let whole = |piece: &&Piece<'_>| self.content(&piece.touched.extent).elements;
+                rest.iter().map(whole).sum()
             }
             // What is not decoded is copied where it is selected, and nowhere else.
             None => target.shape.iter().product::<u64>() / AS_FAST,
@@ -287,16 +294,44 @@ impl Assembly {
         // Those that follow each other go to different parts of the target, so that threads
         // do not wait for each other.
         let parts = target.parts.len().max(1);
-        let of_part = pieces.len() / parts;
-        threads::each(pieces.len(), bytes, |number, scratch| {
+        let of_part = rest.len().div_ceil(parts);
+        let turns = of_part.saturating_mul(parts);
+        threads::each(turns, bytes, |number, scratch| {
             let number = (number % parts)
                 .saturating_mul(of_part)
                 .saturating_add(number / parts);
-            match pieces.get(number) {
+            match rest.get(number) {
                 Some(piece) => self.place(piece, target, validity, scratch),
                 None => Ok(()),
             }
         })
+    }
+
+    /// Copies a chunk that is kept in memory to its place; `false` if it is not.
+    fn place_kept(
+        &self,
+        piece: &Piece<'_>,
+        target: &Target<'_>,
+        validity: Option<&Mutex<&mut [u8]>>,
+    ) -> Result<bool> {
+        let is_encoded = self.described.info().codec.is_some();
+        if piece.touched.whole || !is_encoded {
+            return Ok(false);
+        }
+        let Some(found) = self.find(&piece.touched)? else {
+            return Ok(false);
+        };
+        let kept = found.kept(&piece.touched);
+        let Some(decoded) = kept.and_then(|(kept, at)| kept.get(at)) else {
+            return Ok(false);
+        };
+        // Compared with its sum again, where every read asks for that.
+        found.block()?;
+        let chunk = Elements::kept(&self.described, &piece.touched.extent, decoded);
+        match target.put_all(&chunk, piece, validity) {
+            true => Ok(true),
+            false => Err(found.corrupt(MISFIT)),
+        }
     }
 
     /// Decodes one chunk into its place.
@@ -313,11 +348,7 @@ impl Assembly {
         let corrupt = |defect| found.corrupt(defect);
         if found.kept(&piece.touched).is_some() {
             let chunk = self.decode(&found, &piece.touched)?;
-            let mut fits = target.put(&chunk.data, piece);
-            if let (Some(bits), Some(from)) = (validity, &chunk.validity) {
-                fits &= piece.gather_bits(from, &mut bits.lock(), target.shape);
-            }
-            return match fits {
+            return match target.put_all(&chunk, piece, validity) {
                 true => Ok(()),
                 false => Err(corrupt(MISFIT)),
             };
@@ -456,91 +487,3 @@ const MISFIT: Defect = Defect::Field {
 
 /// A copy is about so many times as fast as decoding.
 const AS_FAST: u64 = 8;
-
-/// Where elements of a fixed width go.
-struct Target<'a> {
-    shape: &'a Shape,
-    item: usize,
-    /// By their place along the first axis.
-    parts: Vec<Part<'a>>,
-}
-
-/// Where the chunks go that have one place along the first axis.
-struct Part<'a> {
-    start: u64,
-    shape: Shape,
-    /// Chunks are decoded without the lock, and only copied with it.
-    out: Mutex<&'a mut [u8]>,
-}
-
-/// Where the elements of a box begin along the first axis of the result.
-fn first_row(piece: &Piece<'_>) -> u64 {
-    piece.touched.at.first().copied().unwrap_or(0)
-}
-
-impl<'a> Target<'a> {
-    /// `pieces` fill `out`; if they are boxes, they are in the order of the grid.
-    fn new(mut out: &'a mut [u8], shape: &'a Shape, item: usize, pieces: &[Piece<'_>]) -> Self {
-        let boxes = pieces.iter().all(|piece| piece.only().is_some());
-        let mut starts: Vec<u64> = match boxes {
-            true => pieces.iter().map(first_row).collect(),
-            // Points of a chunk go anywhere.
-            false => vec![0],
-        };
-        starts.dedup();
-        let mut parts = Vec::with_capacity(starts.len());
-        let rows = shape.first().copied().unwrap_or(1);
-        let row = out.len().checked_div(rows as usize).unwrap_or(0);
-        for (number, &start) in starts.iter().enumerate() {
-            let end = starts.get(number.saturating_add(1)).copied();
-            let count = end.unwrap_or(rows).saturating_sub(start);
-            let len = (count as usize).saturating_mul(row).min(out.len());
-            let (part, rest) = out.split_at_mut(len);
-            out = rest;
-            let mut shape = shape.clone();
-            if let Some(first) = shape.first_mut() {
-                *first = count;
-            }
-            parts.push(Part {
-                start,
-                shape,
-                out: Mutex::new(part),
-            });
-        }
-        Self { shape, item, parts }
-    }
-
-    /// Where a piece goes: to one part, as points are of one alone.
-    fn part(&self, piece: &Piece<'_>) -> Option<&Part<'a>> {
-        if let [one] = self.parts.as_slice() {
-            return Some(one);
-        }
-        let start = first_row(piece);
-        let found = self.parts.binary_search_by_key(&start, |part| part.start);
-        found.ok().and_then(|number| self.parts.get(number))
-    }
-
-    fn put(&self, elements: &[u8], piece: &Piece<'_>) -> bool {
-        let Some(part) = self.part(piece) else {
-            return false;
-        };
-        let out = &mut part.out.lock();
-        let Some(inside) = piece.only() else {
-            return piece.gather(self.item, elements, out, &part.shape);
-        };
-        let from = &piece.touched.extent;
-        let at = part.inside(&piece.touched.at);
-        crate::array::gather(self.item, elements, from, inside, out, &part.shape, &at)
-    }
-}
-
-impl Part<'_> {
-    /// A place of the result, in this part of it.
-    fn inside(&self, at: &[u64]) -> Shape {
-        let mut at = Shape::from_slice(at);
-        if let Some(first) = at.first_mut() {
-            *first = first.saturating_sub(self.start);
-        }
-        at
-    }
-}

@@ -7,6 +7,7 @@ mod decode;
 mod dictionaries;
 mod ids;
 mod staged;
+mod target;
 mod threads;
 
 use std::sync::Arc;
