@@ -107,14 +107,14 @@ fn a_store_from_the_future_is_refused_untouched_and_both_versions_are_named() {
     let (_folder, path) = folder();
     make(&path);
     let written = std::fs::read(&path).expect("read");
-    change_identity(&path, 10, &7u16.to_le_bytes());
+    change_identity(&path, 10, &99u16.to_le_bytes());
     let before = support::fingerprint(&path).expect("read");
     for mode in [Mode::Read, Mode::ReadWrite, Mode::Append] {
         for error in refused(&path, mode) {
             match &error {
                 Error::Version {
                     found, supported, ..
-                } => assert_eq!((&**found, &**supported), ("0.7", arraylog::FORMAT_VERSION)),
+                } => assert_eq!((&**found, &**supported), ("0.99", arraylog::FORMAT_VERSION)),
                 _ => panic!("{error}"),
             }
         }
