@@ -101,6 +101,22 @@ fn row_by_row_each_chunk_is_decoded_once() {
 }
 
 #[test]
+fn of_several_chunks_those_that_are_read_whole_are_decoded_again() {
+    let decoded = counting("counted-several");
+    let (_store, part) = partition(&OpenOptions::new().mode(Mode::Append));
+    write(&part, "counted-several", 0);
+    let spans = [Span::range(10..40), Span::range(0..COLUMNS as u64)];
+    let rows: Vec<u32> = (10..40).flat_map(|row| expected(0, row)).collect();
+    // Parts of the first and the third one, and the second.
+    for total in [3, 4, 5] {
+        let array = part.array("k", "a").expect("there");
+        let read = array.slice(&Selection::new(spans)).expect("read");
+        assert_eq!(read.view().as_slice::<u32>().expect("typed"), rows);
+        assert_eq!(decoded.load(Ordering::Relaxed), total);
+    }
+}
+
+#[test]
 fn without_room_every_read_decodes() {
     for (name, room) in [("counted-none", 0), ("counted-small", 32_000)] {
         let decoded = counting(name);

@@ -97,13 +97,20 @@ fn dictionaries(path: &Path) -> Vec<usize> {
     found.map(|(at, _)| at).collect()
 }
 
-/// A store whose partition has a dictionary.
-fn shared(folder: &Path) -> (Store, Partition) {
-    let store = open(&folder.join("shared.alog"), Mode::Append).expect("opened");
+/// A new store with all entries, which share nothing yet.
+fn written(path: &Path) -> (Store, Partition) {
+    let store = open(path, Mode::Append).expect("opened");
     let part = store.partition("c", "p").expect("partition");
     (0..COUNT).for_each(|number| write(&part, number));
+    (store, part)
+}
+
+/// A store whose partition has a dictionary.
+fn shared(folder: &Path) -> (Store, Partition) {
+    let path = folder.join("shared.alog");
+    let (store, part) = written(&path);
     compact(&store);
-    assert_eq!(dictionaries(&folder.join("shared.alog")).len(), 2);
+    assert_eq!(dictionaries(&path).len(), 2);
     (store, part)
 }
 
@@ -111,9 +118,7 @@ fn shared(folder: &Path) -> (Store, Partition) {
 fn small_arrays_share_after_compaction_and_are_what_they_were() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.alog");
-    let store = open(&path, Mode::Append).expect("opened");
-    let part = store.partition("c", "p").expect("partition");
-    (0..COUNT).for_each(|number| write(&part, number));
+    let (store, part) = written(&path);
     let before = all(&part);
     let alone = store.compact(&CompactOptions::new().dictionaries(false));
     let alone = alone.expect("compacted").file_bytes;
@@ -256,9 +261,7 @@ fn at_level(path: &Path, level: u32) -> usize {
 fn compaction_encodes_what_shares_at_the_level_that_it_is_asked_for() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("a.alog");
-    let store = open(&path, Mode::Append).expect("opened");
-    let part = store.partition("c", "p").expect("partition");
-    (0..COUNT).for_each(|number| write(&part, number));
+    let (store, part) = written(&path);
     let before = all(&part);
     for level in [0, 23, u32::MAX] {
         let options = CompactOptions::new().level(level);

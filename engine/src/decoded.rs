@@ -6,7 +6,6 @@
 //! them was asked for: a scan neither gains from it nor takes the room from others.
 
 use std::fmt;
-use std::sync::OnceLock;
 use std::thread;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -35,7 +34,7 @@ pub(crate) struct Decoded {
 pub(crate) struct DecodedChunks {
     most: u64,
     /// Made when there is one to keep.
-    kept: OnceLock<Mutex<Cache<u64, Decoded, Weight>>>,
+    kept: Mutex<Option<Cache<u64, Decoded, Weight>>>,
 }
 
 #[derive(Clone, Copy)]
@@ -56,7 +55,7 @@ impl Weighter<u64, Decoded> for Weight {
 impl DecodedChunks {
     /// Keeps at most so many bytes; none with 0.
     pub(crate) fn new(most: u64) -> Self {
-        let kept = OnceLock::new();
+        let kept = Mutex::default();
         Self { most, kept }
     }
 
@@ -67,8 +66,7 @@ impl DecodedChunks {
 
     /// What was decoded of the record at a place.
     pub(crate) fn get(&self, at: u64) -> Option<Decoded> {
-        let kept = lock(self.kept.get()?)?;
-        kept.get(&at).cloned()
+        self.lock()?.as_ref()?.get(&at).cloned()
     }
 
     /// Keeps what was decoded of the record at a place, in the room of what was not asked
@@ -77,32 +75,30 @@ impl DecodedChunks {
         if Weight.weight(&at, chunk) > self.most {
             return;
         }
-        let make = || {
+        if let Some(mut kept) = self.lock() {
             let usual = self.most.div_ceil(USUAL) as usize;
-            Mutex::new(Cache::with_weighter(usual, self.most, Weight))
-        };
-        if let Some(mut kept) = lock(self.kept.get_or_init(make)) {
-            kept.insert(at, chunk.clone());
+            let make = || Cache::with_weighter(usual, self.most, Weight);
+            kept.get_or_insert_with(make).insert(at, chunk.clone());
         }
+    }
+
+    /// `None` if others have it: to decode again is better than to wait, in a process that was
+    /// forked from one with the lock for ever.
+    fn lock(&self) -> Option<MutexGuard<'_, Option<Cache<u64, Decoded, Weight>>>> {
+        for _ in 0..TRIES {
+            if let Some(kept) = self.kept.try_lock() {
+                return Some(kept);
+            }
+            thread::yield_now();
+        }
+        None
     }
 
     /// Bytes that are kept.
     #[cfg(test)]
     fn bytes(&self) -> u64 {
-        self.kept.get().map_or(0, |kept| kept.lock().weight())
+        self.kept.lock().as_ref().map_or(0, Cache::weight)
     }
-}
-
-/// `None` if others have it: to decode again is better than to wait, in a process that was
-/// forked from one with the lock for ever.
-fn lock<T>(kept: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    for _ in 0..TRIES {
-        if let Some(kept) = kept.try_lock() {
-            return Some(kept);
-        }
-        thread::yield_now();
-    }
-    None
 }
 
 impl fmt::Debug for DecodedChunks {
@@ -156,7 +152,7 @@ mod tests {
     fn a_lock_that_nobody_gives_back_is_not_waited_for() {
         let kept = DecodedChunks::new(1 << 20);
         kept.keep(1, &chunk(10));
-        let held = kept.kept.get().expect("made").lock();
+        let held = kept.kept.lock();
         assert!(kept.get(1).is_none());
         kept.keep(2, &chunk(10));
         drop(held);

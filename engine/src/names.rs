@@ -29,8 +29,9 @@ impl PartitionOptions {
 
     /// Values and arrays of 256 bytes and more start at offsets in the file that are
     /// multiples of this one, a power of two from 8 to 2^30, and so do entries that hold
-    /// such arrays. What is encoded needs none of it. It does not lower the alignment that their length gives them. Padding is
-    /// stored: each costs up to `align` bytes more, and memory for them at its commit.
+    /// such arrays. What is encoded needs none of it. It does not lower the alignment that
+    /// their length gives them. Padding is stored: each costs up to `align` bytes more, and
+    /// memory for them at its commit.
     ///
     /// In memory the alignment is that of a page at most, 4096: that of the mapping.
     /// Entries that are copied or renamed keep their arrays where these lie in them.

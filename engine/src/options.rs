@@ -62,6 +62,10 @@ impl Mode {
     }
 }
 
+/// Bytes of decoded chunks that are kept unless another number is asked for: a few large
+/// ones, or the rows of chunks that a slice of an array of three axes goes through.
+const CHUNK_CACHE: u64 = 32 << 20;
+
 /// How to open a store.
 #[derive(Clone, Debug)]
 #[must_use]
@@ -78,10 +82,6 @@ pub struct OpenOptions {
     pub(crate) chunk_cache: u64,
     pub(crate) fixed: Option<Fixed>,
 }
-
-/// Bytes of decoded chunks that are kept unless another number is asked for: a few large
-/// ones, or the rows of chunks that a slice of an array of three axes goes through.
-const CHUNK_CACHE: u64 = 32 << 20;
 
 /// When a store is compacted without being asked.
 #[derive(Clone, Copy, Debug)]

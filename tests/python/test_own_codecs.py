@@ -1,5 +1,7 @@
 """Codecs from Python, and as defaults of a partition, through a store."""
 
+import pickle
+
 import numpy as np
 import pytest
 
@@ -49,6 +51,39 @@ def test_a_codec_of_ones_own_encodes_and_decodes(part, tmp_path, chunks):
     if chunks:
         part.write_region("k", "t", np.s_[50:52], np.array([9, 9], "u1"))
         assert part.array("k", "t")[49:53].tolist() == [2, 9, 9, 2]
+
+
+class Counted(Doubled):
+    decoded = 0
+
+    def decode(self, data, parameters, nbytes):
+        type(self).decoded += 1
+        return super().decode(data, parameters, nbytes)
+
+
+def test_row_by_row_each_chunk_is_decoded_once_or_without_room_for_each_row(tmp_path):
+    arraylog.register_codec("counted", Counted())
+    path = tmp_path / "c.alog"
+    rows = PAIRS.reshape(40, 50)
+    with arraylog.open(path, "a") as store:
+        store.partition().write("k", {"t": arraylog.array(rows, codec="counted:2", chunks=(10, 50))})
+    for room, expected in (({}, 4), ({"chunk_cache": 0}, 40), ({"chunk_cache": 700}, 40), ({"chunk_cache": 800}, 4)):
+        opened = arraylog.open(path, **room)["default"]["default"]["k"]["t"]
+        # A handle that is pickled opens its file as it was opened.
+        for array in (opened, pickle.loads(pickle.dumps(opened))):
+            Counted.decoded = 0
+            for number, row in enumerate(rows):
+                np.testing.assert_array_equal(array[number], row)
+            assert Counted.decoded == expected, room
+
+
+def test_the_room_for_decoded_chunks_is_a_number_of_bytes(tmp_path):
+    for wrong in (-1, 1 << 64):
+        with pytest.raises(arraylog.InvalidError, match="chunk_cache=.*: a number of bytes, 0 to 2\\^64 - 1"):
+            arraylog.open(tmp_path / "new.alog", "a", chunk_cache=wrong)
+    with pytest.raises(TypeError):
+        arraylog.open(tmp_path / "new.alog", "a", chunk_cache=0.5)
+    assert not (tmp_path / "new.alog").exists()
 
 
 def test_an_error_of_a_codec_is_the_cause(part):

@@ -106,7 +106,7 @@ def write(path: str | os.PathLike[str]) -> int | None:
 def read(path: str) -> float:
     with arraylog.open(":memory:", "a", replay_bound=1000, compact_when=(0.5, 1 << 20)) as kept:
         print(kept.compact(by_field=False))
-    store: Store = arraylog.open(path)
+    store: Store = arraylog.open(path, chunk_cache=1 << 20)
     collection: Collection = store["argo"]
     part: Partition = collection["2024-01"]
     entry: Entry = part["float-42"]

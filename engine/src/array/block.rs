@@ -335,7 +335,8 @@ pub(super) fn encode_block_with(
     };
     if let Some(codec) = codec.filter(|codec| !codec.is_none()) {
         let shared = shared.filter(|_| shares(codec, elements.len()));
-        let codec = &shared.map_or_else(|| codec.clone(), |shared| shared.codec(codec));
+        let at_level = shared.map(|shared| shared.codec(codec));
+        let codec = at_level.as_ref().unwrap_or(codec);
         let shares = if shared.is_some() { SHARED } else { 0 };
         let flags = source.flags(wide) | shares;
         let mut out = head(flags, elements.len(), &codec.to_string(), &stats);

@@ -50,6 +50,12 @@ impl Found {
         kept.takes(self.place.decoded).then_some((kept, place))
     }
 
+    /// Whether it is kept by now.
+    fn is_kept(&self, touched: &Touched) -> bool {
+        self.kept(touched)
+            .is_some_and(|(kept, at)| kept.get(at).is_some())
+    }
+
     fn corrupt(&self, defect: Defect) -> Error {
         self.stored.corrupt(0, defect)
     }
@@ -276,21 +282,29 @@ impl Assembly {
         target: &Target<'_>,
         validity: Option<&Mutex<&mut [u8]>>,
     ) -> Result<()> {
+        let is_encoded = self.described.info().codec.is_some();
         let mut rest = Vec::with_capacity(pieces.len());
+        let mut bytes = 0u64;
         for piece in pieces {
-            if !self.place_kept(piece, target, validity)? {
-                rest.push(piece);
+            let found = match is_encoded && !piece.touched.whole {
+                true => Some(self.find(&piece.touched)?),
+                false => None,
+            };
+            // To copy what is kept takes less than to start a thread for it.
+            if let Some(Some(found)) = &found
+                && found.is_kept(&piece.touched)
+            {
+                self.place(piece, Some(found), target, validity, &mut Vec::new())?;
+                continue;
             }
+            let elements = self.content(&piece.touched.extent).elements;
+            bytes = bytes.saturating_add(elements.saturating_mul(target.item as u64));
+            rest.push((piece, found));
         }
-        let elements: u64 = match self.described.info().codec {
-            Some(_) => {
-                let whole = |piece: &&Piece<'_>| self.content(&piece.touched.extent).elements;
-                rest.iter().map(whole).sum()
-            }
+        if !is_encoded {
             // What is not decoded is copied where it is selected, and nowhere else.
-            None => target.shape.iter().product::<u64>() / AS_FAST,
-        };
-        let bytes = elements.saturating_mul(target.item as u64);
+            bytes = target.len as u64 / AS_FAST;
+        }
         // Those that follow each other go to different parts of the target, so that threads
         // do not wait for each other.
         let parts = target.parts.len().max(1);
@@ -300,54 +314,34 @@ impl Assembly {
             let number = (number % parts)
                 .saturating_mul(of_part)
                 .saturating_add(number / parts);
-            match rest.get(number) {
-                Some(piece) => self.place(piece, target, validity, scratch),
-                None => Ok(()),
+            let Some((piece, found)) = rest.get(number) else {
+                return Ok(());
+            };
+            match found {
+                Some(found) => self.place(piece, found.as_ref(), target, validity, scratch),
+                None => {
+                    let found = self.find(&piece.touched)?;
+                    self.place(piece, found.as_ref(), target, validity, scratch)
+                }
             }
         })
     }
 
-    /// Copies a chunk that is kept in memory to its place; `false` if it is not.
-    fn place_kept(
-        &self,
-        piece: &Piece<'_>,
-        target: &Target<'_>,
-        validity: Option<&Mutex<&mut [u8]>>,
-    ) -> Result<bool> {
-        let is_encoded = self.described.info().codec.is_some();
-        if piece.touched.whole || !is_encoded {
-            return Ok(false);
-        }
-        let Some(found) = self.find(&piece.touched)? else {
-            return Ok(false);
-        };
-        let kept = found.kept(&piece.touched);
-        let Some(decoded) = kept.and_then(|(kept, at)| kept.get(at)) else {
-            return Ok(false);
-        };
-        // Compared with its sum again, where every read asks for that.
-        found.block()?;
-        let chunk = Elements::kept(&self.described, &piece.touched.extent, decoded);
-        match target.put_all(&chunk, piece, validity) {
-            true => Ok(true),
-            false => Err(found.corrupt(MISFIT)),
-        }
-    }
-
-    /// Decodes one chunk into its place.
+    /// Decodes one chunk, if it is stored, into its place.
     fn place(
         &self,
         piece: &Piece<'_>,
+        found: Option<&Found>,
         target: &Target<'_>,
         validity: Option<&Mutex<&mut [u8]>>,
         scratch: &mut Vec<u8>,
     ) -> Result<()> {
-        let Some(found) = self.find(&piece.touched)? else {
+        let Some(found) = found else {
             return self.fill(piece, target);
         };
         let corrupt = |defect| found.corrupt(defect);
         if found.kept(&piece.touched).is_some() {
-            let chunk = self.decode(&found, &piece.touched)?;
+            let chunk = self.decode(found, &piece.touched)?;
             return match target.put_all(&chunk, piece, validity) {
                 true => Ok(()),
                 false => Err(corrupt(MISFIT)),

@@ -9,6 +9,8 @@ use crate::entry::Elements;
 pub(super) struct Target<'a> {
     pub(super) shape: &'a Shape,
     pub(super) item: usize,
+    /// Bytes of it all.
+    pub(super) len: usize,
     /// By their place along the first axis.
     pub(super) parts: Vec<Part<'a>>,
 }
@@ -34,6 +36,7 @@ impl<'a> Target<'a> {
         item: usize,
         pieces: &[Piece<'_>],
     ) -> Self {
+        let len = out.len();
         let boxes = pieces.iter().all(|piece| piece.only().is_some());
         let mut starts: Vec<u64> = match boxes {
             true => pieces.iter().map(first_row).collect(),
@@ -47,8 +50,8 @@ impl<'a> Target<'a> {
         for (number, &start) in starts.iter().enumerate() {
             let end = starts.get(number.saturating_add(1)).copied();
             let count = end.unwrap_or(rows).saturating_sub(start);
-            let len = (count as usize).saturating_mul(row).min(out.len());
-            let (part, rest) = out.split_at_mut(len);
+            let of_part = (count as usize).saturating_mul(row).min(out.len());
+            let (part, rest) = out.split_at_mut(of_part);
             out = rest;
             let mut shape = shape.clone();
             if let Some(first) = shape.first_mut() {
@@ -60,7 +63,12 @@ impl<'a> Target<'a> {
                 out: Mutex::new(part),
             });
         }
-        Self { shape, item, parts }
+        Self {
+            shape,
+            item,
+            len,
+            parts,
+        }
     }
 
     /// Where a piece goes: to one part, as points are of one alone.

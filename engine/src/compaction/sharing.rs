@@ -66,16 +66,13 @@ pub(super) struct Sharing {
 impl Sharing {
     /// What the partition has, which stays as it is.
     pub(super) fn as_it_is(partition: u32, beside: &Beside, from: Source<'_>) -> Result<Self> {
-        let anew = Anew::None;
         let dictionary = match beside.chunks(from.log, beside.end) {
             Some(chunks) if chunks.has_dictionary()? => Some(chunks.dictionary(partition)?),
             _ => None,
         };
-        let level = None;
         Ok(Self {
             dictionary,
-            anew,
-            level,
+            ..Self::none()
         })
     }
 
@@ -164,9 +161,7 @@ impl Sharing {
             }
         }
     }
-}
 
-impl Sharing {
     /// Whether an array of an entry is encoded with the dictionary at another level than is
     /// asked for.
     fn has_another_level(&self, entry: &Entry) -> Result<bool> {
@@ -336,7 +331,8 @@ impl<'a> Held<'a> {
         let mut stored = 0u64;
         let mut out = Vec::new();
         for (codec, elements, data) in &self.arrays {
-            let codec = shared.map_or_else(|| (*codec).clone(), |shared| shared.codec(codec));
+            let at_level = shared.map(|shared| shared.codec(codec));
+            let codec = at_level.as_ref().unwrap_or(codec);
             let dictionary = shared.map(|shared| shared.dictionary);
             out.clear();
             codec.encode_with(data, *elements, dictionary, &mut out)?;

@@ -76,8 +76,8 @@ impl Source<'_> {
     }
 
     /// Bytes of the records beside the entries of a partition that a compaction would keep:
-    /// chunks of arrays that entries have, dictionaries, and amendments of entries that are there and were
-    /// not written whole since. `None` if what says so is damaged.
+    /// chunks of arrays that entries have, dictionaries, and amendments of entries that are
+    /// there and were not written whole since. `None` if what says so is damaged.
     ///
     /// The indexes count the newest of each key, also after the array or the entry is gone:
     /// nothing is looked at one by one when these are removed. Costs a read of the head of

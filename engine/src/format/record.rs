@@ -137,8 +137,8 @@ pub(crate) struct Head {
 impl Head {
     /// Lays a record out at offset `at`, with sum and previous place still 0.
     ///
-    /// `align` is the log2 of the alignment of the value, at least 3. Needs a key of at most [`MAX_KEY`] and a value of at most [`MAX_VALUE`]
-    /// bytes; `None` beyond.
+    /// `align` is the log2 of the alignment of the value, at least 3. Needs a key of at most
+    /// [`MAX_KEY`] and a value of at most [`MAX_VALUE`] bytes; `None` beyond.
     pub(crate) fn lay_out(
         at: u64,
         kind: RecordKind,

@@ -388,6 +388,28 @@ mod tests {
     }
 
     #[test]
+    fn a_large_copy_is_zero_before_it_is_filled_and_lends_as_a_small_one_does() {
+        for len in [LARGE - 1, LARGE, LARGE + 1] {
+            let start = LOG_START + 100;
+            let region = Region::copied::<std::io::Error>(start, len, |bytes| {
+                assert_eq!(bytes.len(), len);
+                assert!(bytes.iter().all(|byte| *byte == 0));
+                bytes.fill(7);
+                Ok(())
+            });
+            let region = Arc::new(region.expect("memory"));
+            let end = start + len as u64;
+            assert_eq!(region.end(), end);
+            let bytes = region.range_of(start..end).expect("inside");
+            assert_eq!(bytes.as_ptr() as usize % 64, 0);
+            assert!(region.get(start - 1..end).is_none());
+            assert!(region.get(start..end + 1).is_none());
+            drop(region);
+            assert!(bytes.iter().all(|byte| *byte == 7));
+        }
+    }
+
+    #[test]
     fn copied_memory_is_aligned_for_any_value_below_a_mebibyte() {
         let region = region(1);
         let bytes = region.get(LOG_START..LOG_START + 1).expect("inside");

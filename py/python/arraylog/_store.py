@@ -77,7 +77,8 @@ def open(
 
     ``chunk_cache``: bytes of decoded chunks that stay in memory at most, for the whole
     store. A chunk of an array with a codec is kept when a part of it was read, so that
-    ``for row in array`` decodes each chunk once; scans of whole chunks leave it alone.
+    ``array[0]``, ``array[1]`` and so on decode each chunk once; reads of whole chunks
+    leave it alone.
     Memory is taken as chunks are read. 0 keeps none.
 
     ``replay_bound`` and ``compact_when`` are for the modes that write. The index is
